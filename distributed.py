@@ -1,0 +1,88 @@
+"""Other processes: who am I, what is my share, and how do we add up."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class Process(NamedTuple):
+    """This process among those ``torchrun`` started; alone it is rank 0 of 1."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+
+def init() -> Process:
+    """Join the process group where ``torchrun`` set one up (NCCL on GPUs, gloo on CPUs) and choose the device."""
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    use_cuda = torch.cuda.is_available()
+    device = torch.device("cuda", local_rank) if use_cuda else torch.device("cpu")
+    if use_cuda:
+        torch.cuda.set_device(device)
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ and not dist.is_initialized():
+        dist.init_process_group("nccl" if use_cuda else "gloo", device_id=device if use_cuda else None)
+    return Process(rank(), world_size(), device)
+
+
+def finish() -> None:
+    """Leave the process group, where there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Index of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_main() -> bool:
+    """Whether this process writes files and prints."""
+    return rank() == 0
+
+
+def print0(*args: Any, **options: Any) -> None:
+    """``print`` on rank 0, flushed."""
+    if is_main():
+        print(*args, **{"flush": True, **options})
+
+
+def shard(sequence: Sequence) -> Sequence:
+    """This process's share, every ``world_size``-th item; over all processes each item is there once."""
+    return sequence[rank() :: world_size()]
+
+
+def barrier() -> None:
+    """Wait for all processes."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def all_reduce_sum(tensors: Sequence[Tensor]) -> None:
+    """Replace each tensor by its sum over all processes, in place."""
+    if not dist.is_initialized():
+        return
+    on_gpu = dist.get_backend() == "nccl"
+    for tensor in tensors:
+        moved = tensor.cuda() if on_gpu else tensor
+        dist.all_reduce(moved)
+        if moved is not tensor:
+            tensor.copy_(moved)
+
+
+def gather(item: Any) -> list[Any]:
+    """The picklable ``item`` of every process, in rank order, in every process."""
+    if not dist.is_initialized():
+        return [item]
+    items: list[Any] = [None] * world_size()
+    dist.all_gather_object(items, item)
+    return items

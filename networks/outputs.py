@@ -1,0 +1,97 @@
+"""What a network says about an image: distributions over the class y and the cue location z, in log space."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class _LogSoftmaxAt(torch.autograd.Function):
+    """log softmax over the classes, at one class per sample, without a second [B,K,h,w] tensor in memory.
+
+    Autograd through ``logsumexp`` would hold the logits, their exponentials and two gradients at once. Here the
+    forward pass goes sample by sample and the backward pass builds the gradient in place.
+    """
+
+    @staticmethod
+    def forward(ctx, logits: Tensor, targets: Tensor) -> Tensor:
+        log_total = torch.stack([sample.logsumexp(dim=0) for sample in logits])
+        ctx.save_for_backward(logits, log_total, targets)
+        return _row(logits, targets) - log_total
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        logits, log_total, targets = ctx.saved_tensors
+        grad_logits = torch.sub(logits, log_total[:, None]).exp_().mul_(-grad[:, None])
+        grad_logits.scatter_add_(1, _row_index(logits, targets), grad[:, None])
+        return grad_logits, None
+
+
+def _row_index(maps: Tensor, targets: Tensor) -> Tensor:
+    return targets[:, None, None, None].expand(-1, 1, *maps.shape[2:])
+
+
+def _row(maps: Tensor, targets: Tensor) -> Tensor:
+    """[B,K,h,w], [B] -> [B,h,w], the map of each sample's own class."""
+    return maps.gather(1, _row_index(maps, targets)).squeeze(1)
+
+
+class CamOutput(NamedTuple):
+    """A CAM network's output: class scores before pooling (paper, Eq. 1)."""
+
+    class_maps: Tensor
+    """g, [B,K,h,w]."""
+
+    @property
+    def class_scores(self) -> Tensor:
+        """mean_z g, [B,K]."""
+        return self.class_maps.mean(dim=(2, 3))
+
+    @property
+    def log_p_y(self) -> Tensor:
+        """log p(y|x) = log softmax(mean_z g), [B,K]."""
+        return self.class_scores.log_softmax(dim=1)
+
+
+class CalmOutput(NamedTuple):
+    """A CALM network's output: the factors of p(y,z|x) = p(y|x,z) p(z|x) (paper, Section 4.1.1)."""
+
+    class_logits: Tensor
+    """g, [B,K,h,w]; p(y|x,z) is its softmax over K."""
+    log_p_z_given_x: Tensor
+    """log p(z|x), [B,1,h,w]; its exponentials sum to 1 over the cells."""
+
+    @property
+    def log_p_y_given_xz(self) -> Tensor:
+        """log p(y|x,z), [B,K,h,w]: the conditional."""
+        return self.class_logits.log_softmax(dim=1)
+
+    @property
+    def log_joint(self) -> Tensor:
+        """log p(y,z|x), [B,K,h,w]: CALM's attribution for every class (paper, Eq. 7)."""
+        return self.log_p_y_given_xz + self.log_p_z_given_x
+
+    @property
+    def log_p_y(self) -> Tensor:
+        """log p(y|x) = logsumexp_z log p(y,z|x), [B,K] (paper, Eq. 3)."""
+        return self.log_joint.logsumexp(dim=(2, 3))
+
+    @property
+    def class_scores(self) -> Tensor:
+        """log p(y|x), [B,K]: what a gradient-based attribution differentiates."""
+        return self.log_p_y
+
+    @property
+    def log_posterior(self) -> Tensor:
+        """log p(z|x,y), [B,K,h,w]; its exponentials sum to 1 over the cells."""
+        joint = self.log_joint
+        return joint - joint.logsumexp(dim=(2, 3), keepdim=True)
+
+    def log_joint_of(self, targets: Tensor) -> Tensor:
+        """log p(y,z|x) of one class per sample, [B,h,w], from the target row alone: no [B,K,h,w] joint is built.
+
+        Args:
+            targets: [B] class indices.
+        """
+        return _LogSoftmaxAt.apply(self.class_logits, targets) + self.log_p_z_given_x.squeeze(1)

@@ -1,0 +1,29 @@
+"""Fixtures shared by the tests."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder with real annotations, photographs and expected values; tests that need it skip where it is not set."""
+    folder = os.environ.get("CALM_TEST_DATA")
+    if not folder:
+        pytest.skip("CALM_TEST_DATA is not set: real annotations and expected values are not available")
+    return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def expected(test_data: Path) -> Path:
+    """Folder of the expected values, importable: ``import formulas``."""
+    folder = test_data / "expected"
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    return folder
