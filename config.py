@@ -1,0 +1,158 @@
+"""Flags, YAML files and their merging into one Munch: default < file < command line. No side effects."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from munch import Munch
+
+from errors import UserError
+from flags import GROUPS, Flag
+
+NETWORK_KEYS = (
+    "architecture",
+    "attribution_method",
+    "use_bn",
+    "large_feature_map",
+    "prior_activation",
+    "detach_prior_sum",
+    "inception_tap",
+)
+"""The flags that describe a network."""
+CHECKPOINT_KEYS = (*NETWORK_KEYS, "dataset_name", "data_root", "metadata_root", "mask_root", "resize_size", "crop_size")
+"""What an evaluation takes over from the run that wrote its checkpoint, unless the command line says otherwise."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argparse parser whose complaints are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def flags_of(script: str) -> dict[str, Flag]:
+    """Name -> flag, for one script ("main", "eval_wsol", ...)."""
+    return {flag.name: flag for flags in GROUPS.values() for flag in flags if script in flag.scripts}
+
+
+def _parser(script: str) -> _Parser:
+    parser = _Parser(prog=f"{script}.py", allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    parser.add_argument("--config", help="YAML file of flags; the command line goes before it")
+    for title, flags in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for flag in flags:
+            if script not in flag.scripts:
+                continue
+            options: dict[str, Any] = {"type": flag.type, "help": f"{flag.help} [{flag.default}]"}
+            if flag.choices:
+                options["choices"] = flag.choices
+            if flag.type.__name__ == "boolean":
+                options |= {"nargs": "?", "const": True, "metavar": "BOOL"}
+            if flag.many:
+                options["nargs"] = "+"
+            group.add_argument(*(f"--{name}" for name in (flag.name, *flag.aliases)), dest=flag.name, **options)
+    return parser
+
+
+def _nearest(word: str, words: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.0)
+    return close[0]
+
+
+def _read_yaml(path: str, script: str) -> dict[str, Any]:
+    """Flags from a YAML file, each value checked as if it stood on the command line."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise UserError(f"--config={path}: cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"--config={path}: not valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"--config={path}: should be a mapping of flags to values")
+    return check_values(content, script, source=f"--config={path}")
+
+
+def check_values(content: dict[str, Any], script: str, *, source: str) -> dict[str, Any]:
+    """Parse a mapping of flag names to values as the command line would.
+
+    Raises:
+        UserError: an unknown name (the nearest valid one is given) or a value the flag does not take.
+    """
+    flags = flags_of(script)
+    names = {alias: flag.name for flag in flags.values() for alias in (flag.name, *flag.aliases)}
+    words: list[str] = []
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in names:
+            raise UserError(f"{source}: unknown key '{key}'; the nearest valid one is '{_nearest(str(key), [*names])}'")
+        if value is None:
+            values[names[key]] = None
+        elif isinstance(value, list):
+            words += [f"--{key}", *map(str, value)]
+        else:
+            words.append(f"--{key}={value}")
+    try:
+        parsed = _parser(script).parse_args(words)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+    return values | vars(parsed)
+
+
+def _validate(args: Munch) -> None:
+    if args.smoothing_ksize % 2 == 0:
+        raise UserError(f"--smoothing_ksize={args.smoothing_ksize}: should be odd")
+    if args.crop_size > args.resize_size and args.is_train and "resize_size" in args.given:
+        raise UserError(f"--crop_size={args.crop_size} is larger than --resize_size={args.resize_size}")
+    if not all(0 < level < 100 for level in args.iou_thresholds):
+        raise UserError(f"--iou_thresholds {args.iou_thresholds}: levels are percentages between 1 and 99")
+    if not 0 <= args.em_momentum < 1 or not 0 <= args.momentum < 1:
+        raise UserError("--momentum and --em_momentum should lie in [0, 1)")
+    if not args.experiment_name.strip("/. "):
+        raise UserError(f"--experiment_name={args.experiment_name}: should name a folder")
+
+
+def parse(argv: Sequence[str] | None, script: str) -> Munch:
+    """Command line -> one Munch of every flag the script takes.
+
+    Args:
+        argv: the words after the script's name; None takes them from ``sys.argv``.
+        script: "main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol" or "eval_attribution".
+
+    Returns:
+        The flags, and ``given``: the names that the command line or the YAML file set.
+
+    Raises:
+        UserError: with one sentence naming the flag or key.
+    """
+    parser = _parser(script)
+    command_line, unknown = parser.parse_known_args(argv)
+    if unknown:
+        word = unknown[0].split("=")[0]
+        known = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+        raise UserError(f"unknown argument '{unknown[0]}'; the nearest valid one is '{_nearest(word, known)}'")
+    given = vars(command_line)
+    path = given.pop("config", None)
+    if path is not None:
+        given = _read_yaml(path, script) | given
+    args = Munch({name: flag.default for name, flag in flags_of(script).items()} | given)
+    args.given = frozenset(given)
+    args.experiment_name = args.experiment_name.rstrip("/")
+    if args.dataset_name == "ImageNet":
+        args.dataset_name = "ILSVRC"
+    if "crop_size" in given and "resize_size" not in given:  # the release's proportion, 256 to 224
+        args.resize_size = round(args.crop_size * 256 / 224)
+    _validate(args)
+    return args
+
+
+def default_score_map(method: str) -> str:
+    """The attribution evaluated where --score_map_process is not given."""
+    return "cam" if method == "CAM" else "joint"
+
+
+def recorded(args: Munch) -> dict[str, Any]:
+    """What goes into config.yaml, checkpoints and results: every flag, as plain values."""
+    return {name: value for name, value in sorted(args.items()) if name != "given"}

@@ -1,0 +1,152 @@
+"""The loops over a loader: one epoch of training, and prediction."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+import distributed
+from errors import UserError
+from networks.losses import posterior
+from networks.outputs import CalmOutput, CamOutput
+
+BLOCK = 50
+"""Steps between two looks at the loss; more often would make a GPU wait."""
+
+
+class NonFiniteLoss(UserError):
+    """The loss became NaN or infinite; ``step`` counts from 1 within the epoch."""
+
+    def __init__(self, step: int, value: float) -> None:
+        super().__init__(f"the loss became {value} at step {step}")
+        self.step = step
+
+
+class EpochSummary(NamedTuple):
+    """What one epoch of training gave, over all processes."""
+
+    loss: float
+    images_per_second: float
+    seconds: float
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """bf16 autocast for ``precision="bf16"``, else nothing."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def _bar(loader: Iterable, title: str) -> tqdm:
+    return tqdm(loader, desc=title, disable=not distributed.is_main(), dynamic_ncols=True, mininterval=1, leave=False)
+
+
+def _check(losses: list[Tensor], last_step: int) -> list[float]:
+    """Mean over the processes of each loss in the block.
+
+    Raises:
+        NonFiniteLoss: in every process, if any loss of the block in any process is not finite.
+    """
+    block = torch.stack(losses).double().cpu()
+    distributed.all_reduce_sum([block])
+    values = (block / distributed.world_size()).tolist()
+    for offset, value in enumerate(values):
+        if value != value or abs(value) == float("inf"):
+            raise NonFiniteLoss(last_step - len(values) + offset + 1, value)
+    return values
+
+
+class Teacher:
+    """theta' of Eq. 6 as a moving average of the network's parameters; its posterior is EM's pseudo-target."""
+
+    def __init__(self, average: nn.Module, momentum: float) -> None:
+        """``average`` is a copy of the network, updated here in place and never trained."""
+        self.average = average.eval().requires_grad_(False)
+        self.momentum = momentum
+
+    @torch.no_grad()
+    def posterior(self, images: Tensor, targets: Tensor) -> Tensor:
+        """p'(z|x,y), [B,h,w]."""
+        return posterior(self.average(images).log_joint_of(targets))
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """theta' <- momentum theta' + (1 - momentum) theta; batch-norm statistics are copied."""
+        for mine, theirs in zip(self.average.parameters(), network.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - self.momentum)
+        for mine, theirs in zip(self.average.buffers(), network.buffers(), strict=True):
+            mine.copy_(theirs)
+
+
+def train_one_epoch(
+    network: nn.Module,
+    loss_of: Callable[..., Tensor],
+    loader: DataLoader,
+    optimizer: torch.optim.Optimizer,
+    *,
+    device: torch.device,
+    precision: str = "fp32",
+    teacher: Teacher | None = None,
+    title: str = "train",
+    on_block: Callable[[int, float], None] = lambda step, loss: None,
+) -> EpochSummary:
+    """Train over ``loader`` once.
+
+    Args:
+        network: images -> output; may be wrapped for several processes.
+        loss_of: (output, targets) -> scalar; with a teacher also its posterior.
+        teacher: gives ``loss_of`` its third argument and follows the network after each step.
+        on_block: called with (step, mean loss of the block) every ``BLOCK`` steps and at the end.
+
+    Raises:
+        NonFiniteLoss: within ``BLOCK`` steps of the first loss that is NaN or infinite.
+    """
+    network.train()
+    start, total, images_seen, step = time.perf_counter(), 0.0, 0, 0
+    losses: list[Tensor] = []
+    bar = _bar(loader, title)
+    for step, (images, targets, _) in enumerate(bar, start=1):
+        images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
+        with autocast(device, precision):
+            extra = () if teacher is None else (teacher.posterior(images, targets),)
+            loss = loss_of(network(images), targets, *extra)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if teacher is not None:
+            teacher.update(network.module if hasattr(network, "module") else network)
+        losses.append(loss.detach())
+        images_seen += len(images) * distributed.world_size()
+        if step % BLOCK == 0 or step == len(loader):
+            values = _check(losses, step)
+            losses.clear()
+            total += sum(values)
+            on_block(step, sum(values) / len(values))
+            bar.set_postfix(loss=f"{sum(values) / len(values):.3f}")
+    seconds = time.perf_counter() - start
+    return EpochSummary(total / max(step, 1), images_seen / seconds, seconds)
+
+
+class Prediction(NamedTuple):
+    """A batch and what the network says about it, on the network's device."""
+
+    output: CamOutput | CalmOutput
+    images: Tensor
+    targets: Tensor
+    indices: Tensor
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module, loader: DataLoader, *, device: torch.device, precision: str = "fp32", title: str = "predict"
+) -> Iterator[Prediction]:
+    """Run the network over ``loader`` without gradients, in evaluation mode, and yield each batch."""
+    network.eval()
+    for images, targets, indices in _bar(loader, title):
+        images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
+        with autocast(device, precision):
+            output = network(images)
+        yield Prediction(output, images, targets, indices)
