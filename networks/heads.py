@@ -1,4 +1,4 @@
-"""Heads: the last features' class logits g and prior logits h -> an output in log space, float32 throughout."""
+"""Heads: the last features' class logits g and prior logits h -> an output in log space, in float32 or better."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -11,6 +11,10 @@ from networks.outputs import CalmOutput, CamOutput
 
 PRIOR_FLOOR = 1e-30
 """Least value of the unnormalised ReLU prior, so that a prior of all zeros is uniform instead of 0/0."""
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def log_softplus(h: Tensor) -> Tensor:
@@ -38,7 +42,7 @@ class CamHead:
 
     def __call__(self, class_maps: Tensor) -> CamOutput:
         """[B,K,h,w] -> CamOutput."""
-        return CamOutput(class_maps.float())
+        return CamOutput(_at_least_float32(class_maps))
 
 
 class CalmHead:
@@ -58,8 +62,8 @@ class CalmHead:
 
     def __call__(self, class_logits: Tensor, prior_logits: Tensor) -> CalmOutput:
         """[B,K,h,w], [B,1,h,w] -> CalmOutput."""
-        log_prior = self.log_activation(prior_logits.float())
+        log_prior = self.log_activation(_at_least_float32(prior_logits))
         log_total = log_prior.logsumexp(dim=(2, 3), keepdim=True)
         if self.detach_prior_sum:
             log_total = log_total.detach()
-        return CalmOutput(class_logits.float(), log_prior - log_total)
+        return CalmOutput(_at_least_float32(class_logits), log_prior - log_total)

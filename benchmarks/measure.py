@@ -1,0 +1,82 @@
+"""Timing and memory for the benchmarks: medians of interleaved runs, peaks of fresh processes."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, the repository is not on the path
+
+
+def synchronize() -> None:
+    """Wait for the GPU, where there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def seconds_of(function: Callable[[], Any]) -> float:
+    """Wall time of one call."""
+    synchronize()
+    start = time.perf_counter()
+    function()
+    synchronize()
+    return time.perf_counter() - start
+
+
+def compare(functions: dict[str, Callable[[], Any]], *, repeats: int = 5) -> dict[str, float]:
+    """Median wall time of each function; one warm-up each, then in turns so that a noisy clock hits all alike."""
+    for function in functions.values():
+        function()
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            times[name].append(seconds_of(function))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def peak_bytes(function: Callable[[], Any]) -> int:
+    """Most memory that ``function`` had allocated at once beyond what was there before (GPU: exact; CPU: resident)."""
+    if torch.cuda.is_available():
+        synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function()
+        synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak of the resident set
+    before = _status("VmRSS")
+    function()
+    return _status("VmHWM") - before
+
+
+def _status(key: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"/proc/self/status has no {key}")
+
+
+def in_fresh_process(script: str, *arguments: str) -> Any:
+    """Run ``script`` with ``arguments`` in a new interpreter and return the JSON on its last line."""
+    done = subprocess.run(
+        [sys.executable, script, *arguments], stdout=subprocess.PIPE, text=True, check=True, env=os.environ
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(benchmark: str, **figures: Any) -> None:
+    """Print one JSON object with the machine it was measured on."""
+    machine = {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine() + " CPU",
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    print(json.dumps({"benchmark": benchmark, **figures, "machine": machine}))

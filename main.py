@@ -1,0 +1,152 @@
+"""Train one network, or measure the accuracy of one: python main.py --help."""
+
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from munch import Munch
+
+import config
+import distributed
+import errors
+import pictures
+from data_loaders import synthbirds
+from data_loaders.datasets import build_dataset, build_loader, count_classes
+from distributed import Process
+from engine import NonFiniteLoss, predict, train_one_epoch
+from errors import UserError
+from metrics import Accuracy, reduce
+from networks.checkpoint import read_checkpoint
+from networks.network import Network
+from runs import BEST, LAST, evaluation_dataset, evaluation_loader, restore, run_folder, write_results
+from training import Training, build_training, loss_of, take_over_config
+from training_run import Run, create_run, refuse_reuse
+
+
+def measure_accuracy(network: Network, args: Munch, split: str, process: Process) -> tuple[float, int]:
+    """Accuracy in percent over all processes, and the number of images."""
+    loader = evaluation_loader(args, evaluation_dataset(args, network, split), process)
+    accuracy = Accuracy()
+    for batch in predict(network, loader, device=process.device, precision=args.precision, title=split):
+        accuracy.update(batch.output.log_p_y, batch.targets)
+    reduce(accuracy)
+    return accuracy.compute()["accuracy"], int(accuracy.totals()[0][1])
+
+
+def finish(network: Network, args: Munch, process: Process, *, folder: Path, checkpoint: Path, details: dict) -> None:
+    """Measure the test accuracy, write it with a picture of some attribution maps, and print both."""
+    accuracy, num_images = measure_accuracy(network, args, "test", process)
+    distributed.print0(f"test accuracy: {accuracy:.2f} % of {num_images} images")
+    path = write_results(
+        args, "accuracy", metrics={"accuracy": accuracy}, details={"num_images": num_images, **details},
+        checkpoint=checkpoint, folder=folder,
+    )  # fmt: skip
+    distributed.print0(f"results: {path}")
+    if distributed.is_main():
+        picture = folder / "results" / "test_maps.png"
+        pictures.save_map_sheet(picture, network, evaluation_dataset(args, network, "test"), device=process.device)
+        distributed.print0(f"attribution maps of test images: {picture}")
+
+
+def evaluate(args: Munch, process: Process) -> None:
+    """``--is_train=False``: the accuracy of a checkpoint on the test split."""
+    network, checkpoint = restore(args, process.device)
+    folder = run_folder(args) if "experiment_name" in args.given else checkpoint.parent
+    finish(network, args, process, folder=folder, checkpoint=checkpoint, details={})
+
+
+def train_epoch(training: Training, args: Munch, train_set, run: Run, process: Process) -> None:
+    """One epoch: train, measure on val, log."""
+    epoch = training.epoch + 1
+    lr = training.set_learning_rate(epoch, args.lr_decay_frequency)
+    torch.manual_seed(args.seed + epoch)
+    loader = build_loader(
+        train_set, args.batch_size // process.world_size, workers=args.workers, shuffle=True, seed=args.seed,
+        epoch=epoch, rank=process.rank, world_size=process.world_size, pin_memory=process.device.type == "cuda",
+    )  # fmt: skip
+    first_step = (epoch - 1) * len(loader)
+    try:
+        summary = train_one_epoch(
+            training.wrapped, loss_of(args.attribution_method), loader, training.optimizer, device=process.device,
+            precision=args.precision, teacher=training.teacher, title=f"epoch {epoch}/{args.epochs}",
+            on_block=lambda step, loss: run.record(first_step + step, epoch=epoch, step=first_step + step, loss=loss),
+        )  # fmt: skip
+    except NonFiniteLoss as error:
+        last_good = f"{run.folder / LAST} (epoch {training.epoch})" if training.epoch else "none was written yet"
+        raise UserError(
+            f"{error} of epoch {epoch} at learning rate {lr:g}; the last good checkpoint: {last_good}; "
+            "try a lower --lr"
+        ) from error
+    val_accuracy, _ = measure_accuracy(training.network, args, "val", process)
+    training.epoch = epoch
+    run.record(
+        first_step + len(loader), epoch=epoch, train_loss=summary.loss, val_accuracy=val_accuracy, lr=lr,
+        images_per_second=summary.images_per_second, seconds=summary.seconds,
+    )  # fmt: skip
+    run.log(
+        f"epoch {epoch}: loss {summary.loss:.4f}, val accuracy {val_accuracy:.2f} %, lr {lr:g}, "
+        f"{summary.images_per_second:.1f} images/s"
+    )
+    is_best = val_accuracy > training.best_accuracy
+    training.best_accuracy = max(val_accuracy, training.best_accuracy)
+    content = training.state(args, train_set.class_names)
+    run.save(LAST, content)
+    if is_best:
+        run.save(BEST, content)
+
+
+def train(args: Munch, process: Process) -> None:
+    """Train for ``args.epochs`` epochs, from the beginning or from the last checkpoint."""
+    refuse_reuse(args)
+    last = run_folder(args) / LAST
+    stored = read_checkpoint(last) if args.resume else None
+    if stored is not None:
+        take_over_config(args, stored["config"], last)
+    if args.batch_size % process.world_size:
+        raise UserError(f"--batch_size={args.batch_size} cannot be shared by {process.world_size} processes evenly")
+    if args.em_target == "ema" and args.attribution_method != "CALM_EM":
+        raise UserError(f"--em_target=ema belongs to CALM_EM, not to {args.attribution_method}")
+    num_classes = count_classes(args.dataset_name, args.data_root)
+    torch.manual_seed(args.seed)
+    training = build_training(args, num_classes, process)
+    train_set = build_dataset(
+        args.dataset_name, "train", data_root=args.data_root, metadata_root=args.metadata_root,
+        resize_size=args.resize_size, crop_size=args.crop_size, mean=training.network.mean, std=training.network.std,
+        augment=True, seed=args.seed, proxy=args.proxy_training_set,
+    )  # fmt: skip
+    for split in ("val", "test"):  # a wrong folder should be found out before training, not after
+        evaluation_dataset(args, training.network, split)
+    if stored is not None:
+        training.restore(stored)
+        run = Run(last.parent, resumed_epoch=training.epoch)
+    else:
+        run = create_run(args)
+    run.log(
+        f"{args.attribution_method} {args.architecture} on {args.dataset_name}: {len(train_set)} training images, "
+        f"{num_classes} classes, seed {args.seed}, {process.world_size} x {process.device.type}"
+    )
+    while training.epoch < args.epochs:
+        train_epoch(training, args, train_set, run, process)
+    details = {"epochs": training.epoch, "best_val_accuracy": training.best_accuracy}
+    finish(training.network, args, process, folder=last.parent, checkpoint=last, details=details)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the flags, then train or evaluate."""
+    args = config.parse(argv, "main")
+    process = distributed.init()
+    if args.seed is None:
+        args.seed = distributed.gather(random.SystemRandom().randrange(2**31))[0]
+    elif process.device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+    if args.dataset_name == "SynthBirds" and distributed.is_main():
+        synthbirds.ensure(args.data_root, args.metadata_root)
+    distributed.barrier()
+    train(args, process) if args.is_train else evaluate(args, process)
+    distributed.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))
