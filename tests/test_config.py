@@ -1,0 +1,119 @@
+"""Flags: defaults, merging, aliases, and one sentence for each mistake."""
+
+import pytest
+
+import config
+from errors import UserError
+from flags import SCRIPTS
+
+RELEASED_TRAINING = (
+    "--experiment_name=experiment_name/ --architecture=resnet50 --attribution_method=CALM_EM --dataset=CUB "
+    "--use_bn=True --large_feature_map=True"
+).split()
+RELEASED_EVALUATION = [
+    *RELEASED_TRAINING,
+    *["--use_load_checkpoint=True", "--load_checkpoint=checkpoint_name/", "--score_map_process=jointll"],
+    "--norm_type=clipping",
+]
+
+
+def test_released_defaults():
+    args = config.parse([], "main")
+    assert (args.experiment_name, args.dataset_name, args.architecture) == ("result", "CUB", "resnet50")
+    assert (args.attribution_method, args.epochs, args.batch_size, args.lr) == ("CAM", 40, 64, 0.01)
+    assert (args.lr_decay_frequency, args.lr_classifier_ratio, args.weight_decay) == (30, 10, 1e-4)
+    assert (args.resize_size, args.crop_size, args.iou_thresholds) == (256, 224, [30, 50, 70])
+    assert args.pretrained is True and args.is_train is True and args.use_bn is False
+    assert args.seed is None and args.given == frozenset()
+
+
+def test_released_commands_parse():
+    assert config.parse(RELEASED_TRAINING, "main").experiment_name == "experiment_name"
+    for script in ("eval_pixel_perturb", "eval_cue_location"):
+        args = config.parse(RELEASED_EVALUATION, script)
+        assert args.use_bn is True and args.large_feature_map is True and args.norm_type == "clipping"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("True", True), ("false", False), ("1", True), ("no", False), ("YES", True)]
+)
+def test_booleans(text, value):
+    assert config.parse([f"--use_bn={text}"], "main").use_bn is value
+
+
+def test_a_boolean_alone_is_true_and_names_have_aliases():
+    args = config.parse(["--use_bn", "--dataset", "ImageNet", "--attribution_method", "calm-ml"], "main")
+    assert args.use_bn is True and args.dataset_name == "ILSVRC" and args.attribution_method == "CALM_ML"
+    assert args.given == {"use_bn", "dataset_name", "attribution_method"}
+
+
+def test_default_below_file_below_command_line(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("lr: 0.5\nepochs: 3\ndataset: SynthBirds\niou_thresholds: [40, 60]\nseed: null\n")
+    args = config.parse([f"--config={path}", "--epochs=7"], "main")
+    assert (args.lr, args.epochs, args.momentum, args.dataset_name) == (0.5, 7, 0.9, "SynthBirds")
+    assert args.iou_thresholds == [40, 60] and args.seed is None
+
+
+def test_the_resize_follows_the_crop():
+    assert config.parse(["--crop_size=112"], "main").resize_size == 128
+    assert config.parse(["--crop_size=112", "--resize_size=120"], "main").resize_size == 120
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--epocs=3"], "--epochs"),
+        (["--epochs=0"], "--epochs"),
+        (["--lr=nan"], "--lr"),
+        (["--dataset=Cubs"], "Cubs"),
+        (["--use_bn=maybe"], "maybe"),
+        (["--smoothing_ksize=4"], "odd"),
+        (["--cam_curve_interval=0"], "--cam_curve_interval"),
+        (["--config=nowhere.yaml"], "nowhere.yaml"),
+        (["--crop_size=64", "--resize_size=32"], "--resize_size"),
+        (["--experiment_name=.."], "--experiment_name"),
+    ],
+)
+def test_mistakes_are_one_sentence(words, said):
+    with pytest.raises(UserError, match=said) as error:
+        config.parse(words, "main")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("epocs: 1", "'epochs'"), ("lr: [", "YAML"), ("- 1", "mapping"), ("lr: x", "--lr")]
+)
+def test_mistakes_in_a_file_name_the_file(tmp_path, text, said):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said) as error:
+        config.parse([f"--config={path}"], "main")
+    assert "bad.yaml" in str(error.value)
+
+
+def test_a_flag_of_another_script_is_refused():
+    with pytest.raises(UserError, match="--erase"):
+        config.parse(["--erase=blur"], "main")
+
+
+def test_every_config_file_parses(request):
+    paths = sorted((request.config.rootpath / "configs").glob("*.yaml"))
+    assert len(paths) >= 10
+    for path in paths:
+        args = config.parse([f"--config={path}"], "main")
+        assert args.experiment_name == path.stem
+        assert f"configs/{path.name}" in path.read_text()
+
+
+def test_recorded_values_can_be_given_back(tmp_path):
+    args = config.parse(["--seed=3", "--lr=1e-5"], "main")
+    stored = config.recorded(args)
+    again = config.check_values(stored, "main", source="config.yaml")
+    assert again == stored
+
+
+def test_every_script_knows_the_released_flags():
+    released = set(config.flags_of("main")) - {"resume"}
+    for script in SCRIPTS:
+        assert released <= set(config.flags_of(script))
