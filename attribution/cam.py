@@ -1,0 +1,51 @@
+"""Maps from the class maps g before pooling: CAM (paper, Section 3) and its sums over classes.
+
+They exist for CAM and CALM networks alike; of a CALM network g are the class logits of p(y|x,z).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from attribution.class_sets import membership
+from networks.outputs import CalmOutput, CamOutput
+
+Output = CalmOutput | CamOutput
+
+
+def _class_maps(output: Output) -> Tensor:
+    return output.class_maps if isinstance(output, CamOutput) else output.class_logits
+
+
+def cam(output: Output, targets: Tensor) -> Tensor:
+    """g of the target class, [B,h,w], signed, in units of the class score."""
+    maps = _class_maps(output)
+    return maps[torch.arange(len(targets), device=maps.device), targets]
+
+
+def _scaled(maps: Tensor) -> Tensor:
+    """Each class map [B,K,h,w] stretched to [0,1] over its cells; a constant one becomes zeros."""
+    low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
+    span = high - low
+    return (maps - low) / torch.where(span > 0, span, torch.ones_like(span))
+
+
+def cam_saliency(output: Output, targets: Tensor) -> Tensor:
+    """Sum over all classes of the class maps, each scaled to [0,1]; [B,h,w], the same for every target."""
+    return _scaled(_class_maps(output)).sum(dim=1)
+
+
+def cam_subset(output: Output, targets: Tensor, *, supersets: Mapping[int, Sequence[int]]) -> Tensor:
+    """Sum over the target's superset of the class maps, each scaled to [0,1]; [B,h,w].
+
+    Args:
+        output: of a CAM or CALM network.
+        targets: [B] class indices.
+        supersets: class -> the classes that share its parts, itself included.
+    """
+    maps = _scaled(_class_maps(output))
+    return torch.einsum("bk,bkhw->bhw", membership(targets, supersets, maps), maps)
+
+
+MAPS = {"cam": cam, "cam-saliency": cam_saliency, "cam-subset": cam_subset}

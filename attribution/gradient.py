@@ -1,0 +1,136 @@
+"""Maps from the gradient of the class score by the image (baselines of the paper, Section 5.1), [B,H,W], unsigned.
+
+All take (module in eval mode, images [B,3,H,W], targets [B]) and work on the whole batch, a class per sample. Those
+that average over many altered copies of the images run a few copies at a time, so memory does not grow with their
+number.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+
+import torch
+from torch import Tensor, nn
+
+from attribution.class_score import image_gradient
+from attribution.library import times_input_gradients
+from errors import UserError
+
+Noise = Callable[[int, torch.Size], Tensor]
+IMAGES_PER_PASS = 8
+"""Copies are joined into passes of at most this many images, or of one copy where the batch itself is larger."""
+
+
+def gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    """max over RGB of |d score / d image| (Simonyan et al., 2014)."""
+    return image_gradient(module, images, targets).abs().amax(dim=1)
+
+
+def integrated_gradients(
+    module: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    integrated_grad_nr_iter: int = 50,
+    ig_variant: str = "released",
+) -> Tensor:
+    """Gradients along the straight path from the zero image (Sundararajan et al., 2017).
+
+    Args:
+        module: network in eval mode.
+        images: [B,3,H,W].
+        targets: [B] class indices.
+        integrated_grad_nr_iter: n. "released" sums ``gradient`` at the n+1 points k/n, k = 0..n, and divides by n;
+            "standard" takes n Gauss-Legendre points.
+        ig_variant: "released" has no input factor; "standard" is max over RGB of |image * integrated gradient|.
+    """
+    n = _positive(integrated_grad_nr_iter, "--integrated_grad_nr_iter")
+    if ig_variant == "standard":
+        return times_input_gradients(module, images, targets, n, IMAGES_PER_PASS).abs().amax(dim=1)
+    if ig_variant != "released":
+        raise UserError(f"unknown --ig_variant {ig_variant!r}: choose released or standard")
+    # The factor is rounded to k/n first: near a kink of the network (k*x)/n would land on its other side.
+    path = (images * (k / n) for k in range(n + 1))
+    total = torch.zeros_like(images[:, 0])
+    for maps in _gradient_of_each(module, path, targets):
+        total += maps
+    return total / n
+
+
+def noisy_moments(
+    module: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    smooth_grad_nr_iter: int = 50,
+    smooth_grad_sigma: float = 4.0,
+    seed: int = 0,
+    noise: Noise | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance (both [B,H,W]) of ``gradient`` over noisy copies of each image; the variance divides by n.
+
+    SmoothGrad is the mean (Smilkov et al., 2017), VarGrad the variance (Adebayo et al., 2018).
+
+    Args:
+        module: network in eval mode.
+        images: [B,3,H,W].
+        targets: [B] class indices.
+        smooth_grad_nr_iter: number n of noisy copies.
+        smooth_grad_sigma: the noise's standard deviation is (max - min of the image) over this number.
+        seed: of the noise. All images of a batch share their k-th draw, so that an image's map does not depend on
+            the batch it comes in.
+        noise: (k, shape [B,3,H,W]) -> the k-th standard normal draw, instead of the seeded one.
+    """
+    n = _positive(smooth_grad_nr_iter, "--smooth_grad_nr_iter")
+    draw = noise or _seeded_noise(seed)
+    low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
+    sigma = (high - low) / smooth_grad_sigma
+    copies = (images + sigma * torch.as_tensor(draw(k, images.shape)).to(images) for k in range(n))
+    mean = torch.zeros_like(images[:, 0])
+    squares = torch.zeros_like(mean)
+    # Welford's recurrence: E[s^2] - E[s]^2 would cancel in float32.
+    for k, maps in enumerate(_gradient_of_each(module, copies, targets), start=1):
+        delta = maps - mean
+        mean = mean + delta / k
+        squares += delta * (maps - mean)
+    return mean, squares / n
+
+
+def _gradient_of_each(module: nn.Module, copies: Iterator[Tensor], targets: Tensor) -> Iterator[Tensor]:
+    """``gradient`` of each altered batch, several batches to a pass."""
+    per_pass = max(1, IMAGES_PER_PASS // max(1, len(targets)))
+    while group := [copy for _, copy in zip(range(per_pass), copies)]:
+        yield from gradient(module, torch.cat(group), targets.repeat(len(group))).split(len(targets))
+
+
+def _statistic(of_moments: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """An attribution with the options of ``noisy_moments`` that returns one number of (mean, variance) per pixel."""
+
+    @wraps(noisy_moments)
+    def attribution(module: nn.Module, images: Tensor, targets: Tensor, **options) -> Tensor:
+        return of_moments(*noisy_moments(module, images, targets, **options))
+
+    return attribution
+
+
+def _seeded_noise(seed: int) -> Noise:
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(k: int, shape: torch.Size) -> Tensor:
+        return torch.randn(shape[1:], generator=generator)
+
+    return draw
+
+
+def _positive(number: int, flag: str) -> int:
+    if number < 1:
+        raise UserError(f"{flag} must be at least 1, not {number}")
+    return number
+
+
+MAPS = {
+    "gradient": gradient,
+    "integrated_gradients": integrated_gradients,
+    "smoothgrad": _statistic(lambda mean, variance: mean),
+    "smoothgrad-squared": _statistic(lambda mean, variance: variance + mean.square()),
+    "vargrad": _statistic(lambda mean, variance: variance),
+}

@@ -1,0 +1,84 @@
+"""Attribution map [B,h,w] -> score map [B,H,W] in [0,1]: resize, blur, normalise."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from errors import UserError
+
+RESIZE_MODES = ("bilinear", "bicubic")
+
+
+def resize(maps: Tensor, size: int | tuple[int, int], *, mode: str = "bilinear") -> Tensor:
+    """[B,h,w] -> [B,H,W] as OpenCV does: cell centres aligned, borders replicated, no antialiasing.
+
+    Args:
+        maps: any float values; they keep their unit. Bicubic may overshoot their range.
+        size: (H, W), or one number for both.
+        mode: "bilinear" (cv2.INTER_LINEAR; paper, Section 5.1) or "bicubic" (cv2.INTER_CUBIC).
+    """
+    if mode not in RESIZE_MODES:
+        raise UserError(f"unknown resize mode {mode!r}: choose from {', '.join(RESIZE_MODES)}")
+    height, width = (size, size) if isinstance(size, int) else size
+    if maps.shape[1:] == (height, width):
+        return maps
+    return F.interpolate(maps[:, None], size=(height, width), mode=mode, align_corners=False)[:, 0]
+
+
+def smooth(maps: Tensor, ksize: int) -> Tensor:
+    """Gaussian blur of [B,H,W] maps, for gradient maps before they are normalised (paper, Section 5.1).
+
+    Args:
+        maps: raw maps at their final size.
+        ksize: odd kernel width in pixels; 1 changes nothing. sigma = 0.3((ksize-1)/2 - 1) + 0.8; the borders are
+            reflected without repeating the edge.
+    """
+    if ksize < 1 or ksize % 2 == 0 or ksize // 2 >= min(maps.shape[1:]):
+        raise UserError(f"--smoothing_ksize {ksize} must be odd, positive and below twice the map's side")
+    if ksize == 1:
+        return maps
+    radius = ksize // 2
+    sigma = 0.3 * (radius - 1) + 0.8
+    offsets = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
+    kernel = (-(offsets**2) / (2 * sigma**2)).softmax(dim=0)
+    padded = F.pad(maps[:, None], (radius,) * 4, mode="reflect")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
+
+
+def _over_max(maps: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return maps.clamp_min(0) / high
+
+
+def _min_max(maps: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return (maps - low) / (high - low)
+
+
+def _clip(maps: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return maps.clamp(0, 1)
+
+
+NORMALIZATIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "max": _over_max,
+    "minmax": _min_max,
+    "clipping": _clip,
+}
+
+
+def normalize(maps: Tensor, kind: str) -> Tensor:
+    """[B,H,W] -> [B,H,W] in [0,1], each map by itself; a constant map, or one with a NaN or infinity, becomes zeros.
+
+    Args:
+        maps: signed values in any unit.
+        kind: "max" (max(0,s) / max s; paper, Eq. 2), "minmax" ((s - min s) / (max s - min s)) or "clipping"
+            (values below 0 and above 1 are cut off, the unit stays: for maps that are probabilities).
+    """
+    if kind not in NORMALIZATIONS:
+        raise UserError(f"unknown --norm_type {kind!r}: choose from {', '.join(NORMALIZATIONS)}")
+    low, high = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
+    usable = maps.isfinite().all(dim=2).all(dim=1)[:, None, None] & (high > low)
+    if kind == "max":
+        usable = usable & (high > 0)
+    scores = NORMALIZATIONS[kind](maps, low, high)
+    return torch.where(usable, scores, torch.zeros_like(scores)).clamp(0, 1)
