@@ -1,5 +1,6 @@
 """Running counts: a pure update, an additive state, a pure compute; merging is addition, also across processes."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -56,3 +57,55 @@ class Accuracy:
         """{"accuracy": percent}; NaN before the first update."""
         correct, seen = self._counts.tolist()
         return {"accuracy": 100.0 * correct / seen if seen else float("nan")}
+
+
+class PerturbationRatio:
+    """Remove-and-classify: accuracies after erasing k % of the pixels, by attribution and at random, and their ratio.
+
+    ``R_k = A_k / A_k^r`` (paper, Section 5.3); lower is better.
+    """
+
+    def __init__(self, percentages: Sequence[int]) -> None:
+        self.percentages = tuple(percentages)
+        self._clean = torch.zeros(2, dtype=torch.int64)  # correct, seen
+        self._erased = torch.zeros(2, len(self.percentages), dtype=torch.int64)  # correct: by attribution, at random
+
+    def update(self, targets: Tensor, clean: Tensor, ranked: Tensor, random: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            targets: [B] true classes.
+            clean: [B] classes predicted for the whole images.
+            ranked: [n,B] classes predicted with the first n shares of the attribution's order erased.
+            random: [n,B] the same for a random order.
+        """
+        predictions = torch.cat([clean[None], ranked, random])
+        correct = (predictions == targets).sum(dim=1).cpu()
+        self._clean += torch.stack([correct[0], torch.tensor(len(targets))])
+        self._erased += correct[1:].view_as(self._erased)
+
+    def totals(self) -> list[Tensor]:
+        """[correct, seen] of the whole images; correct counts [2,n] of the erased ones."""
+        return [self._clean, self._erased]
+
+    def counts(self) -> dict[str, int | dict[str, int]]:
+        """num_images, and how many were right per k: correct, correct_random."""
+        ranked, random = self._erased.tolist()
+        names = [str(percentage) for percentage in self.percentages]
+        return {
+            "num_images": int(self._clean[1]),
+            "correct": dict(zip(names, ranked, strict=True)),
+            "correct_random": dict(zip(names, random, strict=True)),
+        }
+
+    def compute(self) -> dict[str, float]:
+        """accuracy, A_k and Ar_k in percent, R_k as a ratio; NaN where there is nothing to divide by."""
+        clean, seen = self._clean.tolist()
+        ranked, random = self._erased.tolist()
+        share = 100.0 / seen if seen else float("nan")
+        values = {"accuracy": clean * share}
+        values |= {f"A_{k}": count * share for k, count in zip(self.percentages, ranked, strict=True)}
+        values |= {f"Ar_{k}": count * share for k, count in zip(self.percentages, random, strict=True)}
+        for k, count, count_random in zip(self.percentages, ranked, random, strict=True):
+            values[f"R_{k}"] = count / count_random if count_random else float("nan")
+        return values
