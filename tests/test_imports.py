@@ -8,8 +8,8 @@ LEVELS = [
     {"errors", "atomic", "flags"},
     {"config", "distributed"},
     {"networks", "data_loaders", "metrics"},
-    {"engine", "attribution", "wsol_eval", "perturbation", "attribution_metrics"},
-    {"pictures", "explanation", "training"},
+    {"engine", "attribution", "wsol_eval"},
+    {"pictures", "explanation", "training", "perturbation", "attribution_metrics"},
     {"runs"},
     {"training_run"},
 ]

@@ -1,0 +1,91 @@
+"""The training loop on a tiny network: teacher, non-finite losses, prediction."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from engine import NonFiniteLoss, Teacher, predict, train_one_epoch
+from networks.heads import CalmHead
+from networks.losses import em_loss, marginal_loss
+
+CPU = torch.device("cpu")
+
+
+class Tiny(nn.Module):
+    """Two 1x1 convolutions on the image itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.g, self.h, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 1, 1), CalmHead()
+
+    def forward(self, images):
+        return self.head(self.g(images), self.h(images))
+
+
+def batches(n=3, bad=None):
+    generator = torch.Generator().manual_seed(1)
+    items = [
+        (torch.randn(5, 3, 2, 2, generator=generator), torch.randint(0, 4, (5,), generator=generator), torch.arange(5))
+        for _ in range(n)
+    ]
+    if bad is not None:
+        items[bad - 1][0][0] = float("nan")
+    return items
+
+
+def test_an_epoch_is_sgd_on_each_batch_in_turn():
+    network, copy = Tiny(), Tiny()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    seen = []
+    summary = train_one_epoch(
+        network, em_loss, batches(), optimizer, device=CPU, on_block=lambda step, loss: seen.append((step, loss))
+    )
+    losses = []
+    for images, targets, _ in batches():
+        loss = marginal_loss(copy(images), targets)  # the same gradient: Fisher's identity
+        gradients = torch.autograd.grad(loss, list(copy.parameters()))
+        losses.append(em_loss(copy(images), targets).item())
+        with torch.no_grad():
+            for parameter, gradient in zip(copy.parameters(), gradients, strict=True):
+                parameter -= 0.1 * gradient
+    assert math.isclose(summary.loss, sum(losses) / 3, rel_tol=1e-5)
+    assert seen == [(3, pytest.approx(summary.loss))]
+    for mine, theirs in zip(network.parameters(), copy.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [1, 2, 3])
+def test_a_nan_names_its_step(bad):
+    network = Tiny()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    with pytest.raises(NonFiniteLoss, match=f"step {bad}"):
+        train_one_epoch(network, em_loss, batches(bad=bad), optimizer, device=CPU)
+
+
+def test_the_teacher_is_the_moving_average():
+    network = Tiny()
+    teacher = Teacher(Tiny(), momentum=0.75)
+    before = [p.clone() for p in teacher.average.parameters()]
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
+    train_one_epoch(network, em_loss, batches(n=1), optimizer, device=CPU, teacher=teacher)
+    for old, average, new in zip(before, teacher.average.parameters(), network.parameters(), strict=True):
+        assert torch.allclose(average, 0.75 * old + 0.25 * new)
+        assert not average.requires_grad
+
+
+def test_predict_yields_each_batch_without_gradients():
+    network = Tiny().train()
+    seen = list(predict(network, batches(), device=CPU))
+    assert len(seen) == 3 and not network.training
+    expected = network(batches()[1][0]).log_p_y
+    assert torch.allclose(seen[1].output.log_p_y, expected)
+    assert not seen[1].output.class_logits.requires_grad
+
+
+def test_every_parameter_gets_a_gradient():
+    network = Tiny()
+    em_loss(network(batches()[0][0]), batches()[0][1]).backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())

@@ -1,0 +1,175 @@
+"""The main job end to end, as a user starts it: train, resume after a kill, several processes, refusals."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import main
+from data_loaders import synthbirds
+from errors import UserError
+from networks import load_network
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory) -> Path:
+    """A folder with a very small SynthBirds: 3 classes, 32 px."""
+    folder = tmp_path_factory.mktemp("birds")
+    synthbirds.generate(
+        folder / "dataset", folder / "metadata", num_classes=3, image_size=48, seed=0,
+        train_per_class=6, val_per_class=2, test_per_class=3,
+    )  # fmt: skip
+    return folder
+
+
+def flags(birds: Path, name: str, *more: str) -> list[str]:
+    return [
+        f"--experiment_name={name}", "--dataset=SynthBirds", f"--data_root={birds / 'dataset'}",
+        f"--metadata_root={birds / 'metadata'}", f"--save_root={birds / 'save'}", "--architecture=resnet18",
+        "--attribution_method=CALM_EM", "--pretrained=False", "--crop_size=32", "--batch_size=6", "--epochs=3",
+        "--workers=0", "--seed=1", *more,
+    ]  # fmt: skip
+
+
+def start(*words: str) -> subprocess.Popen:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+def finished(process: subprocess.Popen) -> str:
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return out
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "last_checkpoint.pth.tar", weights_only=True)["state_dict"]
+
+
+def epochs(folder: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "val_accuracy" in line]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(birds) -> Path:
+    """A complete run in its own process."""
+    finished(start("main.py", *flags(birds, "whole")))
+    return birds / "save" / "whole"
+
+
+def test_a_run_leaves_everything_named_in_the_readme(uninterrupted):
+    for name in ("config.yaml", "metrics.jsonl", "log.txt", "last_checkpoint.pth.tar", "best_checkpoint.pth.tar"):
+        assert (uninterrupted / name).stat().st_size > 0
+    assert (uninterrupted / "results" / "test_maps.png").stat().st_size > 1000
+    assert list(uninterrupted.glob("events.out.tfevents.*"))
+    result = json.loads((uninterrupted / "results" / "accuracy.json").read_text())
+    assert result["evaluation"] == "accuracy" and result["details"]["num_images"] == 9
+    assert 0 <= result["metrics"]["accuracy"] <= 100
+    assert len(result["checkpoint"]["sha256"]) == 64
+    assert [line["epoch"] for line in epochs(uninterrupted)] == [1, 2, 3]
+    network, stored = load_network(uninterrupted)
+    assert stored["attribution_method"] == "CALM_EM" and network.num_classes == 3
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_killed_at_a_random_step_and_resumed_equals_uninterrupted(birds, uninterrupted, seed):
+    name = f"killed{seed}"
+    process = start("main.py", *flags(birds, name))
+    folder = birds / "save" / name
+    while not (folder / "last_checkpoint.pth.tar").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    time.sleep(random.Random(seed).uniform(0, 0.5))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    finished(start("main.py", *flags(birds, name, "--resume")))
+    for key, value in weights(uninterrupted).items():
+        assert torch.equal(weights(folder)[key], value), key
+    assert [(e["epoch"], e["train_loss"]) for e in epochs(folder)] == [
+        (e["epoch"], e["train_loss"]) for e in epochs(uninterrupted)
+    ]
+
+
+def test_workers_change_nothing(birds, uninterrupted):
+    finished(start("main.py", *flags(birds, "workers", "--workers=2")))
+    for key, value in weights(uninterrupted).items():
+        assert torch.equal(weights(birds / "save" / "workers")[key], value), key
+
+
+def test_two_processes_equal_one_with_the_same_global_batch(birds):
+    words = flags(birds, "one", "--architecture=vgg16", "--epochs=2", "--lr=0.001")
+    two = [word.replace("=one", "=two") for word in words]
+    finished(start("main.py", *words))
+    finished(start("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "main.py", *two))
+    one, two = (epochs(birds / "save" / name) for name in ("one", "two"))
+    assert len(one) == len(two) == 2
+    for single, double in zip(one, two, strict=True):
+        assert double["train_loss"] == pytest.approx(single["train_loss"], rel=1e-4)
+        assert double["val_accuracy"] == single["val_accuracy"]
+    for key, value in weights(birds / "save" / "one").items():
+        assert torch.allclose(weights(birds / "save" / "two")[key], value, rtol=1e-3, atol=1e-5), key
+
+
+def test_reusing_a_name_is_refused_and_leaves_the_run_alone(birds, uninterrupted):
+    before = {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
+    with pytest.raises(UserError, match="--override_cache"):
+        main.main(flags(birds, "whole"))
+    assert before == {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
+
+
+def test_resume_refuses_another_recipe_and_a_missing_run(birds, uninterrupted):
+    with pytest.raises(UserError, match="--lr"):
+        main.main(flags(birds, "whole", "--resume", "--lr=0.5"))
+    with pytest.raises(UserError, match="does not exist"):
+        main.main(flags(birds, "nowhere", "--resume"))
+    assert not (birds / "save" / "nowhere").exists()
+
+
+def test_a_diverged_loss_names_step_rate_and_checkpoint(birds):
+    with pytest.raises(UserError, match=r"step \d+ of epoch \d.*learning rate.*checkpoint") as error:
+        main.main(flags(birds, "diverged", "--attribution_method=CAM", "--lr=1e30", "--epochs=9"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("method", ["CAM", "CALM_ML"])
+def test_other_methods_and_precision(birds, method, capsys):
+    name = f"{method}_bf16"
+    main.main(flags(birds, name, f"--attribution_method={method}", "--epochs=1", "--precision=bf16"))
+    assert "test accuracy" in capsys.readouterr().out
+    main.main(["--is_train=False", f"--load_checkpoint={birds / 'save' / name}/"])
+    assert "test accuracy" in capsys.readouterr().out
+
+
+def test_a_moving_average_teacher_trains_and_resumes(birds):
+    words = flags(birds, "ema", "--em_target=ema", "--em_momentum=0.9")
+    main.main([*words, "--epochs=1"])
+    main.main([*words, "--resume"])
+    main.main([word.replace("=ema", "=whole_ema") if "experiment" in word else word for word in words])
+    for key, value in weights(birds / "save" / "whole_ema").items():
+        assert torch.equal(weights(birds / "save" / "ema")[key], value), key
+
+
+def test_starting_from_another_task_s_checkpoint(birds, uninterrupted):
+    words = flags(birds, "transfer", "--is_different_checkpoint", f"--load_checkpoint={uninterrupted}", "--epochs=1")
+    main.main([*words, "--lr=0", "--lr_classifier_ratio=0"])
+    old, new = weights(uninterrupted), weights(birds / "save" / "transfer")
+    assert torch.equal(old["layer1.0.conv1.weight"], new["layer1.0.conv1.weight"])
+    assert not torch.equal(old["conv_last.weight"], new["conv_last.weight"])
+
+
+def test_an_ema_target_belongs_to_em(birds):
+    with pytest.raises(UserError, match="CALM_EM"):
+        main.main(flags(birds, "x", "--attribution_method=CALM_ML", "--em_target=ema"))
