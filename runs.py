@@ -19,12 +19,15 @@ from torch.utils.data import DataLoader
 import config
 import distributed
 from atomic import write_text
+from attribution import canonical_name, resolve_name
+from attribution.supersets import supersets_of
 from data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from errors import UserError
 from networks import load_network
 from networks.checkpoint import locate_checkpoint
 from networks.network import Network
 
+_MAP_FLAGS = ("smooth_grad_nr_iter", "smooth_grad_sigma", "integrated_grad_nr_iter", "ig_variant")
 LAST, BEST = "last_checkpoint.pth.tar", "best_checkpoint.pth.tar"
 
 
@@ -106,6 +109,19 @@ class Evaluation:
     def loader(self, dataset: ImageDataset) -> DataLoader:
         """This process's share of ``dataset``, in order; over all processes each image is there once."""
         return evaluation_loader(self.args, dataset, self.process)
+
+    def attribution_name(self) -> str:
+        """Our name of the attribution that the flags ask for."""
+        process = self.args.score_map_process if "score_map_process" in self.args.given else None
+        return resolve_name(process, self.args.score_map_method, self.args.attribution_method)
+
+    def attribution_options(self, name: str, dataset: ImageDataset) -> dict[str, Any]:
+        """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data."""
+        options = {key: self.args[key] for key in _MAP_FLAGS} | {"seed": self.args.seed}
+        if "subset" in canonical_name(name):
+            wnids = dataset.class_names if self.args.dataset_name == "TinyImageNet" else None
+            options["supersets"] = supersets_of(self.args.dataset_name, self.network.num_classes, wnids=wnids)
+        return options
 
     def write(self, metrics: Mapping[str, Any], details: Mapping[str, Any], *, protocol: str | None = None) -> Path:
         """Write the results file and say where it is."""
