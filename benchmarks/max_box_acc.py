@@ -1,0 +1,102 @@
+"""MaxBoxAccV2 at 1000 thresholds on one core: this project's count against contours at every threshold.
+
+Prints one JSON object: seconds per map and the ratio, for smooth maps and for noise; the hits are compared and must be
+equal at every threshold.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from wsol_eval.boxes import even_thresholds
+from wsol_eval.max_box_acc import MULTI, box_hits
+
+SIZE = 224
+BOXES = np.array([[60, 50, 170, 160], [20, 120, 90, 200]])
+IOUS = (30, 50, 70)
+
+
+def plain_hits(score_map: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Contours, their boxes and their IoU at each threshold in turn; bool [len(IOUS), T]."""
+    grey = (score_map * 255).astype(np.uint8)
+    best = []
+    for threshold in thresholds:
+        mask = cv2.threshold(grey, int(threshold * grey.max()), 255, cv2.THRESH_BINARY)[1]
+        contours = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)[0]
+        boxes = []
+        for contour in contours:
+            x, y, w, h = cv2.boundingRect(contour)
+            boxes.append((x, y, min(x + w, SIZE - 1), min(y + h, SIZE - 1)))
+        boxes = np.array(boxes or [(0, 0, 0, 0)])
+        low = np.maximum(boxes[:, None, :2], BOXES[:, :2])
+        high = np.minimum(boxes[:, None, 2:], BOXES[:, 2:])
+        shared = np.maximum(high - low + 1, 0).prod(axis=2)
+        union = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)[:, None] + (BOXES[:, 2:] - BOXES[:, :2] + 1).prod(axis=1)
+        best.append((shared / (union - shared)).max())
+    return np.array(best) >= np.array(IOUS)[:, None] / 100
+
+
+def smooth_map(seed: int) -> np.ndarray:
+    """A few wide Gaussians, [SIZE,SIZE] scaled to [0,1]."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
+    centres, widths = rng.uniform(0.2, 0.8, (4, 2)), rng.uniform(0.05, 0.2, 4)
+    values = sum(np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * w * w)) for (cx, cy), w in zip(centres, widths))
+    return (values - values.min()) / (values.max() - values.min())
+
+
+def timed(function: Callable, repeats: int) -> tuple[np.ndarray, float]:
+    """Result and least seconds of ``repeats`` calls."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = function()
+        seconds.append(time.perf_counter() - start)
+    return result, min(seconds)
+
+
+def compare(maps: list[np.ndarray], repeats: int) -> dict[str, float | bool]:
+    """Mean seconds per map of both ways and their ratio."""
+    thresholds = even_thresholds(0.001)
+    plain_seconds, seconds, equal = 0.0, 0.0, True
+    for score_map in maps:
+        expected, plain = timed(lambda score_map=score_map: plain_hits(score_map, thresholds), repeats)
+        hits, ours = timed(lambda score_map=score_map: box_hits(score_map, BOXES, thresholds, IOUS), repeats + 2)
+        plain_seconds, seconds = plain_seconds + plain, seconds + ours
+        equal &= bool((hits[MULTI] == expected).all())
+    return {
+        "plain_s": round(plain_seconds / len(maps), 4),
+        "ours_s": round(seconds / len(maps), 5),
+        "ratio": round(plain_seconds / seconds, 1),
+        "equal": equal,
+    }
+
+
+def main() -> int:
+    """Run, print, and return 1 where a count differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--maps", type=int, default=5, help="number of smooth maps; noise takes one")
+    maps = parser.parse_args().maps
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    result = {
+        "benchmark": "max_box_acc_v2",
+        "thresholds": 1000,
+        "smooth": compare([smooth_map(seed) for seed in range(maps)], repeats=3),
+        "noise": compare([np.random.default_rng(0).random((SIZE, SIZE))], repeats=1),
+    }
+    print(json.dumps(result))
+    return 0 if result["smooth"]["equal"] and result["noise"]["equal"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Score maps as grey levels, thresholds, and how well a box covers the truth. Boxes: inclusive pixels x0 y0 x1 y1."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+
+def even_thresholds(interval: float) -> np.ndarray:
+    """Thresholds 0, i, 2i ... below 1, float64 [T]."""
+    if not 0 < interval <= 1:
+        raise ValueError(f"interval {interval} is not in (0, 1]")
+    thresholds = np.arange(0, 1, interval)
+    return thresholds[thresholds < 1]
+
+
+def as_score_map(score_map: Tensor | ArrayLike) -> np.ndarray:
+    """The map as a NumPy array of float32 or float64.
+
+    Raises:
+        ValueError: where it is not a number in [0,1] everywhere.
+    """
+    if isinstance(score_map, Tensor):
+        score_map = score_map.detach().cpu()
+        score_map = (score_map if score_map.element_size() == 8 else score_map.float()).numpy()
+    values = np.asarray(score_map)
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float64)
+    if values.size == 0 or not (values.min() >= 0 and values.max() <= 1):  # NaN fails both comparisons
+        raise ValueError("a score map needs numbers in [0, 1] everywhere")
+    return values
+
+
+def grey_map(score_map: Tensor | ArrayLike) -> np.ndarray:
+    """Score map [H,W] in [0,1] -> uint8 [H,W], 255 times the score, truncated."""
+    values = as_score_map(score_map)
+    if values.ndim != 2:
+        raise ValueError(f"a score map has two dimensions, not shape {values.shape}")
+    return (values * 255).astype(np.uint8)
+
+
+def grey_levels(grey: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """The level int(t * max) of each threshold t; a mask is what lies strictly above. int64 [T]."""
+    return (thresholds * int(grey.max())).astype(np.int64)
+
+
+def scale_boxes(boxes: ArrayLike, image_size: tuple[int, int], map_size: tuple[int, int]) -> np.ndarray:
+    """Boxes [n,4] of an image (width, height) in the coordinates of its map (width, height), truncated; int64 [n,4]."""
+    (image_w, image_h), (map_w, map_h) = image_size, map_size
+    boxes = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
+    return boxes * np.array([map_w, map_h, map_w, map_h]) // np.array([image_w, image_h, image_w, image_h])
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """Pixels in each box [n,4], both edges included, int64 [n]."""
+    x0, y0, x1, y1 = boxes.T
+    return (x1 - x0 + 1) * (y1 - y0 + 1)
+
+
+def matches(boxes: np.ndarray, truth: np.ndarray, ious: Sequence[int]) -> np.ndarray:
+    """Whether each box [n,4] reaches each IoU level (percent) with some true box [m,4]; bool [n, len(ious)].
+
+    Intersection over union counts both edges of a box in; the comparison is exact, in integers.
+    """
+    shared = intersections(boxes, truth)
+    union = areas(boxes)[:, None] + areas(truth) - shared
+    return (100 * shared[..., None] >= union[..., None] * np.asarray(ious)).any(axis=1)
+
+
+def intersections(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Pixels that each box [n,4] shares with each true box [m,4], int64 [n,m]."""
+    x0, y0, x1, y1 = boxes.T[:, :, None]
+    true_x0, true_y0, true_x1, true_y1 = truth.T
+    width = np.minimum(x1, true_x1) - np.maximum(x0, true_x0) + 1
+    height = np.minimum(y1, true_y1) - np.maximum(y0, true_y0) + 1
+    return np.maximum(width, 0) * np.maximum(height, 0)

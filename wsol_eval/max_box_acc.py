@@ -1,0 +1,152 @@
+"""Localisation with boxes: MaxBoxAcc, MaxBoxAccV2 and top-k localisation.
+
+A map has at most 256 grey levels and a mask changes only where a level is taken, so a thousand thresholds ask for a
+few hundred masks at most. Of these, masks too small for any box to reach the lowest IoU level are passed over, masks
+with few contours are traced, and those with hundreds (noise) are labelled, which gives all boxes at once.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from wsol_eval.boxes import areas, even_thresholds, grey_levels, grey_map, intersections, matches
+from wsol_eval.contours import GREYS, contour_bounds, extents, largest_box, traced_boxes, wide_boxes
+
+CROWDED = 600  # contours from which labelling is faster than tracing
+SINGLE, MULTI = 0, 1
+
+
+def box_hits(
+    score_map: Tensor | ArrayLike, boxes: ArrayLike, thresholds: np.ndarray, ious: Sequence[int]
+) -> np.ndarray:
+    """Whether the map localises the object, for each way to draw boxes, IoU level and threshold.
+
+    Args:
+        score_map: [H,W] in [0,1].
+        boxes: true boxes [n,4], inclusive pixels x0 y0 x1 y1 of the map.
+        thresholds: [T] in [0,1).
+        ious: levels in percent.
+
+    Returns:
+        bool [2, len(ious), T]: at 0 by the box of the largest contour, at 1 by the best of all contours.
+    """
+    truth = np.asarray(boxes, dtype=np.int64)
+    if truth.ndim != 2 or truth.shape[0] == 0 or truth.shape[1] != 4:
+        raise ValueError(f"true boxes have shape [n,4] with n above 0, not {list(truth.shape)}")
+    grey = grey_map(score_map)
+    levels = grey_levels(grey, thresholds)
+    above = grey.size - np.cumsum(np.bincount(grey.ravel(), minlength=GREYS))
+    _, first, mask_of = np.unique(above[levels], return_index=True, return_inverse=True)
+    levels = levels[first]  # one level per different mask
+    within = extents(grey, levels)
+    shared = intersections(within, truth)  # no box can share more with the truth, and its union is no less
+    reachable = (100 * shared >= min(ious) * areas(truth)).any(axis=1)
+    crowded = contour_bounds(grey)[levels] > CROWDED
+    hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
+    for chosen, count in ((reachable & ~crowded, _traced_hits), (reachable & crowded, _labelled_hits)):
+        if chosen.any():
+            hits[chosen] = count(grey, levels[chosen], within[chosen], truth, ious)
+    return hits[mask_of].transpose(1, 2, 0)
+
+
+def _traced_hits(
+    grey: np.ndarray, levels: np.ndarray, within: np.ndarray, truth: np.ndarray, ious: Sequence[int]
+) -> np.ndarray:
+    """Hits of masks with few contours, bool [len(levels), 2, len(ious)]; one comparison for the boxes of all levels."""
+    boxes, starts, largest = traced_boxes(grey, levels, within)
+    reached = matches(boxes, truth, ious)
+    return np.stack([reached[largest], np.logical_or.reduceat(reached, starts)], axis=1)
+
+
+def _labelled_hits(
+    grey: np.ndarray, levels: np.ndarray, within: np.ndarray, truth: np.ndarray, ious: Sequence[int]
+) -> np.ndarray:
+    """The same of masks with many contours: the largest is looked for only where some contour hits."""
+    hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
+    least = -(-min(ious) * int(areas(truth).min()) // 100)  # IoU is at most the ratio of the areas
+    for index, boxes in wide_boxes(grey, levels, least):
+        hits[index, MULTI] |= matches(boxes, truth, ious).any(axis=0)
+    for index in np.flatnonzero(hits[:, MULTI].any(axis=1)):
+        hits[index, SINGLE] = matches(largest_box(grey, levels[index]), truth, ious)[0]
+    return hits
+
+
+class MaxBoxAcc:
+    """Share of images whose object is found by a box, at the best threshold over all images (WSOL benchmark).
+
+    Args:
+        interval: distance of the thresholds 0, i, 2i ... below 1.
+        ious: levels of intersection over union in percent.
+    """
+
+    def __init__(self, interval: float = 0.001, ious: Sequence[int] = (30, 50, 70)) -> None:
+        if not ious or not all(0 < iou <= 100 and int(iou) == iou for iou in ious):
+            raise ValueError(f"ious are whole percents from 1 to 100, not {list(ious)}")
+        self.thresholds = even_thresholds(interval)
+        self.ious = tuple(int(iou) for iou in ious)
+        self._seen = torch.zeros(1, dtype=torch.int64)
+        self._counts = torch.zeros(2, len(self.ious), len(self.thresholds), dtype=torch.int64)
+
+    def update(self, score_map: Tensor | ArrayLike, boxes: ArrayLike) -> None:
+        """Count one image.
+
+        Args:
+            score_map: [H,W] in [0,1].
+            boxes: true boxes [n,4], inclusive whole pixels x0 y0 x1 y1 of the *map*; those of an image of another
+                size go through ``scale_boxes`` first.
+        """
+        self.add(box_hits(score_map, boxes, self.thresholds, self.ious))
+
+    def add(self, hits: np.ndarray) -> None:
+        """Count one image by its ``box_hits``."""
+        self._seen += 1
+        self._counts += torch.from_numpy(hits)
+
+    def totals(self) -> list[Tensor]:
+        """[images [1], correct images [2, len(ious), T]], first by the largest contour, then by all."""
+        return [self._seen, self._counts]
+
+    def counts(self) -> dict[str, dict[str, list[int]]]:
+        """Correct images per threshold: {"single": {"30": [T], ...}, "multi": ...}."""
+        return {
+            name: {str(iou): row.tolist() for iou, row in zip(self.ious, self._counts[kind])}
+            for name, kind in (("single", SINGLE), ("multi", MULTI))
+        }
+
+    def compute(self) -> dict[str, float]:
+        """Percent: MaxBoxAcc (largest contour, IoU 50, where 50 is a level), MaxBoxAccV2 (mean over the levels of the
+        all-contour version), and MaxBoxAcc_<level>, the latter's parts. NaN before the first update."""
+        best = self._counts.amax(dim=-1).double() * 100 / self._seen.double()
+        values = {"MaxBoxAcc": best[SINGLE, self.ious.index(50)].item()} if 50 in self.ious else {}
+        values["MaxBoxAccV2"] = best[MULTI].mean().item()
+        return values | {f"MaxBoxAcc_{iou}": value for iou, value in zip(self.ious, best[MULTI].tolist())}
+
+
+class TopLoc:
+    """Top-1 and top-5 localisation: found by the largest contour at IoU 50, and the class among the first 1 or 5."""
+
+    def __init__(self, interval: float = 0.001) -> None:
+        self._seen = torch.zeros(1, dtype=torch.int64)
+        self._counts = torch.zeros(2, len(even_thresholds(interval)), dtype=torch.int64)
+
+    def add(self, single_hits: np.ndarray, rank: int) -> None:
+        """Count one image.
+
+        Args:
+            single_hits: bool [T], ``box_hits`` of the largest contour at IoU 50, from the map of the true class.
+            rank: number of classes more probable than the true one.
+        """
+        self._seen += 1
+        self._counts += torch.from_numpy(np.stack([single_hits & (rank < 1), single_hits & (rank < 5)]))
+
+    def totals(self) -> list[Tensor]:
+        """[images [1], correct images [2, T]]."""
+        return [self._seen, self._counts]
+
+    def compute(self) -> dict[str, float]:
+        """{"Top1Loc": percent, "Top5Loc": percent}, each at its own best threshold. NaN before the first update."""
+        best = self._counts.amax(dim=-1).double() * 100 / self._seen.double()
+        return dict(zip(("Top1Loc", "Top5Loc"), best.tolist()))

@@ -1,0 +1,78 @@
+"""Localisation with masks: PxAP, the area under the pixel-wise precision-recall curve over all images."""
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from wsol_eval.boxes import as_score_map, even_thresholds
+
+OBJECT, IGNORED = 1, 255
+
+
+class PxAP:
+    """Average precision in percent of all pixels of all images, from two histograms of the score.
+
+    The state is a few kilobytes however many images are counted. The bins are closed below and open above, with edges
+    0, i, 2i ... below 1 and 1, 2, 3: a score of exactly 1 has a bin of its own.
+
+    Args:
+        interval: width i of the bins.
+    """
+
+    def __init__(self, interval: float = 0.001) -> None:
+        self.edges = np.append(even_thresholds(interval), [1.0, 2.0, 3.0])
+        self._interval = interval
+        self._counts = torch.zeros(2, len(self.edges) - 1, dtype=torch.int64)  # background, object
+
+    def update(self, score_map: Tensor | ArrayLike, mask: Tensor | ArrayLike) -> None:
+        """Count the pixels of a map.
+
+        Args:
+            score_map: [H,W] in [0,1].
+            mask: [H,W], 1 object, 0 background, 255 ignored.
+        """
+        self.add(pixel_histograms(score_map, mask, self.edges, self._interval))
+
+    def add(self, histograms: np.ndarray) -> None:
+        """Count a map by its ``pixel_histograms``."""
+        self._counts += torch.from_numpy(histograms)
+
+    def totals(self) -> list[Tensor]:
+        """[pixels per bin [2, number of bins], background first]."""
+        return [self._counts]
+
+    def curve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Precision and recall [number of bins], from the highest bin down; precision 1 where nothing is marked yet."""
+        background, found = self._counts.flip(1).cumsum(dim=1).double().numpy()
+        marked = background + found
+        precision = np.divide(found, marked, out=np.ones_like(found), where=marked > 0)
+        return precision, found / found[-1] if found[-1] else np.full_like(found, np.nan)
+
+    def compute(self) -> dict[str, float]:
+        """{"PxAP": percent}, the sum of precision times the step in recall; NaN while no object pixel was counted."""
+        precision, recall = self.curve()
+        return {"PxAP": 100 * float((precision * np.diff(recall, prepend=0)).sum())}
+
+
+def pixel_histograms(
+    score_map: Tensor | ArrayLike, mask: Tensor | ArrayLike, edges: np.ndarray, interval: float
+) -> np.ndarray:
+    """Pixels per bin, background and object, int64 [2, len(edges) - 1]; equal to ``np.histogram`` over ``edges``.
+
+    The quotient by the interval finds the bin but for rounding, which one comparison with either edge mends.
+    """
+    scores = as_score_map(score_map).astype(np.float64, copy=False).ravel()
+    labels = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)
+    if labels.shape != np.shape(score_map):
+        raise ValueError(f"a map of shape {np.shape(score_map)} has a mask of shape {labels.shape}")
+    labels = labels.ravel()
+    is_object, is_ignored = labels == OBJECT, labels == IGNORED
+    if not (is_object | is_ignored | (labels == 0)).all():
+        raise ValueError("a mask is 1 (object), 0 (background) and 255 (ignored), nothing else")
+    ones_bin = len(edges) - 3
+    bins = np.minimum((scores / interval).astype(np.int64), ones_bin)
+    bins -= scores < edges[bins]
+    bins += scores >= edges[bins + 1]
+    bins += is_object * (len(edges) - 1)
+    return np.bincount(bins[~is_ignored], minlength=2 * (len(edges) - 1)).reshape(2, -1).astype(np.int64)
