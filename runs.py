@@ -7,21 +7,24 @@ last_checkpoint.pth.tar, best_checkpoint.pth.tar and results/*.json.
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from munch import Munch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 import config
 import distributed
 from atomic import write_text
-from attribution import canonical_name, resolve_name
+from attribution import GRADIENT_MAPS, build_attribution, canonical_name, output_attribution, resolve_name
+from attribution.score_map import smooth
 from attribution.supersets import supersets_of
 from data_loaders.datasets import ImageDataset, build_dataset, build_loader
+from engine import Prediction, autocast
 from errors import UserError
 from networks import load_network
 from networks.checkpoint import locate_checkpoint
@@ -122,6 +125,23 @@ class Evaluation:
             wnids = dataset.class_names if self.args.dataset_name == "TinyImageNet" else None
             options["supersets"] = supersets_of(self.args.dataset_name, self.network.num_classes, wnids=wnids)
         return options
+
+    def raw_maps(self, name: str, dataset: ImageDataset) -> Callable[[Prediction], Tensor]:
+        """(a batch's prediction) -> raw maps of the true class, [B,h,w] or, blurred by --smoothing_ksize, [B,H,W].
+
+        Maps that are functions of the output cost no further pass of the network.
+        """
+        options = self.attribution_options(name, dataset)
+        of_output, of_images = output_attribution(name, **options), build_attribution(name, **options)
+
+        def maps(batch: Prediction) -> Tensor:
+            if of_output is not None:
+                return of_output(batch.output, batch.targets)
+            with autocast(self.device, self.args.precision):
+                raw = of_images(self.network, batch.images, batch.targets).float()
+            return smooth(raw, self.args.smoothing_ksize) if canonical_name(name) in GRADIENT_MAPS else raw
+
+        return maps
 
     def write(self, metrics: Mapping[str, Any], details: Mapping[str, Any], *, protocol: str | None = None) -> Path:
         """Write the results file and say where it is."""
