@@ -136,7 +136,8 @@ class Evaluation:
 
         def maps(batch: Prediction) -> Tensor:
             if of_output is not None:
-                return of_output(batch.output, batch.targets)
+                with torch.inference_mode():
+                    return of_output(batch.output, batch.targets)
             with autocast(self.device, self.args.precision):
                 raw = of_images(self.network, batch.images, batch.targets).float()
             return smooth(raw, self.args.smoothing_ksize) if canonical_name(name) in GRADIENT_MAPS else raw
