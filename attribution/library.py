@@ -58,7 +58,11 @@ def gradcam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
 
 
 def gradcam_plus_plus(module: Network, images: Tensor, targets: Tensor) -> Tensor:
-    """Grad-CAM with weights from the positive gradients (Chattopadhyay et al., 2017), as torchcam computes them."""
+    """Grad-CAM with weights from the positive gradients (Chattopadhyay et al., 2017), as torchcam computes them.
+
+    torchcam 0.5 weighs a channel by the sum of its relu(gradient)^3: its division by the paper's denominator of alpha
+    goes to a copy and is lost.
+    """
     return _weighted_by_gradient(torchcam.methods.GradCAMpp, module, images, targets)
 
 
