@@ -152,6 +152,13 @@ EVALUATION = (
          ("bilinear", "bicubic"), scripts=("eval_wsol",)),
     Flag("scoremap_root", str, None, "evaluate the .npy score maps of this folder instead of a network's",
          scripts=("eval_wsol",)),
+    Flag("attributions", str, None, "maps to compare, such as gradcam,joint (default: that of --score_map_process)",
+         scripts=("eval_attribution",)),
+    Flag("explain", str, "target", "the class that is explained: the true or the predicted one",
+         ("target", "predicted"), scripts=("eval_attribution",)),
+    Flag("regions", str, None, "where the object is: boxes or masks (default: boxes where the data set has them)",
+         ("boxes", "masks"), scripts=("eval_attribution",)),
+    Flag("auc_steps", positive_int, 20, "steps of the insertion and deletion curves", scripts=("eval_attribution",)),
 )
 GROUPS = {
     "run": RUN,
