@@ -27,3 +27,13 @@ def expected(test_data: Path) -> Path:
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def fake_cub(expected: Path, tmp_path_factory) -> Path:
+    """Folder with a small CUB/ of pictures by formula under the real annotations, and its metadata/."""
+    import fake_cub as writer
+
+    folder = tmp_path_factory.mktemp("fake_cub")
+    writer.main(str(folder))
+    return folder

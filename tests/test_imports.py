@@ -9,8 +9,8 @@ LEVELS = [
     {"config", "distributed"},
     {"networks", "data_loaders", "metrics"},
     {"engine", "attribution", "wsol_eval"},
-    {"pictures", "explanation", "training", "perturbation", "attribution_metrics"},
-    {"runs"},
+    {"pictures", "explanation", "training", "perturbation", "cue_localisation", "attribution_metrics"},
+    {"runs", "perturbation_pictures", "cue_pictures", "faithfulness"},
     {"training_run"},
 ]
 SEES_CONFIG = {"config", "runs", "training", "training_run"}
