@@ -22,6 +22,16 @@ class Network(nn.Module):
     std: tuple[float, float, float] = IMAGENET_STD
     new_layers: tuple[str, ...] = ()
     """Modules of the trunk that learn at the higher rate, beside the two branches."""
+    unpublished_layers: tuple[str, ...] = ()
+    """Modules of the trunk that no file of ImageNet weights holds."""
+    released_base_words: tuple[str, ...] = ()
+    """Words in the names of the parameters that the released code trains at the base rate."""
+    draw_weight = staticmethod(nn.init.xavier_uniform_)
+    """How the first weights of a new convolution are drawn, in place."""
+    architecture: str
+    """Name under which the trunk was built."""
+    channels: int
+    """C, the number of feature channels."""
 
     def features(self, images: Tensor) -> Tensor:
         """[B,3,H,W] normalised images -> [B,C,h,w] features."""

@@ -1,0 +1,173 @@
+"""Checkpoints, ours and the released ones: find, read safely, turn into a network."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from munch import Munch
+from torch import Tensor
+
+from errors import UserError
+from networks.build import build_network, canonical_architecture, canonical_method
+from networks.network import Network
+from networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
+from networks.zoo import NOTE_FILE, fetched_file
+
+FILE_NAME = "last_checkpoint.pth.tar"
+FORMAT_VERSION = 1
+"""Newest layout of our checkpoints that this code reads."""
+NETWORK_KEYS = (
+    "architecture", "attribution_method", "large_feature_map", "use_bn", "prior_activation", "detach_prior_sum",
+    "inception_tap",
+)  # fmt: skip
+DATA_KEYS = ("dataset_name", "data_root", "metadata_root", "mask_root", "resize_size", "crop_size")
+OTHER_NAMES = {"method": "attribution_method", "dataset": "dataset_name"}
+RELEASED = {"prior_activation": "relu", "detach_prior_sum": True, "inception_tap": "mixed_6d"}
+"""What the released code fixes, and its checkpoints therefore do not say."""
+UNSAID = ("attribution_method", "large_feature_map", "dataset_name")
+"""What the released code leaves to flags, and its checkpoints do not say either."""
+SIGN_OF_BN = {"vgg16": "bn6.weight", "inception_v3": "A3_1b.1.weight"}
+HEADS = ("conv_last.", "attention.")
+FIT_HINT = "do --architecture, --large_feature_map, --use_bn and the number of classes fit this checkpoint?"
+
+
+class Loaded(NamedTuple):
+    """A network out of a checkpoint."""
+
+    network: Network
+    config: Munch
+    """Flags of the run, with overrides applied; of a released checkpoint, those that describe network and data."""
+    overridden: dict[str, Any]
+    """What the run's own config said, for every flag that an override changed."""
+
+
+def locate_checkpoint(name: str | Path, *, save_root: str | Path | None = None) -> Path:
+    """The checkpoint file for a folder (its last checkpoint), a file, or "zoo:NAME".
+
+    Args:
+        name: tried as given, then under ``save_root``.
+        save_root: folder of the runs, or None.
+
+    Raises:
+        UserError: nothing is there.
+    """
+    if str(name).startswith("zoo:"):
+        return fetched_file(str(name).removeprefix("zoo:"))
+    candidates = [Path(name)] + ([] if save_root is None else [Path(save_root) / name])
+    files = [path / FILE_NAME if path.is_dir() else path for path in candidates]
+    for file in files:
+        if file.is_file():
+            return file
+    raise UserError(f"--load_checkpoint={name}: no checkpoint there (looked for {', '.join(map(str, files))})")
+
+
+def read_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """Content of a checkpoint file; tensors and plain values only, no code is ever run. Parameter names are plain.
+
+    Raises:
+        UserError: missing, truncated, foreign or code-carrying file, or one from a newer version.
+    """
+    content = read_tensors(Path(path), device)
+    if not isinstance(content, Mapping) or not is_state_dict(content.get("state_dict")):
+        raise UserError(f"{path}: not a checkpoint, since it has no 'state_dict' entry of names and tensors")
+    version = content.get("format_version", FORMAT_VERSION)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise UserError(f"{path}: written by a newer version of this code (format {version}); update to read it")
+    if not isinstance(content.get("config") or {}, Mapping):
+        raise UserError(f"{path}: its 'config' entry is not a mapping of flags to values")
+    return {**content, "state_dict": plain_names(content["state_dict"])}
+
+
+def load_matching(
+    network: Network, name: str | Path, *, save_root: str | Path | None = None, skip: tuple[str, ...] = ()
+) -> list[str]:
+    """Start ``network`` from a checkpoint.
+
+    Args:
+        network: changed in place, or not at all if the checkpoint does not fit.
+        name: as ``locate_checkpoint`` takes it.
+        save_root: as there.
+        skip: beginnings of names not to take over. With any given the checkpoint may be another task's: the branches
+            may be absent from it, and tensors that the network lacks are left aside; the trunk must be whole.
+
+    Returns:
+        Names of the tensors that kept their values.
+    """
+    path = locate_checkpoint(name, save_root=save_root)
+    state = read_checkpoint(path)["state_dict"]
+    taken = {key: tensor for key, tensor in state.items() if not (skip and key.startswith(skip))}
+    new = (*skip, *HEADS, *network.unpublished_layers) if skip else ()
+    return copy_weights(network, taken, source=str(path), hint=FIT_HINT, new=new, ignore_surplus=bool(skip))
+
+
+def load_network(folder_or_file: str | Path, **overrides: Any) -> tuple[Network, Munch]:
+    """A trained network in evaluation mode, on the CPU, and its flags.
+
+    Args:
+        folder_or_file: run folder, checkpoint file or "zoo:NAME".
+        overrides: flags by name (also ``method``, ``dataset``), before what the checkpoint says. A released
+            checkpoint needs ``attribution_method``, ``large_feature_map`` and ``dataset_name``.
+
+    Raises:
+        UserError: an unreadable file, a flag missing or unknown, or one against the weights.
+    """
+    loaded = load(folder_or_file, **overrides)
+    return loaded.network, loaded.config
+
+
+def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
+    """As ``load_network``, and what the overrides changed."""
+    path = locate_checkpoint(folder_or_file)
+    content = read_checkpoint(path)
+    stored = stated_config(content, path)
+    given = named_overrides(overrides, stored)
+    config = Munch(stored | given)
+    missing = [key for key in ("architecture", *UNSAID) if key not in config]
+    if missing:
+        flags = ", ".join(f"--{key}" for key in missing)
+        raise UserError(f"{path}: does not say how it was trained; give {flags}")
+    config.architecture = canonical_architecture(config.architecture)
+    config.attribution_method = canonical_method(config.attribution_method)
+    num_classes = check_against_weights(config, content["state_dict"], path)
+    options = {key: config[key] for key in NETWORK_KEYS[2:] if key in config}
+    network = build_network(config.architecture, config.attribution_method, num_classes, **options)
+    copy_weights(network, content["state_dict"], source=str(path), hint=FIT_HINT)
+    overridden = {key: stored[key] for key in given if key in stored and stored[key] != config[key]}
+    return Loaded(network.eval(), config, overridden)
+
+
+def stated_config(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The run's flags as far as the checkpoint, or the note that the zoo left beside it, says them."""
+    if content.get("config"):
+        return {"architecture": content.get("architecture")} | dict(content["config"])
+    stated = {"architecture": content["architecture"]} if isinstance(content.get("architecture"), str) else {}
+    note = path.parent / NOTE_FILE
+    recipe = json.loads(note.read_text())["recipe"] if note.is_file() else {}
+    return RELEASED | recipe | stated
+
+
+def named_overrides(overrides: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides under the flags' names; an unknown name is an error."""
+    given = {OTHER_NAMES.get(key, key): value for key, value in overrides.items()}
+    known = {*NETWORK_KEYS, *DATA_KEYS, "num_classes", *stored}
+    for key in given:
+        if key not in known:
+            raise UserError(f"load_network: unknown option '{key}'; it takes {', '.join((*NETWORK_KEYS, *DATA_KEYS))}")
+    return given
+
+
+def check_against_weights(config: Munch, state: Mapping[str, Tensor], path: Path) -> int:
+    """Take ``use_bn`` from the names and return K from the shapes; a flag that says otherwise is an error."""
+    if "conv_last.weight" not in state or state["conv_last.weight"].ndim != 4:
+        raise UserError(f"{path}: has no conv_last layer, so it is not a CAM or CALM network")
+    num_classes = len(state["conv_last.weight"])
+    if config.get("num_classes", num_classes) != num_classes:
+        raise UserError(f"{path}: has {num_classes} classes, not {config.num_classes}")
+    if config.architecture in SIGN_OF_BN:
+        use_bn = SIGN_OF_BN[config.architecture] in state
+        if config.get("use_bn", use_bn) != use_bn:
+            raise UserError(f"{path}: was trained with --use_bn={use_bn}; leave --use_bn={config.use_bn} out")
+        config.use_bn = use_bn
+    return num_classes

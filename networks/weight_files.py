@@ -1,0 +1,94 @@
+"""Files of tensors: found, read without running code, and compared with a network before anything is copied."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from errors import UserError
+
+WRAPPERS = ("module.", "_orig_mod.")
+"""What DistributedDataParallel and torch.compile put before a parameter's name."""
+
+
+def read_tensors(path: Path, device: str | torch.device = "cpu") -> Any:
+    """Content of a file of ``torch.save``: plain containers, numbers, text and tensors; nothing else is ever built.
+
+    Raises:
+        UserError: missing, truncated or foreign file, or one whose pickle asks for other objects or for code.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+            raise UserError(
+                f"{path}: refused, since reading it would run code or build objects other than tensors and plain "
+                "values; ask its author for a file that holds a state dict only"
+            ) from error
+        raise UserError(f"{path}: damaged, or not a file of torch.save; fetch or copy it again") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+        raise UserError(f"{path}: truncated, damaged or not a file of torch.save; fetch or copy it again") from error
+
+
+def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict without the prefixes of wrappers, and without those entries that are not tensors' names."""
+    plain = {}
+    for name, tensor in state.items():
+        while name.startswith(WRAPPERS):
+            name = name.split(".", 1)[1]
+        plain[name] = tensor
+    return plain
+
+
+def is_state_dict(content: Any) -> bool:
+    """Whether ``content`` maps text to tensors."""
+    return isinstance(content, Mapping) and bool(content) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    )  # fmt: skip
+
+
+def is_counter(name: str) -> bool:
+    """Batch norm's step counter: absent from old files, without effect on us."""
+    return name.endswith("num_batches_tracked")
+
+
+def copy_weights(
+    module: nn.Module, state: Mapping[str, Tensor], *, source: str, hint: str, new: tuple[str, ...] = (),
+    ignore_surplus: bool = False,
+) -> list[str]:  # fmt: skip
+    """Copy ``state`` into ``module``; nothing is copied unless everything fits.
+
+    Args:
+        module: network or trunk.
+        state: plain names -> tensors.
+        source: file or address, for the error message.
+        hint: what the user may do when it does not fit.
+        new: beginnings of names that may be absent from ``state``.
+        ignore_surplus: tensors that the module lacks are left aside.
+
+    Returns:
+        Names in the module that kept their values, batch norm's counters aside.
+
+    Raises:
+        UserError: a tensor is missing, superfluous or has another shape.
+    """
+    wanted = module.state_dict()
+    for name, tensor in wanted.items():
+        if name in state and state[name].shape != tensor.shape:
+            raise UserError(
+                f"{source}: {name} has shape {list(state[name].shape)}, the network needs {list(tensor.shape)}; {hint}"
+            )
+    absent = [name for name in wanted if name not in state and not is_counter(name)]
+    missing = [name for name in absent if not name.startswith(new or ("\0",))]
+    surplus = [] if ignore_surplus else [name for name in state if name not in wanted]
+    if missing or surplus:
+        parts = [f"lacks {len(missing)} of the network's tensors ({missing[0]}, ...)"] if missing else []
+        parts += [f"holds {len(surplus)} tensors that the network has not ({surplus[0]}, ...)"] if surplus else []
+        raise UserError(f"{source}: {' and '.join(parts)}; {hint}")
+    module.load_state_dict({name: state[name] for name in wanted if name in state}, strict=False)
+    return absent
