@@ -25,9 +25,9 @@ from cue_localisation import (
     summarise,
 )
 from cue_pictures import save_curves, save_samples
-from data_loaders.cub_annotations import require_cub_layout
+from data_loaders.cub_annotations import annotations_folder
 from data_loaders.cub_cues import PARTS, ClassPair, chosen_pairs, class_pairs, differing_parts
-from data_loaders.cub_part_maps import CueImages, ExactParts, KeypointParts, original_size
+from data_loaders.cub_part_maps import CueImages, ExactParts, KeypointParts
 from data_loaders.datasets import ImageDataset
 from distributed import is_main, print0
 from errors import UserError
@@ -36,7 +36,6 @@ from runs import Evaluation, start_evaluation
 
 def pairs_to_evaluate(root: Path, args, num_classes: int) -> list[ClassPair]:
     """Those of --class_pairs, or all with one to three differing parts."""
-    require_cub_layout(root)
     differs = differing_parts(root)
     if len(differs) != num_classes:
         raise UserError(f"{root} has attributes of {len(differs)} classes, but the network knows {num_classes}")
@@ -50,7 +49,7 @@ def cue_images(dataset: ImageDataset, root: Path, args, classes: Sequence[int]) 
     image_ids = [dataset.records[index].image_id for index in indices]
     if args.cue_masks == "exact":
         return CueImages(dataset, indices, ExactParts(root, image_ids, size=args.crop_size))
-    sizes = [original_size(dataset, index) for index in indices]
+    sizes = [dataset.original_size(index) for index in indices]
     part_maps = KeypointParts(root, image_ids, sizes, size=args.crop_size, inside_bird=args.mask_to_segmentation)
     return CueImages(dataset, indices, part_maps)
 
@@ -122,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     evaluation = start_evaluation(argv, "cue_location")
     args, network, device = evaluation.args, evaluation.network, evaluation.device
     name = evaluation.attribution_name()
-    root = Path(args.data_root) / args.dataset_name
+    root = annotations_folder(args.data_root, args.dataset_name)
     dataset = evaluation.dataset()
     pairs = pairs_to_evaluate(root, args, network.num_classes)
     protocol = protocol_of(args)

@@ -5,34 +5,28 @@ from pathlib import Path
 
 import numpy as np
 
+from data_loaders.text_lines import fault, read_lines
 from errors import UserError
 
+CUB_LAYOUT = ("CUB", "SynthBirds")
 NUM_KEYPOINTS = 15
 
 
-def require_cub_layout(root: Path) -> None:
-    """Refuse a data set that does not come with CUB's keypoints and attributes."""
-    for name in ("parts/part_locs.txt", "attributes/class_attribute_labels_continuous.txt", "images.txt"):
-        if not (root / name).is_file():
-            raise UserError(
-                f"{root / name} is missing: cue localisation needs CUB's keypoints and attributes, "
-                "which only CUB and SynthBirds have"
-            )
-
-
-def _lines(path: Path) -> list[str]:
-    """Lines of a text file, without the empty ones at its end."""
-    try:
-        return path.read_text(encoding="utf-8").rstrip().split("\n")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a text file (byte {error.start})") from error
+def annotations_folder(data_root: str | Path, dataset_name: str) -> Path:
+    """Folder of a data set with CUB's annotations; any other data set is refused."""
+    if dataset_name not in CUB_LAYOUT:
+        raise UserError(
+            f"--dataset_name={dataset_name} has no attributes and keypoints: cue localisation takes "
+            f"{' or '.join(CUB_LAYOUT)}"
+        )
+    return Path(data_root) / dataset_name
 
 
 def _numbers(path: Path, width: int, meaning: str) -> np.ndarray:
     """float64 [lines, width] from a file of so many finite numbers a line."""
-    rows = [line.split() for line in _lines(path)]
+    rows = [line.split() for line in read_lines(path)]
+    if not rows:
+        raise UserError(f"{path} is empty: it comes with CUB's annotations")
     try:
         numbers = np.array(rows, dtype=np.float64)
         if numbers.shape[1:] == (width,) and np.isfinite(numbers).all():
@@ -40,7 +34,7 @@ def _numbers(path: Path, width: int, meaning: str) -> np.ndarray:
     except ValueError:
         pass
     line = next(i for i, row in enumerate(rows, start=1) if not _is_row(row, width))
-    raise UserError(f"{path}, line {line}: should be {width} numbers, {meaning}")
+    raise fault(path, line, f"should be {width} numbers, {meaning}")
 
 
 def _is_row(words: Sequence[str], width: int) -> bool:
@@ -53,10 +47,10 @@ def _is_row(words: Sequence[str], width: int) -> bool:
 def _numbered(path: Path) -> dict[str, int]:
     """name -> number, from lines ``number name``."""
     numbers: dict[str, int] = {}
-    for line, text in enumerate(_lines(path), start=1):
-        number, _, name = text.strip().partition(" ")
+    for line, text in enumerate(read_lines(path), start=1):
+        number, _, name = text.partition(" ")
         if not number.isdecimal() or not name:
-            raise UserError(f"{path}, line {line}: should be a number and a name")
+            raise fault(path, line, f"should be a number and a name, not {text!r}")
         numbers[name] = int(number)
     return numbers
 
@@ -93,10 +87,8 @@ def read_keypoints(root: Path, image_ids: Sequence[str]) -> tuple[np.ndarray, np
     image, keypoint, visible = rows[:, 0], rows[:, 1], rows[:, 4]
     bad = (image != image.round()) | ~np.isin(keypoint, range(1, NUM_KEYPOINTS + 1)) | ~np.isin(visible, (0, 1))
     if bad.any():
-        raise UserError(
-            f"{path}, line {bad.argmax() + 1}: should be image number, keypoint number (1 to {NUM_KEYPOINTS}), x, y, "
-            "visible (0 or 1)"
-        )
+        wanted = f"image number, keypoint number (1 to {NUM_KEYPOINTS}), x, y, visible (0 or 1)"
+        raise fault(path, int(bad.argmax()) + 1, f"should be {wanted}")
     numbers = _numbered(root / "images.txt")
     unknown = next((name for name in image_ids if name not in numbers), None)
     if unknown is not None:

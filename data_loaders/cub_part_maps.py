@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from data_loaders.cub_annotations import read_keypoints
 from data_loaders.cub_cues import NO_PART, PARTS
 from data_loaders.datasets import ImageDataset
+from data_loaders.images import unreadable
 from errors import UserError
 
 POINTS = (
@@ -72,8 +73,8 @@ def _open_mask(path: Path) -> Image.Image:
         mask.load()
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: unpack CUB's segmentations or add --mask_to_segmentation=False") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read as an image ({error})") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise unreadable(path, error) from error
     return mask
 
 
@@ -157,16 +158,3 @@ class CueImages(Dataset):
         image, _, _ = self.images[self.indices[position]]
         part_map, visible = self.part_maps(position)
         return image, position, torch.from_numpy(part_map), torch.from_numpy(visible)
-
-
-def original_size(images: ImageDataset, index: int) -> tuple[int, int]:
-    """Width and height of an image in pixels, from the metadata or else from the file."""
-    size = images.records[index].size
-    if size is not None:
-        return size
-    path = images.image_path(index)
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise UserError(f"{path} cannot be read as an image ({error})") from error

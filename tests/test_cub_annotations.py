@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from data_loaders.cub_annotations import (
+    annotations_folder,
     read_attribute_names,
     read_class_attributes,
     read_keypoints,
-    require_cub_layout,
 )
 from errors import UserError
 
@@ -28,7 +28,6 @@ def root(tmp_path) -> Path:
 
 
 def test_reads_attributes_and_keypoints(root):
-    require_cub_layout(root)
     assert read_attribute_names(root) == ["has_a::x", "has_b::two words", "has_c::y"]
     assert read_class_attributes(root, 3).tolist() == [[True, False, True], [False, True, False]]
     points, visible = read_keypoints(root, ["b/y.jpg", "a/x 1.jpg"])
@@ -50,7 +49,7 @@ def test_real_keypoints_equal_their_lines(test_data):
         ("1 2 0.0 0.0", "line 2: should be 5 numbers"),
         ("1 2 0.0 x 1", "line 2: should be 5 numbers"),
         ("1 2 0.0 nan 1", "line 2: should be 5 numbers"),
-        ("", "line 2: should be 5 numbers"),
+        ("", "line 2: is empty"),
         ("1 16 0.0 0.0 1", "line 2: should be image number"),
         ("1 2 0.0 0.0 3", "line 2: should be image number"),
         ("1.5 2 0.0 0.0 1", "line 2: should be image number"),
@@ -80,8 +79,17 @@ def test_bad_files_are_named(root):
     with pytest.raises(UserError, match=r"attributes\.txt is missing"):
         read_attribute_names(root)
     (root / "parts" / "part_locs.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="not a text file"):
+    with pytest.raises(UserError, match="not UTF-8 text"):
         read_keypoints(root, ["a.jpg"])
     (root / "parts" / "part_locs.txt").unlink()
-    with pytest.raises(UserError, match="only CUB and SynthBirds have"):
-        require_cub_layout(root)
+    with pytest.raises(UserError, match=r"part_locs\.txt cannot be read"):
+        read_keypoints(root, ["a.jpg"])
+    (root / "attributes" / "class_attribute_labels_continuous.txt").write_text("")
+    with pytest.raises(UserError, match="is empty"):
+        read_class_attributes(root, 3)
+
+
+def test_only_data_sets_in_cub_layout(tmp_path):
+    assert annotations_folder(tmp_path, "SynthBirds") == tmp_path / "SynthBirds"
+    with pytest.raises(UserError, match=r"OpenImages has no attributes and keypoints.*CUB or SynthBirds"):
+        annotations_folder(tmp_path, "OpenImages")
