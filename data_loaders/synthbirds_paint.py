@@ -11,8 +11,8 @@ from data_loaders.synthbirds_pose import Bird, Fan
 from data_loaders.synthbirds_scene import Piece
 
 HEAD, BACK, BELLY, BREAST, TAIL, LEG, WING, FAR_LEG, FAR_WING, UPPER_BEAK, LOWER_BEAK, EYE, GLINT = range(1, 14)
-SCENERY = 16  # surfaces 16..63 are branches, leaves and flowers
-MARKED = 64  # added to a bird's surface where its pattern shows
+SCENERY = 16  # surfaces 16..127 are branches, leaves and flowers
+MARKED = 128  # added to a bird's surface where its pattern shows
 PART_OF_SURFACE = np.zeros(256, np.uint8)
 PART_OF_SURFACE[1:14] = (1, 2, 3, 4, 5, 6, 7, 6, 7, 1, 1, 1, 1)
 PART_OF_SURFACE[MARKED : MARKED + 14] = PART_OF_SURFACE[:14]
@@ -69,7 +69,8 @@ class Canvas:
 
 def fixed_point(z: np.ndarray) -> np.ndarray:
     """Complex pixel positions as OpenCV's fixed-point int32 [...,2]."""
-    return (np.stack([z.real, z.imag], -1) * (1 << SHIFT)).round().astype(np.int32)
+    pairs = np.ascontiguousarray(z, dtype=np.complex128).view(np.float64).reshape(*np.shape(z), 2)
+    return (pairs * (1 << SHIFT)).round().astype(np.int32)
 
 
 def paint_bird(canvas: Canvas, bird: Bird, view: View, parts: Collection[str] = PARTS) -> None:
@@ -129,7 +130,7 @@ def paint_pieces(canvas: Canvas, pieces: list[Piece], first: int) -> np.ndarray:
     for number, piece in enumerate(pieces):
         outline = piece.outline * canvas.side
         canvas.paint(first + number, outline, piece.tone, 104 if piece.vein else 0)
-        if piece.vein:
+        if piece.vein and len(outline) < 40:
             half = len(outline) // 2
             middle = (outline[:half] + outline[::-1][:half]) / 2
             cv2.polylines(canvas.tone, [fixed_point(middle)], False, 100, 1, cv2.LINE_AA, SHIFT)

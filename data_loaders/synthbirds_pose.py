@@ -141,8 +141,9 @@ def _head(shape: Shape, centre: complex, upright: complex, yaw: float) -> dict:
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     x = np.cos(angle) * 1.05 + 0.07 * facing
     y = 0.97 * np.sin(angle)
-    crest = shape.crest / radius * np.exp(-(((angle - np.pi / 2 - 0.55 * np.sign(facing)) / 0.30) ** 2))
-    outline = (x - np.sign(facing) * crest * 0.9) + 1j * (y + crest)
+    front = np.sign(facing)
+    crest = shape.crest / radius * np.exp(-(((angle - np.pi / 2 - 0.45 * front) / 0.36) ** 2))
+    outline = (x - front * crest * 1.3) + 1j * (y + 0.85 * crest)
     length, depth = shape.beak[0] / radius, shape.beak[1] / radius
     f = facing
     gape = 0.98 * f - 0.06j
@@ -175,7 +176,8 @@ def _torso(shape: Shape, axis: complex, head: complex) -> dict:
     ridge = axis * np.array([-0.95 + 0.02j, -0.5 + 0.04j, -0.1 + 0.10j, 0.18 + 0.13j])
     up = 1j * axis
     back = np.concatenate([ridge, [head + 0.1 * axis, head + 0.8 * up - 0.4 * axis, axis * (-0.95 + 0.8j)]])
-    front = axis * np.array([0.16 + 0.5j, 0.10 + 0.10j, 0.03 - 0.12j, 0.06 - 0.60j, 0.9 - 0.7j, 1.3 + 0.9j])
+    tufts = 0.05 + 0.10 * np.linspace(1, -1, 15) ** 2 + 0.018 * (-1.0) ** np.arange(15)  # feathers hang over
+    front = axis * np.append(tufts + 1j * np.linspace(0.4, -0.5, 15), [0.9 - 0.7j, 1.3 + 0.9j])
     return {"torso": (centres, radii), "back": back, "breast": front}
 
 

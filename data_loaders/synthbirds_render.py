@@ -59,9 +59,9 @@ def render(
     bird, perched = pose_bird(SHAPES[shape], rng)
     canvas = paint.Canvas(2 * size)
     view = place_bird(bird, canvas.side, rng)
-    feet = view(np.array(bird.feet)) / canvas.side
-    backdrop = scene.background(size, None if perched else float(feet.imag), rng)
-    behind = scene.distractors(rng) + ([scene.perch(complex(feet), rng)] if perched else [])
+    feet = complex(view(np.array(bird.feet)) / canvas.side)
+    backdrop = scene.background(size, None if perched else feet, rng)
+    behind = scene.distractors(rng) + ([scene.perch(feet, rng)] if perched else [])
     before = scene.occluders(rng)
     jitter, shifts = rng.normal(0, 8, (len(PARTS) + 1, 3)), rng.random((len(PARTS), 2))
 
@@ -98,7 +98,7 @@ def place_bird(bird: Bird, side: int, rng: np.random.Generator) -> paint.View:
     z = unit(z)
     low = complex(z.real.min(), z.imag.min())
     extent = complex(z.real.max(), z.imag.max()) - low
-    scale = side * rng.uniform(0.70, 0.95) / max(extent.real, extent.imag)
+    scale = side * rng.uniform(0.60, 0.95) / max(extent.real, extent.imag)
     x, y = rng.uniform(0.04, 0.96, 2)
     corner = complex(x * (side - scale * extent.real), y * (side - scale * extent.imag))
     return paint.View(corner - scale * low, scale, unit.flip)
@@ -115,7 +115,7 @@ def _color_table(looks: Mapping[str, Look | None], jitter: np.ndarray, scenery: 
     for far, near in ((paint.FAR_LEG, paint.LEG), (paint.FAR_WING, paint.WING)):
         for marked in (0, paint.MARKED):
             table[marked + far] = 0.80 * table[marked + near]
-    table[[paint.UPPER_BEAK, paint.LOWER_BEAK]] = np.array([74, 66, 62]) + 2 * jitter[-1]
+    table[[paint.UPPER_BEAK, paint.LOWER_BEAK]] = np.array([74, 66, 60]) + 2.5 * jitter[-1, 0]
     table[paint.EYE], table[paint.GLINT] = (22, 18, 20), (255, 255, 255)
     table[paint.SCENERY : paint.SCENERY + len(scenery)] = scenery
     return np.clip(table, 0, 255).astype(np.uint8)

@@ -14,7 +14,14 @@ PALETTE = np.array(list(COLORS.values()), dtype=np.float32)
 SKIES = np.array([(168, 198, 226), (206, 220, 228), (226, 206, 186), (140, 176, 214), (190, 192, 196)], np.float32)
 GREENS = np.array([(74, 112, 52), (46, 82, 40), (118, 146, 70), (156, 168, 96), (62, 96, 74)], np.float32)
 EARTHS = np.array([(150, 126, 96), (112, 92, 70), (178, 160, 130), (96, 88, 80), (134, 112, 78)], np.float32)
+KINDS = ("leaf", "flower", "berry")
 WATERS = np.array([(88, 122, 146), (62, 96, 118), (136, 160, 168), (110, 128, 116)], np.float32)
+
+_CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 14, endpoint=False))
+_T = np.linspace(0, 1, 8)
+_LEAF = np.concatenate([_T + 0.5j * np.sin(np.pi * _T**0.8), (_T - 0.5j * np.sin(np.pi * _T**0.8))[::-1]])
+_TURN = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+_FLOWER = (0.42 + 0.58 * np.abs(np.cos(2.5 * _TURN)) ** 0.7) * np.exp(1j * _TURN)
 
 
 class Piece(NamedTuple):
@@ -65,90 +72,99 @@ def _earth(size: int, rng: np.random.Generator) -> np.ndarray:
 GROUNDS = (_sky, _foliage, _water, _earth)
 
 
-def background(size: int, horizon: float | None, rng: np.random.Generator) -> np.ndarray:
-    """Out-of-focus background, float32 [size,size,3] in 0..255; below ``horizon`` (fraction) lies the ground."""
+def background(size: int, feet: complex | None, rng: np.random.Generator) -> np.ndarray:
+    """Out-of-focus background, float32 [size,size,3] in 0..255; with ``feet`` (fractions) there is ground below them."""
     image = GROUNDS[rng.choice(4, p=(0.25, 0.4, 0.1, 0.25))](size, rng)
-    for _ in range(rng.integers(4, 11)):  # lights and flowers out of focus, in the birds' colours
-        color, center = _pick(PALETTE, rng)[0], rng.random(2) * size
-        disc = np.zeros((size, size), np.uint8)
-        cv2.circle(disc, (int(center[0] * 16), int(center[1] * 16)), int(rng.uniform(0.03, 0.11) * size * 16), 255, -1,
-                   cv2.LINE_AA, 4)  # fmt: skip
-        image = cv2.copyTo(image * 0.35 + color * 0.65, disc, image)
-    if horizon is not None:
+    lights = image.copy()
+    count = rng.integers(5, 12)
+    for color, x, y, radius in zip(_pick(PALETTE, rng, count).tolist(), *rng.random((3, count))):
+        center = (int(x * size), int(y * size))
+        cv2.circle(lights, center, int((0.03 + 0.08 * radius) * size), color, -1)
+    image = cv2.addWeighted(image, 0.35, lights, 0.65, 0)
+    if feet is not None:
         ground = (_water if rng.random() < 0.3 else _earth)(size, rng)
-        rows = np.arange(size, dtype=np.float32)[:, None] / size - horizon + 0.02 * _noise(1, 6, size, rng)
-        image += (ground - image) * np.clip(rows * 18, 0, 1)[..., None]
+        rows = np.arange(size, dtype=np.float32)[:, None] / size - feet.imag + rng.uniform(0.04, 0.16)
+        image += (ground - image) * np.clip((rows + 0.02 * _noise(1, 6, size, rng)) * 18, 0, 1)[..., None]
+        shadow = np.full((size, size), 1, np.float32)
+        center = (int(feet.real * size), int((feet.imag + 0.012) * size))
+        cv2.ellipse(shadow, center, (int(0.17 * size), int(0.028 * size)), 0, 0, 360, 0.5, -1)
+        image *= shadow[..., None]
     side = max(3, int(size * rng.uniform(0.02, 0.06)) | 1)
     return cv2.blur(image, (side, side))
 
 
-def _leaf(center: complex, length: float, width: float, angle: float) -> np.ndarray:
+def _leaf(root: complex, length: float, width: float, angle: float) -> np.ndarray:
+    """A pointed leaf that grows from ``root`` towards ``angle``."""
+    return root + np.exp(1j * angle) * (length * _LEAF.real + 1j * width * _LEAF.imag)
+
+
+def _strip(line: np.ndarray, start: float, end: float) -> np.ndarray:
+    """The polygon of a line [n] whose width goes from ``start`` to ``end``."""
+    side = 1j * np.gradient(line)
+    half = side / np.abs(side) * np.linspace(start, end, len(line)) / 2
+    return np.concatenate([line + half, (line - half)[::-1]])
+
+
+def _edge_point(rng: np.random.Generator) -> complex:
+    """A point just outside the picture, seldom at the top."""
+    along, side = rng.uniform(0, 1), rng.random()
+    if side < 0.45:
+        return complex(along, 1.04)
+    return complex(-0.04 if side < 0.68 else 1.04, along) if side < 0.91 else complex(along, -0.04)
+
+
+def _fruit(kind: str, root: complex, angle: float, size: float, colors: np.ndarray) -> list[Piece]:
+    """What a spray bears at one place: a leaf, a flower or a berry."""
+    if kind == "leaf":
+        return [Piece(_leaf(root, 1.7 * size, 0.75 * size, angle), colors[0], 128, True)]
+    center = root + 0.6 * size * np.exp(1j * angle)
+    if kind == "flower":
+        petals = center + 0.62 * size * np.exp(1j * angle) * _FLOWER
+        return [Piece(petals, colors[0], 130, True), Piece(center + 0.2 * size * _CIRCLE, colors[1], 128, False)]
+    glint = center - 0.12 * size * (1 + 1.2j)
+    return [Piece(center + 0.36 * size * _CIRCLE, colors[0], 124, False),
+            Piece(glint + 0.09 * size * _CIRCLE, colors[0], 196, False)]  # fmt: skip
+
+
+def _spray(start: complex, end: complex, kind: str, size: float, colors: np.ndarray, rng: np.random.Generator):
+    """A bent twig from ``start`` to ``end`` that bears leaves, flowers or berries; list of Piece."""
     t = np.linspace(0, 1, 9)
-    half = np.sin(np.pi * t**0.8) * width / 2
-    outline = np.concatenate([t + 1j * half / length, (t - 1j * half / length)[::-1]])
-    return center + length * np.exp(1j * angle) * (outline - 0.5)
-
-
-def _ellipse(center: complex, a: float, b: float, angle: float) -> np.ndarray:
-    t = np.linspace(0, 2 * np.pi, 18, endpoint=False)
-    return center + np.exp(1j * angle) * (a * np.cos(t) + 1j * b * np.sin(t))
-
-
-def distractors(rng: np.random.Generator) -> list[Piece]:
-    """Leaves, flowers and berries in focus, in the colours of the birds."""
-    pieces = []
-    for _ in range(rng.integers(5, 11)):
-        center = complex(*rng.random(2))
-        color, second = _pick(PALETTE, rng, 2)
-        angle, radius, kind = rng.uniform(0, 6.3), rng.uniform(0.03, 0.075), rng.random()
-        if kind < 0.4:
-            pieces.append(Piece(_leaf(center, 3.2 * radius, 1.3 * radius, angle), color, 128, True))
-        elif kind < 0.7:
-            for petal in range(5):
-                turn = np.exp(1j * (angle + petal * 1.257))
-                pieces.append(Piece(_ellipse(center + radius * 0.8 * turn, radius * 0.75, radius * 0.5,
-                                             angle + petal * 1.257), color, 134 - 4 * petal, False))  # fmt: skip
-            pieces.append(Piece(_ellipse(center, radius * 0.45, radius * 0.45, 0), second, 128, False))
-        else:
-            for berry in range(rng.integers(1, 4)):
-                spot = center + radius * 1.3 * np.exp(1j * (angle + 2 * berry))
-                pieces.append(Piece(_ellipse(spot, radius * 0.7, radius * 0.7, 0), color, 128, False))
-                pieces.append(Piece(_ellipse(spot - radius * (0.2 + 0.25j), radius * 0.2, radius * 0.2, 0), color, 190,
-                                    False))  # fmt: skip
+    line = start + (end - start) * (t + 1j * rng.uniform(-0.6, 0.6) * t * (1 - t))
+    pieces = [Piece(_strip(line, 0.014, 0.006), colors[2], 120, False)]
+    for number, step in enumerate((8, 7, 5, 4, 3)[: rng.integers(3, 6)]):
+        tangent = np.angle(line[step] - line[step - 1])
+        angle = tangent + (-1) ** number * rng.uniform(0.4, 1.0) * (step < 8)
+        pieces += _fruit(kind, line[step], angle, size * rng.uniform(0.8, 1.2), colors)
     return pieces
 
 
-def branch(start: complex, end: complex, thick: float, thin: float, color: np.ndarray, rng) -> Piece:
-    """A tapering, slightly crooked branch from ``start`` to ``end``."""
-    t = np.linspace(0, 1, 7)
-    side = 1j * (end - start) / abs(end - start)
-    line = start + t * (end - start) + side * rng.normal(0, 0.12 * thick, 7)
-    half = side * (thick + (thin - thick) * t) / 2
-    return Piece(np.concatenate([line + half, (line - half)[::-1]]), color, 124, True)
+def distractors(rng: np.random.Generator) -> list[Piece]:
+    """Sprays of leaves, flowers or berries in focus behind the bird, in the colours of the birds; 3 to 58 pieces."""
+    pieces = []
+    for _ in range(rng.integers(2, 6)):
+        start = _edge_point(rng)
+        end = start + rng.uniform(0.45, 0.8) * (complex(*rng.uniform(0.1, 0.9, 2)) - start)
+        colors = np.concatenate([_pick(PALETTE, rng, 2), _pick(GREENS, rng)])
+        pieces += _spray(start, end, KINDS[rng.integers(3)], rng.uniform(0.07, 0.125), colors, rng)
+    return pieces
 
 
 def perch(feet: complex, rng: np.random.Generator) -> Piece:
     """The branch under the feet, across the whole picture; ``feet`` in image fractions."""
     slope, thick = rng.uniform(-0.16, 0.16), rng.uniform(0.03, 0.06)
-    color = _pick(EARTHS, rng)[0] * rng.uniform(0.6, 1.0)
-    middle = feet + 0.4j * thick
-    left = complex(-0.05, middle.imag - slope * (middle.real + 0.05))
-    right = complex(1.05, middle.imag + slope * (1.05 - middle.real))
-    return branch(left, right, thick * 1.1, thick * 0.9, color, rng)
+    x = np.linspace(-0.05, 1.05, 9)
+    crooked = rng.normal(0, 0.10 * thick, 9)
+    line = x + 1j * (feet.imag + 0.4 * thick + slope * (x - feet.real) + crooked * np.abs(x - feet.real) * 4)
+    return Piece(_strip(line, 1.1 * thick, 0.85 * thick), _pick(EARTHS, rng)[0] * rng.uniform(0.6, 1.0), 124, True)
 
 
 def occluders(rng: np.random.Generator) -> list[Piece]:
-    """Leaves and a twig before the bird; none in half of the pictures."""
-    if rng.random() < 0.5:
-        return []
+    """Up to two leafy twigs before the bird; none in 40 % of the pictures."""
     pieces = []
-    if rng.random() < 0.45:
-        start, end = complex(rng.random(), -0.05), complex(rng.random(), 1.05)
-        pieces.append(branch(start, end, 0.028, 0.014, _pick(EARTHS, rng)[0] * 0.8, rng))
-    for _ in range(rng.integers(1, 4)):
-        colors = GREENS if rng.random() < 0.6 else PALETTE
-        length = rng.uniform(0.12, 0.22)
-        center = complex(*rng.uniform(0.1, 0.9, 2))
-        outline = _leaf(center, length, 0.42 * length, rng.uniform(0, 6.3))
-        pieces.append(Piece(outline, _pick(colors, rng)[0], 128, True))
+    for _ in range(rng.choice(3, p=(0.4, 0.35, 0.25))):
+        start = _edge_point(rng)
+        end = start + rng.uniform(0.6, 0.9) * (complex(*rng.uniform(0.2, 0.8, 2)) - start)
+        leaves = _pick(GREENS if rng.random() < 0.6 else PALETTE, rng)
+        colors = np.concatenate([leaves, leaves, 0.8 * _pick(EARTHS, rng)])
+        pieces += _spray(start, end, "leaf", rng.uniform(0.07, 0.11), colors, rng)
     return pieces
