@@ -1,0 +1,1 @@
+"""Data sets: their own files -> metadata text -> records -> images, boxes and masks."""

@@ -1,0 +1,133 @@
+"""Five data sets behind one record type: records -> images -> batches."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from data_loaders import images, transforms
+from data_loaders.classes import FOLDERS, canonical_dataset, class_names, count_classes
+from data_loaders.loaders import build_loader
+from data_loaders.metadata import IMAGE_IDS, PROXY_IDS, SPLITS, Record, Size, read_records, split_folder
+from errors import UserError
+
+__all__ = ["DATASETS", "ImageDataset", "build_dataset", "build_loader", "class_names", "count_classes"]
+
+Key = int | tuple[int, int]
+
+
+class Layout(NamedTuple):
+    """Folders under the data root that image ids of a split are relative to, the likeliest first."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+DATASETS = {
+    "CUB": Layout(("CUB/images", "CUB"), ("CUBV2", "CUB"), ("CUB/images", "CUB")),
+    "ILSVRC": Layout(("ILSVRC",), ("ILSVRC", "ImageNetV2"), ("ILSVRC",)),
+    "OpenImages": Layout(("OpenImages",), ("OpenImages",), ("OpenImages",)),
+    "TinyImageNet": Layout(*[(FOLDERS["TinyImageNet"],)] * 3),
+    "SynthBirds": Layout(("SynthBirds/images",), ("SynthBirds/val",), ("SynthBirds/images",)),
+}
+
+
+class ImageDataset(Dataset):
+    """Images of one split: index -> (image float32 [3,S,S], target, index).
+
+    A key (epoch, index) names the epoch whose random crop and flip are wanted; a plain index is epoch 0. The item is a
+    pure function of the key, whichever process loads it.
+
+    Args:
+        records: what is known of each image.
+        roots: folders that the image ids may be relative to; the first that holds the first image is taken.
+        image_list: the file that lists record i on line i + 1, for errors.
+        class_names: a name for each class.
+        resize_size, crop_size: sides in pixels; without ``augment`` the whole image becomes crop_size.
+        mean, std: the trunk's input normalisation, on the scale 0 to 1.
+        augment: random crop and flip.
+        seed: of crop and flip.
+    """
+
+    def __init__(
+        self, records: Sequence[Record], *, roots: Sequence[Path], image_list: Path, class_names: Sequence[str],
+        resize_size: int = 256, crop_size: int = 224, mean: Sequence[float] = transforms.IMAGENET_MEAN,
+        std: Sequence[float] = transforms.IMAGENET_STD, augment: bool = False, seed: int = 0,
+    ) -> None:  # fmt: skip
+        if augment:
+            transforms.check_sizes(resize_size, crop_size)
+        self.records, self.roots, self.image_list, self.class_names = list(records), roots, image_list, class_names
+        self.resize_size, self.crop_size, self.mean, self.std = resize_size, crop_size, mean, std
+        self.augment, self.seed = augment, seed
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, int, int]:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        image = images.read_rgb(self.image_path(index), listed=self.listed(index))
+        if self.augment:
+            view = transforms.training_view(
+                image, resize_size=self.resize_size, crop_size=self.crop_size, seed=self.seed, epoch=epoch, index=index
+            )
+        else:
+            view = transforms.evaluation_view(image, crop_size=self.crop_size)
+        return transforms.to_tensor(view, self.mean, self.std), self.records[index].target, index
+
+    @cached_property
+    def root(self) -> Path:
+        """Folder that the image ids are relative to."""
+        for root in self.roots:
+            if (root / self.records[0].image_id).is_file():
+                return root
+        folders = " or ".join(str(root) for root in self.roots)
+        raise UserError(f"{self.listed(0)}: {self.records[0].image_id} is not in {folders}; check --data_root")
+
+    def image_path(self, index: int) -> Path:
+        """File of the image."""
+        return self.root / self.records[index].image_id
+
+    def original_size(self, index: int) -> Size:
+        """Width and height of the stored image in pixels, from the metadata or else from the file's header."""
+        return self.records[index].size or images.read_size(self.image_path(index), listed=self.listed(index))
+
+    def listed(self, index: int) -> str:
+        """Where the image is listed, for errors."""
+        return f"{self.image_list}, line {index + 1}"
+
+
+def build_dataset(
+    dataset_name: str, split: str, *, data_root: str | Path, metadata_root: str | Path, resize_size: int = 256,
+    crop_size: int = 224, mean: Sequence[float] = transforms.IMAGENET_MEAN,
+    std: Sequence[float] = transforms.IMAGENET_STD, augment: bool = False, seed: int = 0, proxy: bool = False,
+    num_classes: int | None = None, need_images: bool = True,
+) -> ImageDataset:  # fmt: skip
+    """One split of a data set.
+
+    Args:
+        dataset_name: CUB, ILSVRC (or ImageNet), OpenImages, TinyImageNet or SynthBirds.
+        split: train, val or test.
+        data_root, metadata_root: folders of the data sets and of the metadata.
+        proxy: take image_ids_proxy.txt; the list exists for the training split alone.
+        num_classes: labels lie below it; None means as many as the data set has.
+        need_images: find the image folder now; else when the first image is asked for.
+        resize_size, crop_size, mean, std, augment, seed: see ``ImageDataset``.
+    """
+    name = canonical_dataset(dataset_name)
+    if split not in SPLITS:
+        raise UserError(f"there is no split {split}; these are known: {', '.join(SPLITS)}")
+    num_classes = count_classes(name, data_root) if num_classes is None else num_classes
+    dataset = ImageDataset(
+        read_records(metadata_root, name, split, num_classes=num_classes, proxy=proxy),
+        roots=[Path(data_root) / folder for folder in getattr(DATASETS[name], split)],
+        image_list=split_folder(metadata_root, name, split) / (PROXY_IDS if proxy else IMAGE_IDS),
+        class_names=class_names(name, data_root), resize_size=resize_size, crop_size=crop_size, mean=mean, std=std,
+        augment=augment, seed=seed,
+    )  # fmt: skip
+    if need_images:
+        _ = dataset.root
+    return dataset

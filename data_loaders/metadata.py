@@ -1,0 +1,168 @@
+"""Metadata text files <-> frozen records. The formats are the WSOL benchmark's; metadata/README.md describes them."""
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from atomic import write_text
+from data_loaders.text_lines import fault, integers, read_lines, read_rows
+from errors import UserError
+
+Box = tuple[int, int, int, int]
+Size = tuple[int, int]
+
+SPLITS = ("train", "val", "test")
+IMAGE_IDS, PROXY_IDS = "image_ids.txt", "image_ids_proxy.txt"
+LABELS, SIZES, LOCALIZATION = "class_labels.txt", "image_sizes.txt", "localization.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image and what is known about it.
+
+    Attributes:
+        image_id: path relative to the data set's image folder.
+        target: class, from 0.
+        size: width and height in pixels, or None where the metadata does not say.
+        boxes: (x0, y0, x1, y1) in pixels of the original image, corners inclusive.
+        masks: object masks, paths relative to ``<mask_root>/OpenImages/``.
+        ignore_mask: path of the mask of the pixels that do not count, or None.
+    """
+
+    image_id: str
+    target: int
+    size: Size | None = None
+    boxes: tuple[Box, ...] = ()
+    masks: tuple[str, ...] = ()
+    ignore_mask: str | None = None
+
+
+def split_folder(metadata_root: str | Path, dataset_name: str, split: str) -> Path:
+    """Folder of the text files of one split."""
+    return Path(metadata_root) / dataset_name / split
+
+
+def read_records(
+    metadata_root: str | Path, dataset_name: str, split: str, *, num_classes: int | None = None, proxy: bool = False
+) -> list[Record]:
+    """Read the records of one split, in the order of its image list: the record at index i is on line i + 1.
+
+    Args:
+        metadata_root: folder that holds ``<dataset_name>/<split>/``.
+        dataset_name: OpenImages has masks in its localization file, any other data set boxes.
+        split: train, val or test.
+        num_classes: labels must lie below it; None leaves them unchecked.
+        proxy: take the images of image_ids_proxy.txt, a subset of the split.
+
+    Raises:
+        UserError: a file is missing, a line is malformed, or an image is in one file but not in another. Sizes and
+            locations may be absent, for all images or for some.
+    """
+    folder = split_folder(metadata_root, dataset_name, split)
+    ids_path = folder / (PROXY_IDS if proxy else IMAGE_IDS)
+    _require((ids_path, folder / LABELS, folder / SIZES, folder / LOCALIZATION), dataset_name)
+    ids = _read_image_ids(ids_path)
+    known = None if proxy else set(ids)
+    labels = _read_labels(folder / LABELS, known, num_classes)
+    sizes = _read_sizes(folder / SIZES, known)
+    boxes: dict[str, tuple[Box, ...]] = {}
+    masks: dict[str, tuple[str, ...]] = {}
+    ignore: dict[str, str] = {}
+    if dataset_name == "OpenImages":
+        masks, ignore = _read_masks(folder / LOCALIZATION, known)
+    else:
+        boxes = _read_boxes(folder / LOCALIZATION, known, sizes)
+    for number, image_id in enumerate(ids, start=1):
+        if image_id not in labels:
+            raise fault(ids_path, number, f"{image_id} has no line in {LABELS}")
+    return [Record(i, labels[i], sizes.get(i), boxes.get(i, ()), masks.get(i, ()), ignore.get(i)) for i in ids]
+
+
+def write_records(metadata_root: str | Path, dataset_name: str, split: str, records: Iterable[Record]) -> Path:
+    """Write the text files of one split, each whole or not at all, the image list last; return their folder."""
+    records = list(records)
+    folder = split_folder(metadata_root, dataset_name, split)
+    locations = []
+    for record in records:
+        for name in (record.image_id, *record.masks, record.ignore_mask or ""):
+            if "," in name or "\n" in name:
+                raise UserError(f"{name!r} cannot be listed in {folder}: its name has a comma or a line break")
+        locations += [f"{record.image_id},{x0},{y0},{x1},{y1}\n" for x0, y0, x1, y1 in record.boxes]
+        ignore_column = [record.ignore_mask or "", *[""] * len(record.masks)]
+        locations += [f"{record.image_id},{mask},{ignore}\n" for mask, ignore in zip(record.masks, ignore_column)]
+    sizes = [f"{record.image_id},{record.size[0]},{record.size[1]}\n" for record in records if record.size]
+    write_text(folder / LABELS, "".join(f"{record.image_id},{record.target}\n" for record in records))
+    write_text(folder / SIZES, "".join(sizes))
+    write_text(folder / LOCALIZATION, "".join(locations))
+    write_text(folder / IMAGE_IDS, "".join(f"{record.image_id}\n" for record in records))
+    return folder
+
+
+def _require(paths: Iterable[Path], dataset_name: str) -> None:
+    module = "synthbirds" if dataset_name == "SynthBirds" else f"prepare {dataset_name}"
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing is not None:
+        raise UserError(f"{missing} does not exist: check --metadata_root or run python -m data_loaders.{module}")
+
+
+def _read_image_ids(path: Path) -> list[str]:
+    ids: dict[str, None] = {}
+    for number, image_id in enumerate(read_lines(path), start=1):
+        if "," in image_id:
+            raise fault(path, number, f"expected one path but found {image_id!r}")
+        if image_id in ids:
+            raise fault(path, number, f"{image_id} is listed twice")
+        ids[image_id] = None
+    if not ids:
+        raise UserError(f"{path} lists no image: the split is empty")
+    return list(ids)
+
+
+def _read_labels(path: Path, known: Container[str] | None, num_classes: int | None) -> dict[str, int]:
+    labels: dict[str, int] = {}
+    for number, (image_id, word) in read_rows(path, "path,class", known=known):
+        if image_id in labels:
+            raise fault(path, number, f"{image_id} is listed twice")
+        (label,) = integers(path, number, (word,))
+        if label < 0 or (num_classes is not None and label >= num_classes):
+            classes = "from 0 on" if num_classes is None else f"0 to {num_classes - 1}"
+            raise fault(path, number, f"label {label} is outside the classes, {classes}")
+        labels[image_id] = label
+    return labels
+
+
+def _read_sizes(path: Path, known: Container[str] | None) -> dict[str, Size]:
+    sizes: dict[str, Size] = {}
+    for number, (image_id, *words) in read_rows(path, "path,width,height", known=known):
+        if image_id in sizes:
+            raise fault(path, number, f"{image_id} is listed twice")
+        width, height = integers(path, number, words)
+        if width < 1 or height < 1:
+            raise fault(path, number, f"{width} x {height} is not the size of an image")
+        sizes[image_id] = (width, height)
+    return sizes
+
+
+def _read_boxes(path: Path, known: Container[str] | None, sizes: dict[str, Size]) -> dict[str, tuple[Box, ...]]:
+    boxes: dict[str, tuple[Box, ...]] = {}
+    for number, (image_id, *words) in read_rows(path, "path,x0,y0,x1,y1", known=known):
+        x0, y0, x1, y1 = integers(path, number, words)
+        if x1 < x0 or y1 < y0:
+            raise fault(path, number, f"the box {x0},{y0},{x1},{y1} is inverted; it should be x0,y0,x1,y1")
+        width, height = sizes.get(image_id, (x1, y1))
+        if x0 < 0 or y0 < 0 or x1 > width or y1 > height:  # ILSVRC's own boxes may end one past the last pixel
+            raise fault(path, number, f"the box {x0},{y0},{x1},{y1} is outside its image of {width} x {height} pixels")
+        boxes[image_id] = (*boxes.get(image_id, ()), (x0, y0, x1, y1))
+    return boxes
+
+
+def _read_masks(path: Path, known: Container[str] | None) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    masks: dict[str, tuple[str, ...]] = {}
+    ignore: dict[str, str] = {}
+    for number, (image_id, mask, ignore_mask) in read_rows(path, "path,mask,ignore-mask", known=known):
+        if not mask:
+            raise fault(path, number, "names no mask")
+        masks[image_id] = (*masks.get(image_id, ()), mask)
+        if ignore_mask and ignore.setdefault(image_id, ignore_mask) != ignore_mask:
+            raise fault(path, number, f"{image_id} has a second ignore mask, {ignore_mask}")
+    return masks, ignore
