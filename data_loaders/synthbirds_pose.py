@@ -155,13 +155,14 @@ def _head(shape: Shape, centre: complex, upright: complex, yaw: float) -> dict:
     for side, azimuth in (("near", yaw + 1.02), ("far", yaw - 1.02)):
         if np.sin(azimuth) > 0.25:
             eyes.append((side, 0.80 * np.cos(azimuth) + 0.16j, 0.185))
-    marks = {"beak": tip * 0.97, "crown": -0.05 * f + 0.80j, "forehead": 0.62 * f + 0.58j, "nape": -0.82 * f + 0.05j,
+    point = tip + (gape - tip) * np.array([0.12, 0.3, 0.5])
+    marks = {"beak": point, "crown": -0.05 * f + 0.80j, "forehead": 0.62 * f + 0.58j, "nape": -0.82 * f + 0.05j,
              "throat": 0.45 * f - 0.70j}  # fmt: skip
     place = lambda points: centre + radius * upright * points  # noqa: E731
     return {
         "head": place(outline), "head_frame": (centre, upright, radius, facing), "beak": (place(upper), place(lower)),
         "eyes": [(side, complex(place(z)), radius * r) for side, z, r in eyes],
-        "marks": {name: np.array([place(z)]) for name, z in marks.items()},
+        "marks": {name: place(np.atleast_1d(z)) for name, z in marks.items()},
     }  # fmt: skip
 
 

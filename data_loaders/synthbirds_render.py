@@ -66,25 +66,33 @@ def render(
     jitter, shifts = rng.normal(0, 8, (len(PARTS) + 1, 3)), rng.random((len(PARTS), 2))
 
     drawn = [part for part in PARTS if looks[part] is not None]
-    colors = paint_pieces_around(canvas, bird, view, behind, before, drawn)
-    whole = canvas
-    if len(drawn) < len(PARTS):  # light falls as on the whole bird, so that nothing changes beside the missing part
-        whole = paint.Canvas(canvas.side)
-        paint_pieces_around(whole, bird, view, behind, before, PARTS)
-    plain = canvas.surface.copy()
+    colors = _paint_scene(canvas, bird, view, behind, before, drawn)
+    plain = whole = canvas.surface.copy()
+    if len(drawn) < len(PARTS):  # shade as on the whole bird, so that nothing changes beside the missing part
+        complete = paint.Canvas(canvas.side)
+        _paint_scene(complete, bird, view, behind, before, PARTS)
+        whole = complete.surface
+        canvas.tone[:] = cv2.copyTo(complete.tone, cv2.compare(plain, whole, cv2.CMP_EQ), canvas.tone)
     for part, shift in zip(PARTS, shifts):
         look = looks[part]
         if look is not None and look.pattern != "solid":
             mark(canvas, part, look.pattern, bird, view, shift)
 
-    image = _develop(canvas, whole.surface, backdrop, _color_table(looks, jitter, colors), rng)
+    image = _develop(canvas, whole, backdrop, _color_table(looks, jitter, colors), rng)
     return Rendering(image, *_annotate(plain, bird, view))
 
 
-def paint_pieces_around(canvas, bird, view, behind, before, drawn) -> np.ndarray:
+def _paint_scene(
+    canvas: paint.Canvas,
+    bird: Bird,
+    view: paint.View,
+    behind: list[scene.Piece],
+    before: list[scene.Piece],
+    parts: Sequence[str],
+) -> np.ndarray:
     """Paint scenery and bird back to front; returns the colours [n,3] of the scenery."""
     colors = paint.paint_pieces(canvas, behind, paint.SCENERY)
-    paint.paint_bird(canvas, bird, view, drawn)
+    paint.paint_bird(canvas, bird, view, parts)
     return np.concatenate([colors, paint.paint_pieces(canvas, before, paint.SCENERY + len(behind))])
 
 

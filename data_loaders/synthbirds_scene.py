@@ -73,7 +73,7 @@ GROUNDS = (_sky, _foliage, _water, _earth)
 
 
 def background(size: int, feet: complex | None, rng: np.random.Generator) -> np.ndarray:
-    """Out-of-focus background, float32 [size,size,3] in 0..255; with ``feet`` (fractions) there is ground below them."""
+    """Out-of-focus background, float32 [size,size,3] in 0..255; with ``feet`` (fractions) ground lies below them."""
     image = GROUNDS[rng.choice(4, p=(0.25, 0.4, 0.1, 0.25))](size, rng)
     lights = image.copy()
     count = rng.integers(5, 12)

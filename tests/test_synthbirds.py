@@ -1,0 +1,287 @@
+"""SynthBirds: repeatable files, exact annotations, interventions that touch one part only."""
+
+import hashlib
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import errors
+from data_loaders import synthbirds
+from data_loaders.synthbirds_classes import (
+    COLORS,
+    FAMILIES,
+    MAX_CLASSES,
+    PARTS,
+    PATTERNS,
+    attribute_names,
+    attributes_of,
+    bird_classes,
+    differing_parts,
+    siblings,
+)
+from data_loaders.synthbirds_files import interventions
+from data_loaders.synthbirds_paint import SCENERY
+from data_loaders.synthbirds_pose import SHAPES
+from data_loaders.synthbirds_render import KEYPOINTS, render
+from data_loaders.synthbirds_scene import distractors, occluders
+from errors import UserError
+
+SMALL = {"num_classes": 4, "image_size": 56, "train_per_class": 3, "val_per_class": 2, "test_per_class": 2}
+WORDS = {"head": ("bill", "crown", "eye", "forehead", "head", "nape", "throat")}  # words of the cue rule, by part
+
+
+def hashes(root: Path) -> dict[str, str]:
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def parts_by_word(attribute: str) -> set[str]:
+    return {part for part in PARTS if any(word in attribute for word in WORDS.get(part, (part,)))}
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("synthbirds")
+    synthbirds.generate(folder / "data", folder / "metadata", interventions=True, **SMALL)
+    return folder / "data", folder / "metadata"
+
+
+def lines(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines()]
+
+
+# --- classes ---------------------------------------------------------------------------------------------------------
+
+
+def test_attributes_belong_to_one_part_and_tell_the_looks():
+    for name in attribute_names():
+        part = name.removeprefix("has_").split("_")[0]
+        assert parts_by_word(name) == {part}, name
+    for a, b in combinations(bird_classes(24), 2):
+        symmetric = attributes_of(a) ^ attributes_of(b)
+        assert {part for name in symmetric for part in parts_by_word(name)} == set(differing_parts(a, b))
+        assert symmetric <= set(attribute_names())
+
+
+@pytest.mark.parametrize(("num_classes", "pairs"), [(12, 6), (24, 12), (MAX_CLASSES, 100)])
+def test_families_give_as_many_pairs_of_one_two_and_three_parts(num_classes, pairs):
+    classes = bird_classes(num_classes)
+    counts = Counter()
+    for (i, a), (j, b) in combinations(enumerate(classes), 2):
+        number = len(differing_parts(a, b))
+        counts[number] += 1
+        assert (number <= 3) == (j in siblings(i, num_classes))
+    assert [counts[number] for number in range(4)] == [0, pairs, pairs, pairs]
+    assert len({frozenset(attributes_of(bird)) for bird in classes}) == num_classes
+    assert len({bird.name for bird in classes}) == num_classes
+
+
+def test_classes_do_not_depend_on_their_number_and_use_known_words():
+    assert bird_classes(200)[:7] == bird_classes(7)
+    for bird in bird_classes(200):
+        assert bird.shape in SHAPES and (bird.family, bird.shape) in FAMILIES
+        for part, look in zip(PARTS, bird.looks):
+            assert look.pattern in PATTERNS[part] and look.color in COLORS
+            assert (look.mark is None) == (look.pattern == "solid") and look.mark != look.color
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def test_annotations_agree_with_the_masks():
+    classes = bird_classes(28)
+    seen = np.zeros(len(KEYPOINTS))
+    for number in range(140):
+        bird = classes[number % 28]
+        drawn = render(bird.looks, (3, number), size=80, shape=bird.shape)
+        assert drawn.image.shape == (80, 80, 3) and drawn.image.dtype == np.uint8
+        assert set(np.unique(drawn.part_mask)) <= set(range(8))
+        assert ((drawn.part_mask > 0) == (drawn.segmentation == 255)).all()
+        rows, columns = np.nonzero(drawn.segmentation)
+        assert drawn.box == (columns.min(), rows.min(), columns.max(), rows.max())
+        for name, (x, y), visible in zip(KEYPOINTS, drawn.keypoints, drawn.visible):
+            part = name.split()[-1] if name.split()[-1] in PARTS else "head"
+            assert (PARTS[drawn.part_mask[int(y), int(x)] - 1] == part) if visible else (x == y == 0)
+        seen += drawn.visible
+        assert not drawn.visible[[6, 10]].all(), "one eye at most: a head never faces the viewer"
+    share = dict(zip(KEYPOINTS, seen / 140))
+    assert min(share[name] for name in ("back", "beak", "belly", "breast", "crown", "nape", "tail", "throat")) > 0.85
+    assert share["left wing"] + share["right wing"] > 0.9
+
+
+def test_the_looks_do_not_move_the_bird():
+    a, b = bird_classes(24)[0], bird_classes(24)[21]
+    one, other = (render(bird.looks, 5, shape="jay") for bird in (a, b))
+    for name in ("part_mask", "segmentation", "keypoints", "visible"):
+        assert (getattr(one, name) == getattr(other, name)).all()
+    assert (one.image != other.image).any()
+    by_name = render(dict(reversed(list(zip(PARTS, a.looks)))), 5, shape="jay")
+    assert (by_name.image == one.image).all()
+
+
+@pytest.mark.parametrize("target", [0, 6, 9, 14, 18])
+def test_an_intervention_changes_the_picture_only_at_its_part(target):
+    classes = bird_classes(24)
+    bird = classes[target]
+    whole = render(bird.looks, (8, target), shape=bird.shape)
+    kinds = Counter()
+    for _, kind, part, _, looks in interventions(target, classes):
+        changed = render(looks, (8, target), shape=bird.shape)
+        place = whole.part_mask == PARTS.index(part) + 1
+        distance = cv2.distanceTransform((~place).astype(np.uint8), cv2.DIST_L2, 5)
+        differs = (changed.image != whole.image).any(-1)
+        assert differs.sum() > 0.05 * place.sum()
+        # A toe's tip can be thinner than a pixel: it shows in the picture and not in the mask.
+        assert np.mean(distance[differs] < 2) > 0.95 and distance[differs].max() < 8
+        gone = changed.part_mask != whole.part_mask
+        assert (gone <= place).all() and (kind == "removed" or not gone.any())
+        if kind == "removed":
+            assert (gone == place).all()
+        kinds[kind] += 1
+    assert kinds == {"removed": 7, "swapped": 3}
+
+
+def test_scenery_never_runs_out_of_surface_numbers():
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        assert SCENERY + len(distractors(rng)) + 1 + len(occluders(rng)) <= 128
+
+
+def test_color_alone_does_not_tell_the_classes():
+    classes = bird_classes(4)  # one family: chance is 25 %
+
+    def features(number: int) -> np.ndarray:
+        image = render(classes[number % 4].looks, (9, number), size=64, shape=classes[0].shape).image
+        counts = cv2.calcHist([image], [0, 1, 2], None, [4, 4, 4], [0, 256] * 3).ravel()
+        return np.sqrt(counts / counts.sum())
+
+    x, y = np.stack([features(number) for number in range(480)]), np.arange(480) % 4
+    accuracy = LogisticRegression(C=30, max_iter=500).fit(x[:320], y[:320]).score(x[320:], y[320:])
+    assert 0.2 < accuracy < 0.7
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_files_are_the_same_twice_and_with_any_number_of_processes(roots, tmp_path):
+    synthbirds.generate(tmp_path / "data", tmp_path / "metadata", workers=2, interventions=True, **SMALL)
+    for root, again in zip(roots, (tmp_path / "data", tmp_path / "metadata")):
+        assert hashes(root) == hashes(again) and len(hashes(root)) > 10
+    synthbirds.generate(tmp_path / "data", tmp_path / "metadata", seed=1, interventions=True, **SMALL)
+    first, other = hashes(roots[0]), hashes(tmp_path / "data")
+    assert all(first[name] != other[name] for name in first if name.endswith(".jpg"))
+
+
+def test_layout_is_that_of_cub(roots):
+    root = roots[0] / "SynthBirds"
+    images = lines(root / "images.txt")
+    assert [int(number) for number, _ in images] == list(range(1, 21))
+    labels = dict(lines(root / "image_class_labels.txt"))
+    train = dict(lines(root / "train_test_split.txt"))
+    classes = dict(lines(root / "classes.txt"))
+    boxes = {number: [float(value) for value in box] for number, *box in lines(root / "bounding_boxes.txt")}
+    assert [name.split(".")[0] for name in classes.values()] == ["001", "002", "003", "004"]
+    assert Counter(train.values()) == {"1": 12, "0": 8}
+    for number, image_id in images:
+        assert image_id.startswith(classes[labels[number]] + "/")
+        image = cv2.imread(str(root / "images" / image_id))
+        masks = [cv2.imread(str((root / folder / image_id).with_suffix(".png")), cv2.IMREAD_UNCHANGED)
+                 for folder in ("segmentations", "part_masks")]  # fmt: skip
+        assert image.shape == (56, 56, 3) and all(mask.shape == (56, 56) for mask in masks)
+        assert ((masks[0] == 255) == (masks[1] > 0)).all()
+        x, y, w, h = boxes[number]
+        assert cv2.boundingRect(masks[0]) == (x, y, w + 1, h + 1)
+    locations = lines(root / "parts" / "part_locs.txt")
+    assert len(locations) == 20 * 15 and [row[1] for row in locations[:15]] == [str(i) for i in range(1, 16)]
+
+
+def test_text_files_read_like_those_of_cub(roots, test_data):
+    ours, cub = roots[0] / "SynthBirds", test_data / "cub_annotations"
+    assert lines(ours / "parts" / "parts.txt") == lines(cub / "parts" / "parts.txt")
+    for name in ("images.txt", "bounding_boxes.txt", "parts/part_locs.txt", "attributes/attributes.txt", "classes.txt"):
+        assert len(lines(ours / name)[0]) == len(lines(cub / name)[0]), name
+    scores = np.loadtxt(ours / "attributes" / "class_attribute_labels_continuous.txt")
+    names = [name for _, name in lines(ours / "attributes" / "attributes.txt")]
+    assert scores.shape == (4, len(names)) and set(np.unique(scores)) == {0.0, 100.0}
+    for row, bird in zip(scores, bird_classes(4)):
+        assert {name for name, score in zip(names, row) if score >= 50} == attributes_of(bird)
+
+
+def test_metadata_names_every_picture_once(roots):
+    data, metadata = roots[0] / "SynthBirds", roots[1] / "SynthBirds"
+    for split, folder, count in (("train", "images", 12), ("val", "val", 8), ("test", "images", 8)):
+        ids = (metadata / split / "image_ids.txt").read_text().split()
+        assert len(set(ids)) == count and all((data / folder / image_id).is_file() for image_id in ids)
+        for name, fields in (("class_labels", 2), ("image_sizes", 3), ("localization", 5)):
+            rows = [line.split(",") for line in (metadata / split / f"{name}.txt").read_text().splitlines()]
+            assert [row[0] for row in rows] == ids and all(len(row) == fields for row in rows)
+
+
+def test_interventions_are_indexed(roots):
+    root = roots[0] / "SynthBirds"
+    rows = lines(root / "interventions.txt")
+    assert len(rows) == 8 * 10 == len(list((root / "interventions").rglob("*.jpg")))
+    for image_id, file, part, kind, source in rows:
+        assert (root / "images" / image_id).is_file() and (root / "interventions" / file).is_file()
+        assert part in PARTS and (kind, source == "0") in {("removed", True), ("swapped", False)}
+
+
+# --- keeping and refusing --------------------------------------------------------------------------------------------
+
+
+def test_ensure_generates_keeps_and_refuses(tmp_path):
+    data, metadata = tmp_path / "data", tmp_path / "metadata"
+    root = synthbirds.ensure(data, metadata, **SMALL)
+    marker = root / synthbirds.MARKER
+    before = marker.stat().st_mtime_ns
+    for options in (SMALL, {}, {"num_classes": 4}):
+        assert synthbirds.ensure(data, metadata, **options) == root and marker.stat().st_mtime_ns == before
+    with pytest.raises(UserError, match="seed 0, not 7"):
+        synthbirds.ensure(data, metadata, seed=7)
+    with pytest.raises(UserError, match="interventions False, not True"):
+        synthbirds.ensure(data, metadata, interventions=True)
+    first = hashes(data)
+    (metadata / "SynthBirds" / synthbirds.MARKER).unlink()
+    with pytest.raises(UserError, match=r"was not made by SynthBirds"):
+        synthbirds.ensure(data, metadata)
+    for path in sorted((metadata / "SynthBirds").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (metadata / "SynthBirds").rmdir()
+    synthbirds.ensure(data, metadata)  # with the options of the pictures that are there
+    assert hashes(data) == first and sorted(path.name for path in data.iterdir()) == ["SynthBirds"]
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path):
+    foreign = tmp_path / "data" / "SynthBirds" / "photograph.jpg"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"mine")
+    for make in (synthbirds.generate, synthbirds.ensure):
+        with pytest.raises(UserError, match="was not made by SynthBirds"):
+            make(tmp_path / "data", tmp_path / "metadata", **SMALL)
+    assert foreign.read_bytes() == b"mine" and not (tmp_path / "metadata").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "word"),
+    [("--num_classes=201", "2 to 200"), ("--num_classes=1", "2 to 200"), ("--image_size=47", "image_size=47"),
+     ("--seed=-1", "seed=-1"), ("--val_per_class=0", "val_per_class=0")],
+)  # fmt: skip
+def test_the_command_says_what_is_wrong(flag, word, tmp_path, capsys):
+    words = [f"--data_root={tmp_path / 'd'}", f"--metadata_root={tmp_path / 'm'}", flag]
+    assert errors.run(lambda: synthbirds.main(words)) == 2
+    assert word in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(synthbirds.files, "write_metadata", fail)
+    with pytest.raises(RuntimeError):
+        synthbirds.generate(tmp_path / "data", tmp_path / "metadata", **SMALL)
+    assert not list((tmp_path / "data").iterdir()) and not list((tmp_path / "metadata").iterdir())
