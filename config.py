@@ -26,7 +26,7 @@ CHECKPOINT_KEYS = (*NETWORK_KEYS, "dataset_name", "data_root", "metadata_root", 
 """What an evaluation takes over from the run that wrote its checkpoint, unless the command line says otherwise."""
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """An argparse parser whose complaints are one sentence."""
 
     def error(self, message: str) -> NoReturn:
@@ -38,22 +38,26 @@ def flags_of(script: str) -> dict[str, Flag]:
     return {flag.name: flag for flags in GROUPS.values() for flag in flags if script in flag.scripts}
 
 
-def _parser(script: str) -> _Parser:
-    parser = _Parser(prog=f"{script}.py", allow_abbrev=False, argument_default=argparse.SUPPRESS)
+def add_flag(group: argparse._ActionsContainer, flag: Flag) -> None:
+    """Give a parser, or a group of one, a flag of the table."""
+    options: dict[str, Any] = {"type": flag.type, "help": f"{flag.help} [{flag.default}]"}
+    if flag.choices:
+        options["choices"] = flag.choices
+    if flag.type.__name__ == "boolean":
+        options |= {"nargs": "?", "const": True, "metavar": "BOOL"}
+    if flag.many:
+        options["nargs"] = "+"
+    group.add_argument(*(f"--{name}" for name in (flag.name, *flag.aliases)), dest=flag.name, **options)
+
+
+def _parser(script: str) -> Parser:
+    parser = Parser(prog=f"{script}.py", allow_abbrev=False, argument_default=argparse.SUPPRESS)
     parser.add_argument("--config", help="YAML file of flags; the command line goes before it")
     for title, flags in GROUPS.items():
         group = parser.add_argument_group(title)
         for flag in flags:
-            if script not in flag.scripts:
-                continue
-            options: dict[str, Any] = {"type": flag.type, "help": f"{flag.help} [{flag.default}]"}
-            if flag.choices:
-                options["choices"] = flag.choices
-            if flag.type.__name__ == "boolean":
-                options |= {"nargs": "?", "const": True, "metavar": "BOOL"}
-            if flag.many:
-                options["nargs"] = "+"
-            group.add_argument(*(f"--{name}" for name in (flag.name, *flag.aliases)), dest=flag.name, **options)
+            if script in flag.scripts:
+                add_flag(group, flag)
     return parser
 
 
