@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from torchvision.models import ResNet50_Weights
-
 from data_loaders.text_lines import fault, read_lines
 from errors import UserError
 
@@ -51,7 +49,7 @@ def class_names(dataset_name: str, data_root: str | Path) -> list[str]:
     elif name == "ILSVRC":
         mapping = folder / "LOC_synset_mapping.txt"
         listed = _words(mapping, separator=" ") if mapping.is_file() else {}
-        names = [listed[wnid] for wnid in sorted(listed)] or list(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
+        names = [listed[wnid] for wnid in sorted(listed)] or _torchvision_names()
     elif name == "OpenImages":
         names = _folders_of_classes(folder, ("train", "val", "test"), count)
     else:
@@ -103,6 +101,13 @@ def _words(path: Path, *, separator: str = "\t") -> dict[str, str]:
             raise fault(path, number, f"expected a WordNet id and words but found {line!r}")
         words[wnid] = text.strip()
     return words
+
+
+def _torchvision_names() -> list[str]:
+    """ILSVRC's class names as torchvision's weights carry them, in the order of the sorted WordNet ids."""
+    from torchvision.models import ResNet50_Weights  # slow to import, and preparing a data set does without it
+
+    return list(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
 
 
 def _folders_of_classes(folder: Path, places: tuple[str, ...], count: int) -> list[str]:

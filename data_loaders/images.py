@@ -7,7 +7,7 @@ from PIL import Image
 
 from errors import UserError
 
-_UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 """What PIL raises for a truncated or foreign file, by format."""
 
 
@@ -28,7 +28,7 @@ def read_rgb(path: Path, *, listed: str | None = None) -> Image.Image:
             if image.mode.startswith(("I", "F")):  # PIL would clip these to white
                 raise UserError(f"{_listed(listed)}{path} has more than 8 bits a channel ({image.mode}): convert it")
             return image.convert("RGB")
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise unreadable(path, error, listed=listed) from error
 
 
@@ -37,7 +37,7 @@ def read_size(path: Path, *, listed: str | None = None) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise unreadable(path, error, listed=listed) from error
 
 
