@@ -1,0 +1,118 @@
+"""Explain images: figure, raw maps, a line of JSON and a page where every map of every class can be drawn.
+
+    python explain.py bird.jpg --load_checkpoint=save/demo/
+    python explain.py photos/ --load_checkpoint=save/demo/ --target "Painted Bunting" --versus "Indigo Bunting"
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from munch import Munch
+
+import config
+import distributed
+import errors
+import runs
+from atomic import replacing, write_text
+from attribution.supersets import supersets_of
+from data_loaders.classes import class_names, read_wnids
+from errors import UserError
+from explanation import gallery
+from explanation.explainer import Explainer
+from explanation.figure import explain_figure, save_figure
+from explanation.image_files import find_images
+from explanation.maps import Explanation
+from explanation.page import render
+from explanation.questions import parse_ask
+from networks.checkpoint import read_checkpoint
+
+
+def parse(argv: Sequence[str] | None) -> Munch:
+    """Command line -> flags. Those that describe the network are needed for a released checkpoint only."""
+    parser = config.Parser(
+        prog="explain.py", description=__doc__, allow_abbrev=False, argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="an image, a folder of images or a pattern")
+    parser.add_argument("--target", help="the class to explain, by name or index from 0 [predicted]")
+    parser.add_argument("--versus", help="the class to compare with [the most probable other one]")
+    parser.add_argument("--subset", help="classes with commas between them, or superset [superset]")
+    parser.add_argument("--out", type=Path, help="folder of the results [results/explain/ in the run folder]")
+    flags = config.flags_of("main")
+    known = ("load_checkpoint", "save_root", *config.CHECKPOINT_KEYS)
+    for name in known:
+        config.add_flag(parser, flags[name])
+    given = vars(parser.parse_args(argv))
+    ours = {"target": "predicted", "versus": None, "subset": "superset", "out": None, "compile": False}
+    return Munch(ours | {name: flags[name].default for name in known} | given, given=frozenset(given))
+
+
+def supersets(args: Munch, num_classes: int) -> dict[int, list[int]]:
+    """Supersets of the data set; where TinyImageNet's own files are away, and no superset was asked for, none."""
+    if args.dataset_name != "TinyImageNet":
+        return supersets_of(args.dataset_name, num_classes)
+    try:
+        return supersets_of(args.dataset_name, num_classes, wnids=read_wnids(args.data_root))
+    except UserError as error:
+        if "subset" in args.given and args.subset == "superset":
+            raise
+        print(f"notice: {error}; until then every class is its own superset")
+        return {index: [index] for index in range(num_classes)}
+
+
+def start(args: Munch) -> tuple[Explainer, Path]:
+    """Load the network; returns what explains with it, and the folder for the results."""
+    network, checkpoint = runs.restore(args, distributed.init().device)
+    names = read_checkpoint(checkpoint).get("class_names") or class_names(args.dataset_name, args.data_root)
+    if len(names) != network.num_classes:
+        raise UserError(f"{checkpoint}: has {network.num_classes} classes, but {len(names)} class names are known")
+    model = f"{args.attribution_method} · {args.architecture} · {args.dataset_name}"
+    explainer = Explainer(network, args.crop_size, list(names), supersets(args, network.num_classes), model)
+    return explainer, args.out or checkpoint.parent / "results" / "explain"
+
+
+def write(explanation: Explanation, out: Path, name: str, *, page: str, in_gallery: bool) -> dict[str, Any]:
+    """Write one image's figure, maps and page; returns its line of JSON."""
+    save_figure(explain_figure(explanation), out / f"{name}.png")
+    with replacing(out / f"{name}.npz") as temporary:
+        question = explanation.question
+        np.savez_compressed(
+            temporary, **explanation.maps, p_y=explanation.p_y.astype(np.float32), target=question.target,
+            versus=question.versus, subset_classes=np.array(question.subset),
+            class_names=np.array(explanation.class_names),
+        )  # fmt: skip
+    write_text(out / page, render(explanation, gallery="index.html" if in_gallery else None))
+    files = {"figure": f"{name}.png", "maps": f"{name}.npz", "page": page}
+    return explanation.summary() | {"files": files}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Explain every image that the command line names."""
+    args = parse(argv)
+    paths = find_images(args.images)
+    explainer, out = start(args)
+    ask = parse_ask(args.target, args.versus, args.subset, explainer.class_names)
+    names, several = gallery.page_names(paths), len(paths) > 1
+    lines, cards = [], []
+    for path, name in zip(paths, names, strict=True):
+        explanation = explainer(path, ask)
+        page = f"{name}.html" if several else "index.html"
+        line = write(explanation, out, name, page=page, in_gallery=several)
+        lines.append(json.dumps(line, ensure_ascii=False))
+        print(f"{path}: {explanation.sentence(explanation.attribution)}", flush=True)
+        if several:
+            cards.append(gallery.card(explanation, page))
+    write_text(out / "explanations.jsonl", "\n".join(lines) + "\n")
+    if several:
+        write_text(out / "index.html", gallery.render(cards, explainer.model))
+    print(f"page: {out / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

@@ -1,0 +1,46 @@
+"""A network that explains image files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from data_loaders.transforms import to_tensor
+from explanation.image_files import open_image
+from explanation.maps import Explanation, Question
+from explanation.questions import Ask
+from networks.network import Network
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """Image file -> ``Explanation``, one forward pass each."""
+
+    network: Network
+    """In evaluation mode."""
+    input_size: int
+    """Side of the network's input, pixels (--crop_size)."""
+    class_names: Sequence[str]
+    supersets: Mapping[int, Sequence[int]]
+    model: str
+    """What it is, in words."""
+
+    def __call__(self, path: str | Path, ask: Ask | None = None) -> Explanation:
+        """Explain one file.
+
+        Args:
+            path: an image.
+            ask: what to explain; by default the predicted class, against the runner-up.
+        """
+        view, picture, size = open_image(Path(path), self.input_size)
+        device = next(self.network.parameters()).device
+        images = to_tensor(view, self.network.mean, self.network.std)[None].to(device)
+        with torch.no_grad():
+            output = self.network(images)
+        output = type(output)(*(tensor.float().cpu() for tensor in output))
+        ranking = output.log_p_y[0].double().sort(descending=True, stable=True).indices.tolist()
+        question: Question = (ask or Ask()).of(ranking, self.supersets)
+        return Explanation(
+            str(path), picture, size, self.input_size, output, self.class_names, self.supersets, question, self.model
+        )

@@ -1,0 +1,143 @@
+"""Maps over their picture, drawn with matplotlib: every panel has a colour bar in the map's own unit."""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from atomic import replacing
+from attribution.score_map import resize
+from explanation.maps import Explanation
+from explanation.palettes import DIVERGING, SEQUENTIAL
+
+PANELS = ("joint", "conditional", "saliency", "subset", "counterfactual")
+INK, SOFT = "#1d2127", "#636b76"
+SIDE = 448
+
+
+def enlarge(values: np.ndarray, size: int | tuple[int, int] = SIDE) -> np.ndarray:
+    """[h,w] -> [H,W], bilinear, cell centres aligned."""
+    return resize(torch.from_numpy(np.ascontiguousarray(values))[None].float(), size)[0].numpy()
+
+
+def grey(picture: Image.Image, side: int = SIDE) -> np.ndarray:
+    """The picture without colour, pale enough to lie under a map: [H,W] in [0,1]."""
+    small = picture.convert("L")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return 0.12 + 0.88 * np.asarray(small, dtype=np.float32) / 255
+
+
+def draw_map(axis: Axes, picture: Image.Image, values: np.ndarray, *, signed: bool, opacity: float = 0.65):
+    """Draw a map [h,w] over its picture; returns the image, for a colour bar.
+
+    A signed map is red above zero, blue below and white at zero, to the same extent on both sides; others start at
+    zero, or at their minimum where they are scores below zero.
+    """
+    width, height = picture.size
+    extent = (0, width, height, 0)
+    axis.imshow(grey(picture), cmap="gray", vmin=0, vmax=1, extent=extent)
+    high = float(np.abs(values).max() if signed else values.max())
+    low = -high if signed else min(0.0, float(values.min()))
+    limits = {"vmin": low, "vmax": high if high > low else low + 1}
+    palette = DIVERGING if signed else SEQUENTIAL
+    drawn = axis.imshow(enlarge(values), cmap=palette, alpha=opacity, extent=extent, **limits)
+    axis.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0), aspect="equal")
+    axis.spines[:].set_visible(False)
+    return drawn
+
+
+def mark_cell(axis: Axes, picture: Image.Image, cell: tuple[int, int], grid: tuple[int, int]) -> None:
+    """Outline one cell [row, column] of an h x w grid."""
+    width, height = picture.size[0] / grid[1], picture.size[1] / grid[0]
+    corner = (cell[1] * width, cell[0] * height)
+    for colour, line in (("black", 2.4), ("white", 1.2)):
+        axis.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=line))
+
+
+def colour_bar(figure: Figure, axis: Axes, drawn, unit: str) -> None:
+    """A colour bar under a panel, in real units."""
+    left, bottom, width, _ = axis.get_position().bounds
+    inch = 1 / figure.get_figheight()
+    place = figure.add_axes((left + 0.08 * width, bottom - 0.22 * inch, 0.84 * width, 0.11 * inch))
+    bar = figure.colorbar(drawn, cax=place, orientation="horizontal")
+    bar.solids.set_alpha(1)
+    bar.outline.set_linewidth(0.4)
+    bar.locator = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], symmetric=drawn.norm.vmin < 0)
+    bar.formatter.set_powerlimits((-3, 4))
+    bar.ax.tick_params(labelsize=7, length=2, width=0.4, pad=1.5, colors=SOFT)
+    bar.ax.xaxis.get_offset_text().set(size=7, color=SOFT)
+    bar.set_label(unit, size=7, color=SOFT, labelpad=1)
+
+
+def _below(axis: Axes, inches: float, text: str) -> None:
+    left, bottom, width, _ = axis.get_position().bounds
+    height = bottom - inches / axis.figure.get_figheight()
+    axis.figure.text(left + width / 2, height, text, ha="center", va="top", fontsize=8.5, color=INK, linespacing=1.4)
+
+
+def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str) -> None:
+    kind, values = explanation.kinds[name], explanation.maps[name]
+    drawn = draw_map(axis, explanation.picture, values, signed=kind.signed)
+    mark_cell(axis, explanation.picture, explanation.peak(name), values.shape)
+    axis.set_title(f"{kind.title}   {kind.formula}", fontsize=9, color=INK, loc="left", pad=5)
+    colour_bar(figure, axis, drawn, kind.unit)
+    _below(axis, 0.62, textwrap.fill(explanation.sentence(name), 42))
+
+
+def _input_panel(axis: Axes, explanation: Explanation) -> None:
+    axis.imshow(np.asarray(explanation.picture))
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+    axis.set_title("Input", fontsize=9, color=INK, loc="left", pad=5)
+    top = [f"{explanation.names[index]}  {explanation.p_y[index]:.3f}" for index in explanation.ranking[:4]]
+    _below(axis, 0.12, "\n".join(["p(y | x)", *top]))
+
+
+def panel_grid(count: int, ratio: float, *, columns: int = 3, below: float = 1.3) -> tuple[Figure, list[Axes]]:
+    """A figure and ``count`` axes, all of one size, whose pictures have width / height = ``ratio``.
+
+    ``below`` inches under each are left for its colour bar and words.
+    """
+    width, gap, above, top = 3.1, 0.32, 0.3, 0.75
+    height = width / min(max(ratio, 0.4), 2.5)
+    rows = -(-count // columns)
+    full_width, full_height = columns * (width + gap) + gap, top + rows * (above + height + below)
+    figure = Figure(figsize=(full_width, full_height), facecolor="white")
+    axes = []
+    for index in range(count):
+        row, column = divmod(index, columns)
+        x, y = gap + column * (width + gap), full_height - top - (row + 1) * (above + height) - row * below
+        axes.append(figure.add_axes((x / full_width, y / full_height, width / full_width, height / full_height)))
+    return figure, axes
+
+
+def explain_figure(explanation: Explanation) -> Figure:
+    """The input and its maps, a sentence under each; the title gives both classes and their probabilities."""
+    panels = [name for name in explanation.kinds if name in PANELS or name.startswith("cam")]
+    width, height = explanation.picture.size
+    figure, axes = panel_grid(len(panels) + 1, width / height)
+    _input_panel(axes[0], explanation)
+    for axis, name in zip(axes[1:], panels, strict=True):
+        _panel(figure, axis, explanation, name)
+    question, p_y, names = explanation.question, explanation.p_y, explanation.names
+    title = " ".join(
+        [f"{names[question.target]} {p_y[question.target]:.3f}", "  rather than  ",
+         f"{names[question.versus]} {p_y[question.versus]:.3f}"]
+    )  # fmt: skip
+    tall = figure.get_figheight()
+    figure.text(0.5, 1 - 0.2 / tall, title, ha="center", va="top", fontsize=12.5, color=INK, fontweight="bold")
+    caption = f"{explanation.image_id} · {explanation.model}"
+    figure.text(0.5, 1 - 0.48 / tall, caption, ha="center", va="top", fontsize=8, color=SOFT)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path, *, dpi: int = 130) -> None:
+    """Write a figure atomically; the suffix chooses the format."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=dpi, bbox_inches="tight", facecolor="white")

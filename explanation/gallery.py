@@ -1,0 +1,96 @@
+"""The page that lists several explained images: picture and attribution, class, probability, a link to each page."""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from explanation.figure import enlarge
+from explanation.maps import Explanation
+from explanation.page import ASSETS, fill
+from explanation.palettes import SEQUENTIAL
+
+THUMBNAIL_SIDE = 176
+
+
+class Card(NamedTuple):
+    """What the gallery keeps of one explanation, a few kilobytes."""
+
+    page: str
+    """Relative link."""
+    image_id: str
+    target: str
+    p_y: float
+    predicted: str
+    sentence: str
+    picture: str
+    """Data URI of the picture."""
+    attribution: str
+    """Data URI of the picture with the attribution over it."""
+
+
+def _thumbnail(pixels: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def overlay(picture: np.ndarray, values: np.ndarray, *, opacity: float = 0.85) -> np.ndarray:
+    """[H,W,3] uint8 picture and [h,w] map -> [H,W,3] uint8; low values let the picture through."""
+    low, high = min(0.0, float(values.min())), float(values.max())
+    share = (enlarge(values, picture.shape[:2]) - low) / (high - low if high > low else 1.0)
+    weight = opacity * np.sqrt(share.clip(0, 1))[..., None]
+    return (picture * (1 - weight) + SEQUENTIAL(share)[..., :3] * 255 * weight).round().astype(np.uint8)
+
+
+def card(explanation: Explanation, page: str) -> Card:
+    """Reduce an explanation to its card.
+
+    Args:
+        explanation: of one image.
+        page: relative link to its page.
+    """
+    small = explanation.picture.copy()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    pixels, target = np.asarray(small), explanation.question.target
+    return Card(
+        page=page,
+        image_id=explanation.image_id,
+        target=explanation.names[target],
+        p_y=float(explanation.p_y[target]),
+        predicted=explanation.names[int(explanation.ranking[0])],
+        sentence=explanation.sentence(explanation.attribution),
+        picture=_thumbnail(pixels),
+        attribution=_thumbnail(overlay(pixels, explanation.maps[explanation.attribution])),
+    )
+
+
+def render(cards: Sequence[Card], model: str) -> str:
+    """The gallery as HTML; it links to the pages beside it and needs no network."""
+    return fill(
+        "gallery.html",
+        model=html.escape(model),
+        count=str(len(cards)),
+        style="\n".join((ASSETS / name).read_text(encoding="utf-8") for name in ("colors.css", "gallery.css")),
+        script=(ASSETS / "gallery.js").read_text(encoding="utf-8"),
+        payload=json.dumps([item._asdict() for item in cards], ensure_ascii=False).replace("<", "\\u003c"),
+    )
+
+
+def page_names(paths: Sequence[Path]) -> list[str]:
+    """A file name, without suffix, for each image's results: its stem, numbered where stems repeat."""
+    names: list[str] = []
+    for path in paths:
+        stem = "index_image" if path.stem == "index" else path.stem
+        name, number = stem, 1
+        while name in names:
+            number += 1
+            name = f"{stem}_{number}"
+        names.append(name)
+    return names

@@ -1,0 +1,132 @@
+"""An image, the network's output for it, and the question asked: everything that figure, page and JSON draw from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from attribution import output_attribution
+from explanation.kinds import CALM_KINDS, CAM_KINDS, MapKind, display_name, sentence
+from networks.outputs import CalmOutput, CamOutput
+
+
+@dataclass(frozen=True)
+class Question:
+    """Why ``target``, why not ``versus``, and where are the cues of ``subset``: class indices."""
+
+    target: int
+    versus: int
+    subset: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One image explained."""
+
+    image_id: str
+    picture: Image.Image
+    """RGB, for people to look at; the network saw the whole of it at ``input_size``."""
+    size: tuple[int, int]
+    """Width and height of the file's image, pixels."""
+    input_size: int
+    output: CalmOutput | CamOutput
+    """Of a batch of one, on the CPU."""
+    class_names: Sequence[str]
+    supersets: Mapping[int, Sequence[int]]
+    """Class -> the classes that share its parts."""
+    question: Question
+    model: str
+    """What made the output, in words."""
+
+    @property
+    def kinds(self) -> dict[str, MapKind]:
+        """The maps this network has."""
+        return CALM_KINDS if isinstance(self.output, CalmOutput) else CAM_KINDS
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Class names as people read them."""
+        return [display_name(name) for name in self.class_names]
+
+    @cached_property
+    def p_y(self) -> np.ndarray:
+        """p(y|x), [K]."""
+        return self.output.log_p_y[0].double().exp().numpy()
+
+    @cached_property
+    def ranking(self) -> np.ndarray:
+        """Class indices, the most probable first, ties by index."""
+        return np.argsort(-self.p_y, kind="stable")
+
+    @cached_property
+    def maps(self) -> dict[str, np.ndarray]:
+        """Kind -> raw map [h,w] float32 in its own unit, for the question."""
+        return {name: self._map(name) for name in self.kinds}
+
+    @property
+    def attribution(self) -> str:
+        """The kind that is the method's attribution: the joint of CALM, the class map of CAM."""
+        return next(iter(self.kinds))
+
+    def _map(self, name: str) -> np.ndarray:
+        question = self.question
+        targets = torch.tensor([question.target])
+        if name == "counterfactual" and isinstance(self.output, CamOutput):
+            score = output_attribution("cam")
+            maps = score(self.output, targets) - score(self.output, torch.tensor([question.versus]))
+        else:
+            options: dict[str, Any] = {}
+            if name.endswith("subset"):
+                options["supersets"] = {question.target: list(question.subset)}
+            elif name == "counterfactual":
+                options["versus"] = question.versus
+            maps = output_attribution(name, **options)(self.output, targets)
+        return maps[0].float().numpy()
+
+    def peak(self, name: str) -> tuple[int, int]:
+        """Row and column of the cell where the map is highest (the counterfactual: farthest from zero)."""
+        values = np.abs(self.maps[name]) if self.kinds[name].signed else self.maps[name]
+        row, column = np.unravel_index(int(values.argmax()), values.shape)
+        return int(row), int(column)
+
+    def sentence(self, name: str) -> str:
+        """What the map says about its peak, in words."""
+        return sentence(
+            self.kinds[name], float(self.maps[name][self.peak(name)]), target=self.names[self.question.target],
+            versus=self.names[self.question.versus], subset=[self.names[index] for index in self.question.subset],
+        )  # fmt: skip
+
+    def summary(self) -> dict[str, Any]:
+        """The line of JSON: top-5 classes, p(y|x), the cell with the highest attribution and its share.
+
+        ``share`` is p(z|x,y) of that cell, the part of p(y|x) that it holds; a CAM network has none (null).
+        ``box`` is the cell in the file's pixels: x0, y0, x1, y1, the last two excluded.
+        """
+        question, values = self.question, self.maps[self.attribution]
+        row, column = self.peak(self.attribution)
+        (height, width), (full_width, full_height) = values.shape, self.size
+        xs = [full_width * edge / width for edge in (column, column + 1)]
+        ys = [full_height * edge / height for edge in (row, row + 1)]
+        share = float(self.maps["posterior"][row, column]) if "posterior" in self.maps else None
+        return {
+            "image": self.image_id,
+            "model": self.model,
+            "predicted": self.class_names[int(self.ranking[0])],
+            "top5": [
+                {"class": int(index), "name": self.class_names[int(index)], "p": float(self.p_y[index])}
+                for index in self.ranking[:5]
+            ],
+            "target": self.class_names[question.target],
+            "versus": self.class_names[question.versus],
+            "subset": [self.class_names[index] for index in question.subset],
+            "p_y": float(self.p_y[question.target]),
+            "peak": {
+                "map": self.attribution, "row": row, "column": column, "grid": [height, width],
+                "value": float(values[row, column]), "share": share, "box": [xs[0], ys[0], xs[1], ys[1]],
+            },
+            "sentences": {name: self.sentence(name) for name in self.kinds},
+        }  # fmt: skip

@@ -1,0 +1,89 @@
+"""From what a user asks for, in words, to class indices."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from errors import UserError
+from explanation.kinds import display_name
+from explanation.maps import Question
+
+
+class Ask(NamedTuple):
+    """What to explain, before the image is known; None leaves it to the image."""
+
+    target: int | None = None
+    """None: the predicted class."""
+    versus: int | None = None
+    """None: the most probable other class."""
+    subset: tuple[int, ...] | None = None
+    """None: the superset of the target."""
+
+    def of(self, ranking: Sequence[int], supersets: Mapping[int, Sequence[int]]) -> Question:
+        """The question for one image.
+
+        Args:
+            ranking: class indices, the most probable first.
+            supersets: class -> the classes that share its parts.
+        """
+        target = int(ranking[0]) if self.target is None else self.target
+        others = [int(index) for index in ranking[:2] if index != target]
+        versus = self.versus if self.versus is not None else (others[0] if others else target)
+        subset = supersets.get(target, [target]) if self.subset is None else self.subset
+        return Question(target, versus, tuple(subset))
+
+
+def parse_ask(target: str, versus: str | None, subset: str, class_names: Sequence[str]) -> Ask:
+    """The words of --target, --versus and --subset.
+
+    Args:
+        target: a class, or "predicted".
+        versus: a class, or None.
+        subset: classes with commas between them, or "superset".
+        class_names: of the network, in order.
+
+    Raises:
+        UserError: a class that is none, an index out of range, or the same class twice.
+    """
+    ask = Ask(
+        None if target == "predicted" else find_class(target, class_names, flag="--target"),
+        None if versus is None else find_class(versus, class_names, flag="--versus"),
+        None if subset == "superset" else find_classes(subset, class_names, flag="--subset"),
+    )
+    if ask.target is not None and ask.target == ask.versus:
+        raise UserError(f"--versus={versus}: is the class of --target too; choose another to compare with")
+    return ask
+
+
+def find_classes(text: str, class_names: Sequence[str], *, flag: str) -> tuple[int, ...]:
+    """Several classes with commas between them, each once. A name that holds commas itself may stand alone."""
+    if text in class_names:
+        return (class_names.index(text),)
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise UserError(f"{flag} is empty: name classes with commas between them, or superset")
+    return tuple(dict.fromkeys(find_class(word, class_names, flag=flag) for word in words))
+
+
+def find_class(word: str, class_names: Sequence[str], *, flag: str) -> int:
+    """A class by its name, as stored or as displayed, in any case, or by its index from 0.
+
+    Raises:
+        UserError: no such class (the nearest names are given), an ambiguous name, or an index out of range.
+    """
+    if word.lstrip("-").isdecimal() and word not in class_names:
+        if 0 <= int(word) < len(class_names):
+            return int(word)
+        raise UserError(f"{flag}={word}: class indices go from 0 to {len(class_names) - 1}")
+    if word in class_names:
+        return list(class_names).index(word)
+    spoken = [display_name(name).lower() for name in class_names]
+    wanted = display_name(word).lower()
+    found = [index for index, name in enumerate(spoken) if wanted in (name, class_names[index].lower())]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"{flag}={word}: several classes have this name; give an index, one of {found}")
+    nearest = get_close_matches(wanted, spoken, n=3, cutoff=0.0)
+    names = ", ".join(f"'{display_name(class_names[spoken.index(name)])}'" for name in nearest)
+    raise UserError(f"{flag}={word}: no such class; the nearest are {names}")
