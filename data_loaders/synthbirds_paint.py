@@ -6,8 +6,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from data_loaders.synthbirds_anatomy import Fan
 from data_loaders.synthbirds_classes import PARTS
-from data_loaders.synthbirds_pose import Bird, Fan
+from data_loaders.synthbirds_pose import Bird
 from data_loaders.synthbirds_scene import Piece
 
 HEAD, BACK, BELLY, BREAST, TAIL, LEG, WING, FAR_LEG, FAR_WING, UPPER_BEAK, LOWER_BEAK, EYE, GLINT = range(1, 14)

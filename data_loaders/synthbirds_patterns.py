@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 
 from data_loaders import synthbirds_paint as paint
+from data_loaders.synthbirds_anatomy import Fan, bands
+from data_loaders.synthbirds_classes import PARTS
 from data_loaders.synthbirds_paint import Canvas, View
-from data_loaders.synthbirds_pose import Bird, Fan, bands
+from data_loaders.synthbirds_pose import Bird
 
 TILE_SCALE = 96  # pixels of a tile per bird unit
 TILE_SIDE = 384  # four bird units
@@ -77,7 +79,7 @@ def _fan_marks(pattern: str, canvas: Canvas, view: View, fan: Fan, ranges) -> np
 
 def mark(canvas: Canvas, part: str, pattern: str, bird: Bird, view: View, shift: np.ndarray) -> None:
     """Add MARKED to the pixels of a part's surfaces where its pattern shows; ``shift`` [2] in 0..1 moves the tile."""
-    surface = paint.PARTS.index(part) + 1
+    surface = PARTS.index(part) + 1
     masks = {}
     if part == "head":
         masks[surface] = canvas.polygons(view(_head_mark(pattern, bird))[None])

@@ -15,9 +15,10 @@ import numpy as np
 
 from data_loaders import synthbirds_paint as paint
 from data_loaders import synthbirds_scene as scene
+from data_loaders.synthbirds_anatomy import SHAPES
 from data_loaders.synthbirds_classes import COLORS, PARTS, Look
 from data_loaders.synthbirds_patterns import mark
-from data_loaders.synthbirds_pose import SHAPES, Bird, pose_bird
+from data_loaders.synthbirds_pose import Bird, pose_bird
 
 MIN_SIZE = 48
 KEYPOINTS = ("back", "beak", "belly", "breast", "crown", "forehead", "left eye", "left leg", "left wing", "nape",
@@ -129,8 +130,13 @@ def _color_table(looks: Mapping[str, Look | None], jitter: np.ndarray, scenery: 
     return np.clip(table, 0, 255).astype(np.uint8)
 
 
-def _develop(canvas, whole: np.ndarray, backdrop: np.ndarray, table: np.ndarray, rng) -> np.ndarray:
-    """Colour, shade and shrink the painted surfaces and lay them over the backdrop; uint8 [size,size,3]."""
+def _develop(
+    canvas: paint.Canvas, whole: np.ndarray, backdrop: np.ndarray, table: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Colour, shade and shrink the painted surfaces and lay them over the backdrop; uint8 [size,size,3].
+
+    ``whole`` is the map of surfaces that decides the shading.
+    """
     size = len(backdrop)
     small = (size, size)
     flat = cv2.merge([cv2.LUT(canvas.surface, np.ascontiguousarray(table[:, c])) for c in range(3)])
