@@ -14,9 +14,8 @@ help:  ## Show this list
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
-demo: .venv/installed  ## Draw SynthBirds, train CALM_EM on the CPU, evaluate, draw the maps (some minutes)
+demo: .venv/installed  ## Draw SynthBirds, train CALM_EM on the CPU, print the accuracy, draw the maps (about 5 minutes)
 	$(BIN)/python main.py --config configs/demo.yaml --override_cache
-	$(BIN)/python draw_maps.py --load_checkpoint=save/demo/
 
 test: .venv/installed  ## Run the tests
 	$(BIN)/python -m pytest -n 2

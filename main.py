@@ -71,7 +71,7 @@ def train_epoch(training: Training, args: Munch, train_set, run: Run, process: P
         summary = train_one_epoch(
             training.wrapped, loss_of(args.attribution_method), loader, training.optimizer, device=process.device,
             precision=args.precision, teacher=training.teacher, title=f"epoch {epoch}/{args.epochs}",
-            on_block=lambda step, loss: run.record(first_step + step, epoch=epoch, step=first_step + step, loss=loss),
+            on_block=lambda step, loss: run.record(epoch=epoch, step=first_step + step, loss=loss),
         )  # fmt: skip
     except NonFiniteLoss as error:
         last_good = f"{run.folder / LAST} (epoch {training.epoch})" if training.epoch else "none was written yet"
@@ -82,7 +82,7 @@ def train_epoch(training: Training, args: Munch, train_set, run: Run, process: P
     val_accuracy, _ = measure_accuracy(training.network, args, "val", process)
     training.epoch = epoch
     run.record(
-        first_step + len(loader), epoch=epoch, train_loss=summary.loss, val_accuracy=val_accuracy, lr=lr,
+        epoch=epoch, step=first_step + len(loader), train_loss=summary.loss, val_accuracy=val_accuracy, lr=lr,
         images_per_second=summary.images_per_second, seconds=summary.seconds,
     )  # fmt: skip
     run.log(

@@ -23,11 +23,11 @@ from atomic import write_text
 from attribution import GRADIENT_MAPS, build_attribution, canonical_name, output_attribution, resolve_name
 from attribution.score_map import smooth
 from attribution.supersets import supersets_of
+from data_loaders.classes import read_wnids
 from data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from engine import Prediction, autocast
 from errors import UserError
-from networks import load_network
-from networks.checkpoint import locate_checkpoint
+from networks.checkpoint import load, locate_checkpoint
 from networks.network import Network
 
 _MAP_FLAGS = ("smooth_grad_nr_iter", "smooth_grad_sigma", "integrated_grad_nr_iter", "ig_variant")
@@ -105,9 +105,9 @@ class Evaluation:
         tag = f"_{self.args.tag}" if self.args.tag else ""
         return self.folder / "results" / f"{self.name}{tag}"
 
-    def dataset(self, split: str = "test") -> ImageDataset:
-        """The split, with this network's test transform."""
-        return evaluation_dataset(self.args, self.network, split)
+    def dataset(self, split: str = "test", *, need_images: bool = True) -> ImageDataset:
+        """The split, with this network's test transform; without ``need_images`` its metadata is enough."""
+        return evaluation_dataset(self.args, self.network, split, need_images=need_images)
 
     def loader(self, dataset: ImageDataset) -> DataLoader:
         """This process's share of ``dataset``, in order; over all processes each image is there once."""
@@ -122,7 +122,7 @@ class Evaluation:
         """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data."""
         options = {key: self.args[key] for key in _MAP_FLAGS} | {"seed": self.args.seed}
         if "subset" in canonical_name(name):
-            wnids = dataset.class_names if self.args.dataset_name == "TinyImageNet" else None
+            wnids = read_wnids(self.args.data_root) if self.args.dataset_name == "TinyImageNet" else None
             options["supersets"] = supersets_of(self.args.dataset_name, self.network.num_classes, wnids=wnids)
         return options
 
@@ -154,12 +154,14 @@ class Evaluation:
         return path
 
 
-def evaluation_dataset(args: Munch, network: Network | None, split: str) -> ImageDataset:
+def evaluation_dataset(
+    args: Munch, network: Network | None, split: str, *, need_images: bool = True
+) -> ImageDataset:
     """``split`` of the data set in ``args``, resized to crop_size and normalised for ``network``."""
     normalisation = {} if network is None else {"mean": network.mean, "std": network.std}
     return build_dataset(
         args.dataset_name, split, data_root=args.data_root, metadata_root=args.metadata_root,
-        resize_size=args.resize_size, crop_size=args.crop_size, **normalisation,
+        resize_size=args.resize_size, crop_size=args.crop_size, need_images=need_images, **normalisation,
     )  # fmt: skip
 
 
@@ -180,12 +182,11 @@ def restore(args: Munch, device: torch.device) -> tuple[Network, Path]:
         raise UserError("--load_checkpoint is missing: name a run folder, a checkpoint file or zoo:NAME")
     path = locate_checkpoint(args.load_checkpoint, save_root=args.save_root)
     given = {key: args[key] for key in config.CHECKPOINT_KEYS if key in args.given}
-    network, stored = load_network(path, **given)
-    for key in config.CHECKPOINT_KEYS:
-        if key in given and key in stored and stored[key] != given[key]:
-            distributed.print0(f"notice: --{key}={given[key]} overrides the checkpoint's {stored[key]}")
-        elif key in stored:
-            args[key] = stored[key]
+    loaded = load(path, **given)
+    for key, value in loaded.overridden.items():
+        distributed.print0(f"notice: --{key}={given[key]} overrides the checkpoint's {value}")
+    args.update({key: loaded.config[key] for key in config.CHECKPOINT_KEYS if key in loaded.config})
+    network = loaded.network
     if args.compile:
         network.compile()
     return network.to(device).eval(), path

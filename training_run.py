@@ -39,15 +39,15 @@ class Run:
             with (self.folder / "log.txt").open("a") as log:
                 log.write(message + "\n")
 
-    def record(self, step: int, **values: float | int | None) -> None:
-        """Append a line to metrics.jsonl and its numbers to TensorBoard at ``step``."""
+    def record(self, **values: float | int) -> None:
+        """Append a line to metrics.jsonl, and its real numbers to TensorBoard at its ``step``."""
         if self._board is None:
             return
         with (self.folder / "metrics.jsonl").open("a") as metrics:
             metrics.write(json.dumps(values) + "\n")
         for name, value in values.items():
             if isinstance(value, float):
-                self._board.add_scalar(name, value, step)
+                self._board.add_scalar(name, value, values["step"])
         self._board.flush()
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
