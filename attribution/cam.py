@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from attribution.class_sets import membership
+from attribution.class_sets import membership, sum_over_classes
 from networks.outputs import CalmOutput, CamOutput
 
 Output = CalmOutput | CamOutput
@@ -45,7 +45,7 @@ def cam_subset(output: Output, targets: Tensor, *, supersets: Mapping[int, Seque
         supersets: class -> the classes that share its parts, itself included.
     """
     maps = _scaled(_class_maps(output))
-    return torch.einsum("bk,bkhw->bhw", membership(targets, supersets, maps), maps)
+    return sum_over_classes(membership(targets, supersets, maps), maps)
 
 
 MAPS = {"cam": cam, "cam-saliency": cam_saliency, "cam-subset": cam_subset}

@@ -1,4 +1,4 @@
-"""Sets of classes as weights: which classes a map is summed over."""
+"""Sums of maps over sets of classes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,3 +25,9 @@ def membership(targets: Tensor, supersets: Mapping[int, Sequence[int]], maps: Te
             raise UserError(f"the superset of class {target} must list classes from 0 to {maps.shape[1] - 1}")
         row[classes] = 1.0
     return members.to(maps)
+
+
+def sum_over_classes(weights: Tensor, maps: Tensor) -> Tensor:
+    """[B,K] weights, [B,K,h,w] maps -> [B,h,w], in the maps' own precision also under autocast."""
+    with torch.autocast(maps.device.type, enabled=False):
+        return torch.einsum("bk,bkhw->bhw", weights, maps)

@@ -81,6 +81,8 @@ def noisy_moments(
         noise: (k, shape [B,3,H,W]) -> the k-th standard normal draw, instead of the seeded one.
     """
     n = _positive(smooth_grad_nr_iter, "--smooth_grad_nr_iter")
+    if smooth_grad_sigma <= 0:
+        raise UserError(f"--smooth_grad_sigma divides the image's range and must be above 0, not {smooth_grad_sigma}")
     draw = noise or _seeded_noise(seed)
     low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
     sigma = (high - low) / smooth_grad_sigma

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from attribution.class_sets import membership
+from attribution.class_sets import membership, sum_over_classes
 from errors import UserError
 from networks.losses import posterior as posterior_of
 from networks.outputs import CalmOutput, CamOutput
@@ -57,27 +57,27 @@ def subset(output: CalmOutput, targets: Tensor, *, supersets: Supersets) -> Tens
         supersets: class -> the classes that share its parts, itself included.
     """
     maps = _calm(output).log_joint.exp()
-    return _sum_over(maps, membership(targets, supersets, maps))
+    return sum_over_classes(membership(targets, supersets, maps), maps)
 
 
 def subset_mean(output: CalmOutput, targets: Tensor, *, supersets: Supersets) -> Tensor:
     """``subset`` divided by the number of classes in the superset."""
     maps = _calm(output).log_joint.exp()
     members = membership(targets, supersets, maps)
-    return _sum_over(maps, members / members.sum(dim=1, keepdim=True))
+    return sum_over_classes(members / members.sum(dim=1, keepdim=True), maps)
 
 
 def posterior_subset(output: CalmOutput, targets: Tensor, *, supersets: Supersets) -> Tensor:
     """sum over y' in Y of p(z|x,y'): every class of the superset counts alike, however unlikely it is."""
     maps = _calm(output).log_posterior.exp()
-    return _sum_over(maps, membership(targets, supersets, maps))
+    return sum_over_classes(membership(targets, supersets, maps), maps)
 
 
 def posterior_subset_mean(output: CalmOutput, targets: Tensor, *, supersets: Supersets) -> Tensor:
     """``posterior_subset`` divided by the number of classes in the superset; sums to 1 over the cells."""
     maps = _calm(output).log_posterior.exp()
     members = membership(targets, supersets, maps)
-    return _sum_over(maps, members / members.sum(dim=1, keepdim=True))
+    return sum_over_classes(members / members.sum(dim=1, keepdim=True), maps)
 
 
 def counterfactual(output: CalmOutput, targets: Tensor, *, versus: int | Tensor) -> Tensor:
@@ -90,11 +90,6 @@ def counterfactual(output: CalmOutput, targets: Tensor, *, versus: int | Tensor)
     """
     alternatives = torch.as_tensor(versus, device=targets.device).expand_as(targets)
     return joint(output, targets) - joint(output, alternatives)
-
-
-def _sum_over(maps: Tensor, weights: Tensor) -> Tensor:
-    """[B,K,h,w] maps, [B,K] weights -> [B,h,w], the weighted sum over the classes."""
-    return torch.einsum("bk,bkhw->bhw", weights, maps)
 
 
 MAPS = {

@@ -122,6 +122,7 @@ def test_wrong_options_are_said():
         ("integrated_gradients", {"ig_variant": "other"}, "released or standard"),
         ("integrated_gradients", {"integrated_grad_nr_iter": 0}, "--integrated_grad_nr_iter must be at least 1"),
         ("smoothgrad", {"smooth_grad_nr_iter": 0}, "--smooth_grad_nr_iter must be at least 1"),
+        ("vargrad", {"smooth_grad_sigma": 0.0}, "--smooth_grad_sigma .* above 0"),
     ]:
         with pytest.raises(UserError, match=words):
             build_attribution(name, **options)(network, images, targets)
