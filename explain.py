@@ -76,7 +76,7 @@ def start(args: Munch) -> tuple[Explainer, Path]:
     return explainer, args.out or checkpoint.parent / "results" / "explain"
 
 
-def write(explanation: Explanation, out: Path, name: str, *, page: str, in_gallery: bool) -> dict[str, Any]:
+def write(explanation: Explanation, path: Path, out: Path, name: str, *, page: str, in_gallery: bool) -> dict[str, Any]:
     """Write one image's figure, maps and page; returns its line of JSON."""
     save_figure(explain_figure(explanation), out / f"{name}.png")
     with replacing(out / f"{name}.npz") as temporary:
@@ -88,7 +88,7 @@ def write(explanation: Explanation, out: Path, name: str, *, page: str, in_galle
         )  # fmt: skip
     write_text(out / page, render(explanation, gallery="index.html" if in_gallery else None))
     files = {"figure": f"{name}.png", "maps": f"{name}.npz", "page": page}
-    return explanation.summary() | {"files": files}
+    return explanation.summary() | {"image": str(path), "files": files}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path, name in zip(paths, names, strict=True):
         explanation = explainer(path, ask)
         page = f"{name}.html" if several else "index.html"
-        line = write(explanation, out, name, page=page, in_gallery=several)
+        line = write(explanation, path, out, name, page=page, in_gallery=several)
         lines.append(json.dumps(line, ensure_ascii=False))
         print(f"{path}: {explanation.sentence(explanation.attribution)}", flush=True)
         if several:

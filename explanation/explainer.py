@@ -42,5 +42,6 @@ class Explainer:
         ranking = output.log_p_y[0].double().sort(descending=True, stable=True).indices.tolist()
         question: Question = (ask or Ask()).of(ranking, self.supersets)
         return Explanation(
-            str(path), picture, size, self.input_size, output, self.class_names, self.supersets, question, self.model
-        )
+            image_id=Path(path).name, picture=picture, size=size, input_size=self.input_size, output=output,
+            class_names=self.class_names, supersets=self.supersets, question=question, model=self.model,
+        )  # fmt: skip

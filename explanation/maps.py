@@ -28,6 +28,7 @@ class Explanation:
     """One image explained."""
 
     image_id: str
+    """The file's name."""
     picture: Image.Image
     """RGB, for people to look at; the network saw the whole of it at ``input_size``."""
     size: tuple[int, int]
