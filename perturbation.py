@@ -89,7 +89,7 @@ def _blur_matrix(size: int, like: Tensor) -> Tensor:
     return matrix.scatter_add_(1, sources, weights.expand(size, -1)).float()
 
 
-def blurred(images: Tensor, keys: Tensor) -> Tensor:
+def blur(images: Tensor) -> Tensor:
     """Gaussian blur, kernel 31 and sigma 15, borders reflected without repeating the edge (paper, Section 5.3)."""
     rows, columns = (_blur_matrix(size, images) for size in images.shape[2:])
     return (rows @ images.float() @ columns.T).to(images.dtype)
@@ -113,7 +113,7 @@ def noisy_means(images: Tensor, keys: Tensor) -> Tensor:
 
 
 ERASERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "blur": blurred,
+    "blur": lambda images, keys: blur(images),
     "zero": zeros,
     "mean": means,
     "noise": noisy_means,

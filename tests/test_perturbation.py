@@ -1,13 +1,18 @@
 """Erasing pixels: orders, fills and the laws of remove-and-classify, against slow and obvious versions."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from attribution.latent import joint
 from attribution.score_map import resize
+from data_loaders.datasets import build_dataset
 from errors import UserError
 from metrics import PerturbationRatio, merge
+from networks import build_network
 from perturbation import (
     ERASERS,
     PERCENTAGES,
@@ -193,3 +198,27 @@ def test_ratio_counts_and_merges():
     assert values["Ar_90"] == 0
     assert values["R_10"] == pytest.approx(counts["correct"]["10"] / counts["correct_random"]["10"])
     assert np.isnan(values["R_90"])
+
+
+def test_equals_the_expected_flags(expected, fake_cub):
+    """Four of the 56 pictures, two shares; margins are thin, so one answer may differ."""
+    import formulas
+
+    case = json.loads((expected / "remove_classify.json").read_text())["calm_em_jointll_zero"]
+    chosen, shares = slice(3, 7), 2
+    network = build_network("resnet50", "CALM_EM", 200, prior_activation="relu", detach_prior_sum=True).eval()
+    network.load_state_dict(formulas.fill(network.state_dict(), "smooth"))
+    ids, targets = list(case["labels"])[chosen], torch.tensor(list(case["labels"].values()))[chosen]
+    folders = {"data_root": fake_cub, "metadata_root": fake_cub / "metadata"}
+    dataset = build_dataset("CUB", "test", mean=network.mean, std=network.std, **folders)
+    index = {record.image_id: number for number, record in enumerate(dataset.records)}
+    images = torch.stack([dataset[index[image_id]][0] for image_id in ids])
+    with torch.inference_mode():
+        output = network(images)
+        assert torch.equal(output.log_p_y.argmax(dim=1), targets)
+        result = remove_and_classify(
+            lambda erased: network(erased).log_p_y.argmax(dim=1), images, joint(output, targets), image_keys(ids),
+            erase="zero", percentages=[100 * k for k in case["k"][:shares]],
+        )  # fmt: skip
+    flags = [row[chosen] for row in case["topk_flags"][:shares]]
+    assert ((result.ranked == targets).int() - torch.tensor(flags)).abs().sum() <= 1
