@@ -10,7 +10,7 @@ LEVELS = [
     {"networks", "data_loaders", "metrics"},
     {"engine", "attribution", "wsol_eval"},
     {"pictures", "explanation", "training", "perturbation", "cue_localisation", "attribution_metrics"},
-    {"runs", "perturbation_pictures", "cue_pictures", "faithfulness"},
+    {"runs", "perturbation_pictures", "cue_pictures", "faithfulness", "regions"},
     {"training_run"},
 ]
 SEES_CONFIG = {"config", "runs", "training", "training_run"}

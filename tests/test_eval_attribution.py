@@ -1,0 +1,156 @@
+"""eval_attribution.py as a user starts it: a slow version, several checkpoints, two processes, refusals."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+import errors
+import eval_attribution
+from attribution import build_attribution
+from attribution.score_map import normalize, resize
+from attribution_metrics import COLUMNS
+from data_loaders import synthbirds
+from data_loaders.datasets import build_dataset
+from networks import build_network
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CLASSES, SIZE, STEPS = 3, 48, 4
+
+
+def untrained(method: str) -> torch.nn.Module:
+    torch.manual_seed(1)
+    network = build_network("resnet18", method, CLASSES, prior_activation="relu", detach_prior_sum=True)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory) -> Path:
+    """SynthBirds, small, and untrained networks in save/."""
+    folder = tmp_path_factory.mktemp("birds")
+    synthbirds.generate(
+        folder / "dataset", folder / "metadata", num_classes=CLASSES, image_size=SIZE, seed=0,
+        train_per_class=1, val_per_class=1, test_per_class=3,
+    )  # fmt: skip
+    for method in ("CAM", "CALM_ML"):
+        run = folder / "save" / method
+        run.mkdir(parents=True)
+        content = {"architecture": "resnet18", "epoch": 1, "state_dict": untrained(method).state_dict()}
+        config = {"architecture": "resnet18", "attribution_method": method, "dataset_name": "SynthBirds",
+                  "data_root": str(folder / "dataset"), "metadata_root": str(folder / "metadata"), "crop_size": SIZE,
+                  "large_feature_map": False, "prior_activation": "relu", "detach_prior_sum": True}  # fmt: skip
+        torch.save({**content, "config": config}, run / "last_checkpoint.pth.tar")
+    return folder
+
+
+def flags_for(birds: Path, *methods: str) -> list[str]:
+    checkpoints = ",".join(str(birds / "save" / method) for method in methods)
+    return [f"--load_checkpoint={checkpoints}", "--batch_size=4", "--workers=0", f"--auc_steps={STEPS}"]
+
+
+def evaluate(*flags: str) -> int:
+    return errors.run(lambda: eval_attribution.main(flags))
+
+
+def results(birds: Path, method: str, tag: str = "") -> dict:
+    return json.loads((birds / "save" / method / "results" / f"attribution{tag}.json").read_text())
+
+
+def slow_numbers(birds: Path, name: str, index: int) -> dict[str, float]:
+    """The numbers of one image by the definitions, with loops over pixels and boxes."""
+    network = untrained("CALM_ML")
+    dataset = build_dataset(
+        "SynthBirds", "test", data_root=birds / "dataset", metadata_root=birds / "metadata", crop_size=SIZE
+    )
+    image, target, _ = dataset[index]
+
+    def probability(shown: torch.Tensor) -> float:
+        with torch.no_grad():
+            return network(shown[None]).log_p_y.exp()[0, target].item()
+
+    raw = resize(build_attribution(name)(network, image[None], torch.tensor([target])).double(), SIZE).float()
+    score = normalize(raw, "minmax")[0]
+    (x0, y0, x1, y1), = dataset.records[index].boxes  # images have the maps' size already
+    inside = [(y, x) for y in range(SIZE) for x in range(SIZE) if y0 <= y <= y1 and x0 <= x <= x1]
+    full, masked = probability(image), probability(image * score)
+    numbers = {"average_drop": max(0, full - masked) / full, "increase": float(masked > full)}
+    for delta in (0, 0.25, 0.5):
+        marked = {(y, x) for y in range(SIZE) for x in range(SIZE) if score[y, x] > delta}
+        internal = len(marked & set(inside))
+        numbers[f"Loc_{round(100 * delta)}"] = internal / (len(inside) + len(marked) - internal)
+    numbers["proportion"] = sum(score[y, x].item() for y, x in inside) / score.sum().item()
+    peak = divmod(int(score.flatten().argmax()), SIZE)
+    numbers["pointing"] = float(peak in inside)
+    order = sorted(range(SIZE * SIZE), key=lambda pixel: (-raw[0].flatten()[pixel].item(), pixel))
+    curve = []
+    for step in range(STEPS + 1):
+        erased = image.clone()
+        erased.view(3, -1)[:, order[: step * SIZE * SIZE // STEPS]] = 0
+        curve.append(probability(erased))
+    numbers["deletion"] = sum((a + b) / 2 for a, b in pairwise(curve)) / STEPS
+    return numbers
+
+
+def test_equals_a_slow_version(birds, capsys):
+    assert evaluate(*flags_for(birds, "CALM_ML"), "--attributions=jointll,gradcam") == 0
+    found = results(birds, "CALM_ML")
+    assert set(found["metrics"]) == {"joint", "gradcam"} and set(found["metrics"]["joint"]) == set(COLUMNS)
+    for name in found["metrics"]:
+        images = found["details"]["images"][name]
+        assert len(images["image_ids"]) == CLASSES * 3
+        for index in (0, 5):
+            for key, value in slow_numbers(birds, name, index).items():
+                assert images[key][index] == pytest.approx(value, abs=2e-4), key
+        for key, mean in found["metrics"][name].items():
+            assert mean == pytest.approx(COLUMNS[key].scale * sum(images[key]) / len(images[key]), abs=1e-6)
+    joint, gradcam = (found["details"]["images"][name]["average_drop"] for name in ("joint", "gradcam"))
+    wins = sum(a < b for a, b in zip(joint, gradcam, strict=True))
+    assert found["details"]["wins"]["joint over gradcam"] == pytest.approx(100 * wins / 9)
+    assert "average drop %" in capsys.readouterr().out
+
+
+def test_several_checkpoints_compare_on_the_same_images(birds, capsys):
+    assert evaluate(*flags_for(birds, "CAM", "CALM_ML"), "--attributions=cam,joint", "--tag=both") == 0
+    output = capsys.readouterr().out
+    assert "joint needs CALM's prior and is left out" in output
+    cam, calm = (results(birds, method, "_both") for method in ("CAM", "CALM_ML"))
+    assert set(cam["metrics"]) == {"cam"} and set(calm["metrics"]) == {"cam", "joint"}
+    assert cam["details"]["wins"] == calm["details"]["wins"] and len(cam["details"]["wins"]) == 6
+    assert cam["checkpoint"]["sha256"] != calm["checkpoint"]["sha256"]
+
+
+def test_masks_predicted_classes_and_two_processes(birds):
+    flags = [*flags_for(birds, "CALM_ML"), "--regions=masks", "--explain=predicted", "--score_map_process=gtcond"]
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
+         str(REPOSITORY / "eval_attribution.py"), *flags, "--tag=two"],
+        cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert evaluate(*flags, "--tag=one") == 0
+    one, two = results(birds, "CALM_ML", "_one"), results(birds, "CALM_ML", "_two")
+    ours, theirs = (each["details"]["images"]["posterior"] for each in (one, two))
+    assert ours["image_ids"] == theirs["image_ids"]
+    for key in COLUMNS:
+        assert ours[key] == pytest.approx(theirs[key], abs=1e-5)
+        assert one["metrics"]["posterior"][key] == pytest.approx(two["metrics"]["posterior"][key], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("methods", "flags", "words"),
+    [
+        (["CAM"], ["--attributions=joint"], "none of them exists"),
+        (["CAM"], ["--attributions=gradcamm"], "gradcam"),
+        (["CAM", "CALM_ML"], ["--experiment_name=x"], "one checkpoint"),
+        (["CALM_ML"], ["--attributions=counterfactual"], "versus"),
+    ],
+)
+def test_refusals_are_one_sentence(birds, capsys, methods, flags, words):
+    assert evaluate(*flags_for(birds, *methods), *flags) == 2
+    message = capsys.readouterr().err
+    assert words in message and message.count("\n") == 1
