@@ -13,7 +13,8 @@ from data_loaders.cub_part_maps import CueImages
 from pictures import DIVERGING, SEQUENTIAL, save_figure, to_rgb
 
 SAMPLES_PER_GROUP = 2
-MASK_COLOUR = np.array([255, 210, 0])
+MASK_COLOUR = np.array([255, 0, 160])
+"""Magenta on the greyed image; no bird has it."""
 
 
 def save_curves(path: str | Path, results: Sequence[PairResult], *, title: str) -> None:
@@ -66,7 +67,7 @@ def save_samples(
     chosen = _samples(results, maps)
     if not chosen:
         return
-    figure = Figure(figsize=(9, 2.1 * len(chosen)))
+    figure = Figure(figsize=(11, 2.5 * len(chosen)))
     axes = figure.subplots(len(chosen), 5, squeeze=False)
     for row, (result, position) in zip(axes, chosen):
         _draw_row(row, images, maps, result, position, names, (mean, std))
@@ -99,7 +100,8 @@ def _draw_row(
     difference = raw[0] - raw[1]
     span = np.abs(difference).max() or 1.0
     mask = pair.mask(maps.parts_of([position])[0])
-    marked = np.where(mask[..., None], 0.4 * rgb + 0.6 * MASK_COLOUR, rgb).astype(np.uint8)
+    grey = 100 + 0.6 * rgb.mean(axis=2, keepdims=True)
+    marked = np.where(mask[..., None], 0.4 * grey + 0.6 * MASK_COLOUR, grey).astype(np.uint8)
     row[0].imshow(rgb)
     for axis, values in zip(row[1:3], raw):
         axis.imshow(values, cmap=SEQUENTIAL, vmin=low, vmax=high)
@@ -109,5 +111,5 @@ def _draw_row(
     own = images.images.records[images.indices[position]].target
     titles = [names[own], f"A: {a}", f"B: {b}", "A - B", f"true cue: {', '.join(PARTS[p] for p in pair.parts)}"]
     for axis, text in zip(row, titles):
-        axis.set_title(text, fontsize=7)
+        axis.set_title(text, fontsize=6.5)
         axis.set_axis_off()
