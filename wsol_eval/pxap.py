@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from wsol_eval.boxes import as_score_map, even_thresholds
+from wsol_eval.pixel_ap import RELEASED_TOP, Curve, curve
 
 OBJECT, IGNORED = 1, 255
 
@@ -21,7 +22,7 @@ class PxAP:
     """
 
     def __init__(self, interval: float = 0.001) -> None:
-        self.edges = np.append(even_thresholds(interval), [1.0, 2.0, 3.0])
+        self.edges = bin_edges(interval)
         self._interval = interval
         self._counts = torch.zeros(2, len(self.edges) - 1, dtype=torch.int64)  # background, object
 
@@ -42,17 +43,20 @@ class PxAP:
         """[pixels per bin [2, number of bins], background first]."""
         return [self._counts]
 
-    def curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Precision and recall [number of bins], from the highest bin down; precision 1 where nothing is marked yet."""
-        background, found = self._counts.flip(1).cumsum(dim=1).double().numpy()
-        marked = background + found
-        precision = np.divide(found, marked, out=np.ones_like(found), where=marked > 0)
-        return precision, found / found[-1] if found[-1] else np.full_like(found, np.nan)
+    def curve(self) -> Curve | None:
+        """Precision and recall at the lower edge of each bin; None while no object pixel was counted."""
+        pixels = torch.stack([self._counts.sum(dim=0), self._counts[1]])
+        return curve(pixels.flip(1).cumsum(dim=1).flip(1))
 
     def compute(self) -> dict[str, float]:
         """{"PxAP": percent}, the sum of precision times the step in recall; NaN while no object pixel was counted."""
-        precision, recall = self.curve()
-        return {"PxAP": 100 * float((precision * np.diff(recall, prepend=0)).sum())}
+        found = self.curve()
+        return {"PxAP": 100 * found.average_precision if found else float("nan")}
+
+
+def bin_edges(interval: float) -> np.ndarray:
+    """0, i, 2i ... below 1, then 1, 2, 3; float64."""
+    return np.append(even_thresholds(interval), RELEASED_TOP)
 
 
 def pixel_histograms(
@@ -70,7 +74,7 @@ def pixel_histograms(
     is_object, is_ignored = labels == OBJECT, labels == IGNORED
     if not (is_object | is_ignored | (labels == 0)).all():
         raise ValueError("a mask is 1 (object), 0 (background) and 255 (ignored), nothing else")
-    ones_bin = len(edges) - 3
+    ones_bin = len(edges) - len(RELEASED_TOP)
     bins = np.minimum((scores / interval).astype(np.int64), ones_bin)
     bins -= scores < edges[bins]
     bins += scores >= edges[bins + 1]

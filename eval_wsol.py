@@ -1,0 +1,179 @@
+"""Weakly supervised object localisation: do the maps cover the object? Boxes (MaxBoxAcc) and masks (PxAP).
+
+python eval_wsol.py --load_checkpoint=save/x/ [--score_map_process=subset] [--resize_mode=bicubic]
+python eval_wsol.py --scoremap_root=maps/ --dataset=CUB      # .npy maps of any tool, without a network
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import default_collate
+from tqdm import tqdm
+
+import errors
+from attribution import GRADIENT_MAPS, build_attribution, output_attribution
+from attribution.score_map import normalize, resize, smooth
+from data_loaders.datasets import ImageDataset
+from data_loaders.score_maps import read_score_map, score_map_path
+from distributed import is_main, print0, shard
+from engine import Prediction, autocast, predict
+from errors import UserError
+from localisation import TOP_IOU, Localisation, Scorer, found_box, ranks_of, score_all
+from localisation_pictures import Sample, save_precision_recall, save_samples
+from localisation_truth import TruthReader
+from metrics import reduce
+from pictures import to_rgb
+from runs import Evaluation, start_evaluation
+
+SAMPLES = 8
+"""Images in the picture."""
+
+
+class NetworkMaps:
+    """Score maps [size,size] of the true classes, made by the evaluation's network."""
+
+    def __init__(self, evaluation: Evaluation, dataset: ImageDataset) -> None:
+        self._evaluation, self._dataset = evaluation, dataset
+        self.name = evaluation.attribution_name()
+        options = evaluation.attribution_options(self.name, dataset)
+        self._of_output = output_attribution(self.name, **options)
+        self._of_images = build_attribution(self.name, **options)
+
+    def _maps_of(self, batch: Prediction) -> np.ndarray:
+        args, network = self._evaluation.args, self._evaluation.network
+        if self._of_output is not None:
+            maps = self._of_output(batch.output, batch.targets)
+        else:
+            with autocast(self._evaluation.device, args.precision):
+                maps = self._of_images(network, batch.images, batch.targets)
+        maps = resize(maps.float(), args.crop_size, mode=args.resize_mode)
+        if self.name in GRADIENT_MAPS:
+            maps = smooth(maps, args.smoothing_ksize)
+        return normalize(maps, args.norm_type).cpu().numpy()
+
+    def _batches(self, loader) -> Iterator[Prediction]:
+        evaluation = self._evaluation
+        precision = evaluation.args.precision
+        return predict(evaluation.network, loader, device=evaluation.device, precision=precision, title=self.name)
+
+    def stream(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """(index, rank of the true class, map) of this process's images."""
+        for batch in self._batches(self._evaluation.loader(self._dataset)):
+            ranks = ranks_of(batch.output.log_p_y, batch.targets)
+            yield from zip(batch.indices.tolist(), ranks, self._maps_of(batch))
+
+    def of(self, index: int) -> np.ndarray:
+        """The map of one image."""
+        (batch,) = self._batches([default_collate([self._dataset[index]])])
+        return self._maps_of(batch)[0]
+
+
+class FileMaps:
+    """Score maps [size,size] that lie in a folder, one .npy per image."""
+
+    def __init__(self, root: Path, dataset: ImageDataset, size: int) -> None:
+        self.name = f"maps of {root}"
+        self._root, self._dataset, self._size = root, dataset, size
+
+    def _path(self, index: int) -> Path:
+        return score_map_path(self._root, self._dataset.records[index].image_id)
+
+    def stream(self) -> Iterator[tuple[int, None, Path]]:
+        """(index, nothing, file) of this process's images; a missing file is named before the first is read."""
+        indices = shard(range(len(self._dataset)))
+        for index in indices:
+            self._path(index)
+        for index in tqdm(indices, desc="score maps", disable=not is_main(), dynamic_ncols=True, leave=False):
+            yield index, None, self._path(index)
+
+    def of(self, index: int) -> np.ndarray:
+        """The map of one image."""
+        return read_score_map(self._path(index), self._size)
+
+
+def open_maps(evaluation: Evaluation, dataset: ImageDataset) -> NetworkMaps | FileMaps:
+    """The maps that the flags ask for."""
+    args = evaluation.args
+    if args.scoremap_root is None:
+        return NetworkMaps(evaluation, dataset)
+    if not Path(args.scoremap_root).is_dir():
+        raise UserError(f"--scoremap_root={args.scoremap_root}: no such folder")
+    return FileMaps(Path(args.scoremap_root), dataset, args.crop_size)
+
+
+def measure(
+    maps: NetworkMaps | FileMaps, dataset: ImageDataset, truth_of: TruthReader, scorer: Scorer, *, workers: int
+) -> Localisation:
+    """Score every map; the counts of all processes together."""
+    ranks = isinstance(maps, NetworkMaps)
+    localisation = Localisation(scorer, boxes=truth_of.has_boxes, masks=truth_of.has_masks, ranks=ranks)
+    jobs = ((rank, (truth_of(dataset, index), score_map)) for index, rank, score_map in maps.stream())
+    for rank, scores in score_all(scorer, jobs, workers=workers):
+        localisation.add(scores, rank)
+    reduce(localisation)
+    return localisation
+
+
+def picture_of(dataset: ImageDataset, index: int) -> np.ndarray | None:
+    """[size,size,3] uint8; None where only the metadata is at hand, which is enough for --scoremap_root."""
+    try:
+        return to_rgb(dataset[index][0], dataset.mean, dataset.std)
+    except UserError:
+        return None
+
+
+def draw(
+    folder: Path,
+    localisation: Localisation,
+    maps: NetworkMaps | FileMaps,
+    dataset: ImageDataset,
+    truth_of: TruthReader,
+) -> None:
+    """Write samples.png and, for masks, precision_recall.png to ``folder``."""
+    title = f"{truth_of.dataset_name}: {maps.name}"
+    samples = []
+    for index in np.linspace(0, len(dataset) - 1, min(SAMPLES, len(dataset))).round().astype(int).tolist():
+        score_map, truth = maps.of(index), truth_of(dataset, index)
+        found = None if truth.boxes is None else found_box(score_map, localisation.best_threshold())
+        name, rgb = dataset.records[index].image_id, picture_of(dataset, index)
+        samples.append(Sample(name, rgb, score_map, truth.boxes, found, truth.mask(truth_of.size)))
+    save_samples(folder / "samples.png", samples, title=title)
+    if localisation.masks and (curve := localisation.masks.curve()):
+        save_precision_recall(folder / "precision_recall.png", curve, title=title)
+
+
+def print_table(values: dict[str, float], title: str) -> None:
+    """A line per metric."""
+    print0(f"\n{title}")
+    for name, value in values.items():
+        print0(f"{name:<14}{value:>8.2f} %")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run it on the test split; results/wsol[_<tag>].json and pictures beside it."""
+    evaluation = start_evaluation(argv, "wsol", needs_network=False)
+    args = evaluation.args
+    if evaluation.network is None and args.scoremap_root is None:
+        raise UserError("--load_checkpoint is missing: name a run folder or a file, or give --scoremap_root")
+    dataset = evaluation.dataset(need_images=args.scoremap_root is None)
+    truth_of = TruthReader(
+        args.dataset_name, args.crop_size, Path(args.data_root), Path(args.mask_root),
+        Path(args.metadata_root) / args.dataset_name / "test" / "localization.txt",
+    )  # fmt: skip
+    truth_of.check(dataset)
+    if truth_of.has_boxes and TOP_IOU not in args.iou_thresholds:
+        print0(f"notice: MaxBoxAcc, Top1Loc and Top5Loc need {TOP_IOU} among --iou_thresholds; they are left out")
+    scorer = Scorer(args.cam_curve_interval, tuple(args.iou_thresholds), args.crop_size)
+    maps = open_maps(evaluation, dataset)
+    localisation = measure(maps, dataset, truth_of, scorer, workers=args.workers)
+    values = localisation.compute()
+    print_table(values, f"localisation on {args.dataset_name}, {len(dataset)} images: {maps.name}")
+    evaluation.write(values, {**localisation.details(), "num_images": len(dataset), "attribution": maps.name})
+    if is_main():
+        draw(evaluation.results_dir, localisation, maps, dataset, truth_of)
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

@@ -1,0 +1,272 @@
+"""eval_wsol.py end to end: given counts, several workers and processes, a network's maps, refusals."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import eval_wsol
+from data_loaders import synthbirds
+from data_loaders.masks import read_object_mask
+from data_loaders.metadata import Record, write_records
+from errors import UserError
+from localisation import PER_WORKER, Scorer, Scores, ranks_of, score_all
+from localisation_truth import Truth
+from networks import build_network
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def cases(expected, tmp_path_factory) -> Path:
+    """The 60 formula-defined maps with boxes (as CUB) and masks (as OpenImages)."""
+    import wsol_cases
+
+    folder = tmp_path_factory.mktemp("cases")
+    wsol_cases.write(str(folder))
+    return folder
+
+
+def file_flags(folder: Path, dataset: str, *more: str) -> list[str]:
+    return [
+        f"--scoremap_root={folder / 'scoremaps'}", f"--dataset={dataset}", f"--data_root={folder / 'dataset'}",
+        f"--metadata_root={folder / 'metadata'}", f"--mask_root={folder / 'dataset'}", f"--save_root={folder / 'save'}",
+        "--cam_curve_interval=0.01", "--workers=0", *more,
+    ]  # fmt: skip
+
+
+def results(folder: Path, tag: str, experiment: str = "result") -> dict:
+    return json.loads((folder / "save" / experiment / "results" / f"wsol_{tag}.json").read_text())
+
+
+def outcome(content: dict) -> tuple:
+    return content["metrics"], content["details"]
+
+
+def test_boxes_equal_the_expected_ones(cases, expected, capsys):
+    eval_wsol.main(file_flags(cases, "CUB", "--tag=boxes"))
+    content = results(cases, "boxes")
+    single, multi = (
+        json.loads((expected / "wsol.json").read_text())["box"][f"interval=0.01,multi_contour={flag}"]
+        for flag in (False, True)
+    )
+    assert content["evaluation"] == "wsol" and content["checkpoint"] is None
+    assert content["details"]["counts"] == {"single": single["num_correct"], "multi": multi["num_correct"]}
+    assert content["details"]["num_images"] == 60 and len(content["details"]["thresholds"]) == 100
+    assert content["metrics"] == {
+        "MaxBoxAcc": pytest.approx(45), "MaxBoxAccV2": pytest.approx(47.7777778),
+        "MaxBoxAcc_30": pytest.approx(68.3333333), "MaxBoxAcc_50": pytest.approx(46.6666667),
+        "MaxBoxAcc_70": pytest.approx(28.3333333),
+    }  # fmt: skip
+    assert "MaxBoxAccV2      47.78 %" in capsys.readouterr().out
+    assert (cases / "save/result/results/wsol_boxes/samples.png").stat().st_size > 10_000
+
+
+def test_masks_equal_the_expected_ones_with_two_workers(cases, expected):
+    eval_wsol.main(file_flags(cases, "OpenImages", "--tag=masks", "--workers=2"))
+    content = results(cases, "masks")
+    wanted = json.loads((expected / "wsol.json").read_text())["mask"]["interval=0.01"]["PxAP"]
+    assert content["metrics"] == {"PxAP": pytest.approx(wanted, abs=1e-9)}
+    assert (cases / "save/result/results/wsol_masks/precision_recall.png").stat().st_size > 5_000
+
+
+def test_workers_and_processes_change_nothing(cases):
+    eval_wsol.main(file_flags(cases, "CUB", "--tag=one"))
+    eval_wsol.main(file_flags(cases, "CUB", "--tag=workers", "--workers=2"))
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "eval_wsol.py"]
+    done = subprocess.run(
+        [sys.executable, *words, *file_flags(cases, "CUB", "--tag=processes")],
+        cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}, capture_output=True,
+        text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert outcome(results(cases, "one")) == outcome(results(cases, "workers")) == outcome(results(cases, "processes"))
+
+
+def small_case(folder: Path, *, boxes=((10, 10, 40, 40),)) -> Path:
+    """Two images of 64x64 with one map under either name."""
+    records = [Record("a/x.jpg", 0, (64, 64), boxes), Record("a/y.jpg", 1, (64, 64), boxes)]
+    write_records(folder / "metadata", "CUB", "test", records)
+    (folder / "scoremaps/a").mkdir(parents=True)
+    values = np.zeros((224, 224))
+    values[35:140, 35:140] = 1
+    np.save(folder / "scoremaps/a/x.jpg.npy", values)
+    np.save(folder / "scoremaps/a/y.npy", values.astype(np.float32))
+    return folder
+
+
+def test_either_file_name_is_found(tmp_path):
+    eval_wsol.main(file_flags(small_case(tmp_path), "CUB", "--tag=t"))
+    assert results(tmp_path, "t")["metrics"]["MaxBoxAcc"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((224, 224), np.nan), "NaN in 50176 places"),
+        (np.full((224, 224), 1.5), "from 1.5 to 1.5"),
+        (np.full((224, 224), -0.1), "from -0.1"),
+        (np.zeros((28, 28)), r"shape \(28, 28\)"),
+        (np.zeros((1, 224, 224)), "two-dimensional"),
+        (np.full((224, 224), "a"), "not numbers"),
+        (np.array([{}]), "is not a .npy array"),
+        (b"\x93NUMPY", "is not a .npy array"),
+        (None, "is missing"),
+    ],
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_map_is_named_and_nothing_is_written(tmp_path, values, message, workers):
+    path = small_case(tmp_path) / "scoremaps/a/x.jpg.npy"
+    path.unlink()
+    if isinstance(values, bytes):
+        path.write_bytes(values)
+    elif values is not None:
+        np.save(path, values)
+    with pytest.raises(UserError, match=message) as error:
+        eval_wsol.main(file_flags(tmp_path, "CUB", f"--workers={workers}"))
+    assert str(path) in str(error.value)
+    assert not (tmp_path / "save").exists()
+
+
+def test_missing_annotations_flags_and_folders_are_named(tmp_path):
+    small_case(tmp_path)
+    with pytest.raises(UserError, match="--load_checkpoint is missing"):
+        eval_wsol.main(file_flags(tmp_path, "CUB")[1:])
+    with pytest.raises(UserError, match=r"--scoremap_root=.*no such folder"):
+        eval_wsol.main([*file_flags(tmp_path, "CUB"), f"--scoremap_root={tmp_path / 'nowhere'}"])
+    boxes = tmp_path / "metadata/CUB/test/localization.txt"
+    boxes.write_text(boxes.read_text().splitlines()[0] + "\n")
+    with pytest.raises(UserError, match=r"test/localization.txt has no box for a/y.jpg"):
+        eval_wsol.main(file_flags(tmp_path, "CUB"))
+    write_records(tmp_path / "metadata", "OpenImages", "test", [Record("a/x.jpg", 0)])
+    with pytest.raises(UserError, match=r"localization.txt has no mask for a/x.jpg"):
+        eval_wsol.main(file_flags(tmp_path, "OpenImages"))
+    write_records(tmp_path / "metadata", "OpenImages", "test", [Record("a/x.jpg", 0, masks=("a/x_m.png",))])
+    with pytest.raises(UserError, match=r"OpenImages/a/x_m.png does not exist"):
+        eval_wsol.main(file_flags(tmp_path, "OpenImages"))
+
+
+def test_levels_without_50_leave_out_what_is_defined_at_50(tmp_path, capsys):
+    eval_wsol.main(file_flags(small_case(tmp_path), "CUB", "--tag=t", "--iou_thresholds", "30", "70"))
+    assert list(results(tmp_path, "t")["metrics"]) == ["MaxBoxAccV2", "MaxBoxAcc_30", "MaxBoxAcc_70"]
+    assert "need 50 among --iou_thresholds" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory) -> Path:
+    """A very small SynthBirds with untrained CAM and CALM checkpoints."""
+    folder = tmp_path_factory.mktemp("birds")
+    synthbirds.generate(
+        folder / "dataset", folder / "metadata", num_classes=3, image_size=48, seed=0,
+        train_per_class=1, val_per_class=1, test_per_class=3,
+    )  # fmt: skip
+    for method in ("CAM", "CALM_EM"):
+        torch.manual_seed(0)
+        config = {
+            "architecture": "resnet18", "attribution_method": method, "dataset_name": "SynthBirds", "crop_size": SIZE,
+            "data_root": str(folder / "dataset"), "metadata_root": str(folder / "metadata"), "large_feature_map": True,
+        }  # fmt: skip
+        (folder / "save" / method).mkdir(parents=True)
+        content = {"architecture": "resnet18", "epoch": 1, "config": config, "optimizer": {}}
+        content["state_dict"] = build_network("resnet18", method, 3, large_feature_map=True).state_dict()
+        torch.save(content, folder / "save" / method / "last_checkpoint.pth.tar")
+    return folder
+
+
+def network_flags(birds: Path, method: str, *more: str) -> list[str]:
+    checkpoint = f"--load_checkpoint={birds / 'save' / method}"
+    return [checkpoint, "--cam_curve_interval=0.05", "--workers=0", "--batch_size=4", *more]
+
+
+def network_results(birds: Path, method: str, *more: str) -> dict:
+    eval_wsol.main(network_flags(birds, method, "--tag=t", *more))
+    return results(birds, "t", method)
+
+
+def test_a_network_has_every_metric_on_synthbirds(birds):
+    content = network_results(birds, "CALM_EM")
+    names = ["MaxBoxAcc", "MaxBoxAccV2", *(f"MaxBoxAcc_{iou}" for iou in (30, 50, 70)), "PxAP", "Top1Loc", "Top5Loc"]
+    assert list(content["metrics"]) == names and content["checkpoint"]["sha256"]
+    assert content["details"]["num_images"] == 9 and content["details"]["attribution"] == "joint"
+    values = content["metrics"]
+    assert 0 <= values["Top1Loc"] <= values["Top5Loc"] == values["MaxBoxAcc"]  # with three classes all are in the top 5
+    assert values["MaxBoxAcc"] == 100 * max(content["details"]["counts"]["single"]["50"]) / 9
+    assert 0 < values["PxAP"] < 100
+    assert (birds / "save/CALM_EM/results/wsol_t/precision_recall.png").is_file()
+
+
+def test_network_results_depend_on_neither_batches_nor_workers(birds):
+    whole = outcome(network_results(birds, "CALM_EM"))
+    assert outcome(network_results(birds, "CALM_EM", "--batch_size=9", "--workers=1")) == whole
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [("CALM_EM", "subset"), ("CALM_EM", "gtcond"), ("CAM", "vanilla-superclass"), ("CAM", "gradient")],
+)
+def test_maps_by_name_and_the_files_of_the_same_maps_agree(birds, monkeypatch, method, name):
+    saved = {}
+    original = eval_wsol.NetworkMaps.stream
+
+    def stream(self):
+        for index, rank, score_map in original(self):
+            saved[self._dataset.records[index].image_id] = score_map
+            yield index, rank, score_map
+
+    monkeypatch.setattr(eval_wsol.NetworkMaps, "stream", stream)
+    made = network_results(birds, method, f"--score_map_process={name}")
+    folder = birds / "maps" / method / name
+    for image_id, score_map in saved.items():
+        (folder / image_id).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{image_id}.npy", score_map)
+    read = network_results(birds, method, f"--scoremap_root={folder}")
+    assert made["details"]["counts"] == read["details"]["counts"]
+    assert {name: made["metrics"][name] for name in read["metrics"]} == read["metrics"]
+    assert set(made["metrics"]) - set(read["metrics"]) == {"Top1Loc", "Top5Loc"}
+
+
+def test_resize_modes_differ(birds):
+    bilinear, bicubic = (network_results(birds, "CAM", f"--resize_mode={mode}") for mode in ("bilinear", "bicubic"))
+    assert bilinear["metrics"]["PxAP"] != bicubic["metrics"]["PxAP"]
+
+
+def test_ranks_count_the_more_probable_classes_and_agree_with_argmax_on_ties():
+    log_p_y = torch.tensor([[0.1, 0.5, 0.4], [0.3, 0.3, 0.1], [0.3, 0.3, 0.1], [1.0, 2.0, 3.0]])
+    targets = torch.tensor([1, 0, 1, 0])
+    assert list(ranks_of(log_p_y, targets)) == [0, 0, 1, 2]
+    assert ((log_p_y.argmax(dim=1) == targets) == (torch.tensor(ranks_of(log_p_y, targets)) == 0)).all()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_jobs_are_drawn_as_they_are_needed(workers):
+    scorer, seen = Scorer(0.5, (50,), 8), Counter()
+    truth = Truth(np.array([[0, 0, 3, 3]]), None, None)
+
+    def jobs():
+        for index in range(60):
+            seen["drawn"] += 1
+            yield index, (truth, np.full((8, 8), 0.5))
+
+    for number, (tag, scores) in enumerate(score_all(scorer, jobs(), workers=workers)):
+        assert tag == number and isinstance(scores, Scores)
+        assert seen["drawn"] - number <= PER_WORKER * workers + 1
+    assert seen["drawn"] == 60
+
+
+def test_object_masks_are_united_and_win_over_ignored_pixels(tmp_path):
+    left, right, ignored = (np.zeros((10, 20), np.uint8) for _ in range(3))
+    left[:, :5], right[:, 15:], ignored[:5] = 255, 128, 255
+    paths = [tmp_path / f"{name}.png" for name in ("left", "right", "ignored")]
+    for path, values in zip(paths, (left, right, ignored)):
+        Image.fromarray(values).save(path)
+    mask = read_object_mask(paths[:2], paths[2], 20)
+    assert (mask[:, :5] == 1).all() and (mask[:, 15:] == 1).all()
+    assert (mask[:10, 5:15] == 255).all() and (mask[10:, 5:15] == 0).all()
