@@ -71,6 +71,7 @@ class Localisation:
     """
 
     def __init__(self, scorer: Scorer, *, boxes: bool, masks: bool, ranks: bool) -> None:
+        self._thresholds = even_thresholds(scorer.interval)
         self._top_level = scorer.ious.index(TOP_IOU) if TOP_IOU in scorer.ious else None
         self.boxes = MaxBoxAcc(scorer.interval, scorer.ious) if boxes else None
         self.masks = PxAP(scorer.interval) if masks else None
@@ -101,13 +102,12 @@ class Localisation:
         if not self.boxes:
             return 0.0
         level = TOP_IOU if self._top_level is not None else min(self.boxes.ious)
-        return float(self.boxes.thresholds[np.argmax(self.boxes.counts()["single"][str(level)])])
+        return float(self._thresholds[np.argmax(self.boxes.counts()["single"][str(level)])])
 
     def details(self) -> dict[str, Any]:
         """The thresholds and, for boxes, the number of correct images at each."""
-        if not self.boxes:
-            return {"thresholds": self.masks.edges.tolist()}
-        return {"thresholds": self.boxes.thresholds.tolist(), "counts": self.boxes.counts()}
+        counts = {"counts": self.boxes.counts()} if self.boxes else {}
+        return {"thresholds": self._thresholds.tolist(), **counts}
 
 
 def score_all(

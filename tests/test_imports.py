@@ -9,8 +9,10 @@ LEVELS = [
     {"config", "distributed"},
     {"networks", "data_loaders", "metrics"},
     {"engine", "attribution", "wsol_eval"},
-    {"pictures", "explanation", "training", "perturbation", "cue_localisation", "attribution_metrics"},
-    {"runs", "perturbation_pictures", "cue_pictures", "faithfulness", "regions"},
+    {"pictures", "explanation", "training", "perturbation", "cue_localisation", "attribution_metrics",
+     "localisation_truth"},
+    {"runs", "localisation", "localisation_pictures", "perturbation_pictures", "cue_pictures", "faithfulness",
+     "regions"},
     {"training_run"},
 ]
 SEES_CONFIG = {"config", "runs", "training", "training_run"}
