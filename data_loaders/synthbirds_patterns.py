@@ -37,19 +37,29 @@ def _tile(pattern: str) -> np.ndarray:
     return np.clip(128 + 400 * value, 0, 255).astype(np.uint8)
 
 
-def _textured(pattern: str, canvas: Canvas, view: View, axis: complex, shift: np.ndarray) -> np.ndarray:
-    """Mask of a tiled pattern laid along ``axis`` over the whole canvas."""
+@lru_cache(maxsize=1)
+def _plumage() -> np.ndarray:
+    """Fine strokes of small feathers, tones [side,side] uint8 around 128."""
+    noise = np.random.default_rng(0).normal(0, 1, (TILE_SIDE, TILE_SIDE)).astype(np.float32)
+    strokes = cv2.GaussianBlur(noise, (0, 0), sigmaX=2.0, sigmaY=0.6)
+    return np.clip(128 + 7 * strokes / strokes.std(), 0, 255).astype(np.uint8)
+
+
+def _laid(tile: np.ndarray, canvas: Canvas, view: View, axis: complex, shift: np.ndarray) -> np.ndarray:
+    """A tile laid along ``axis`` over the whole canvas."""
     origin = complex(*(TILE_SIDE * (0.5 + 0.2 * (shift - 0.5))))
     # Inverse of View: z = (p - offset) / scale, mirrored; then turned back by the axis, in pixels of the tile.
-    unit = TILE_SCALE / view.scale / axis
     corner = np.array([0, 1, 1j]) - view.offset
-    z = -corner if view.flip else np.conj(corner)
-    at = z * unit + origin
-    columns = at[1:] - at[0]
-    matrix = np.array([[columns[0].real, columns[1].real, at[0].real], [columns[0].imag, columns[1].imag, at[0].imag]])
-    warped = cv2.warpAffine(_tile(pattern), matrix, (canvas.side, canvas.side),
-                            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # fmt: skip
-    return cv2.compare(warped, 127, cv2.CMP_GT)
+    at = (-corner if view.flip else np.conj(corner)) * (TILE_SCALE / view.scale / axis) + origin
+    x, y = at[1:] - at[0]
+    matrix = np.array([[x.real, y.real, at[0].real], [x.imag, y.imag, at[0].imag]])
+    return cv2.warpAffine(tile, matrix, (canvas.side, canvas.side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
+def add_plumage(canvas: Canvas, bird: Bird, view: View, shift: np.ndarray) -> None:
+    """Give head and torso the texture of small feathers; ``shift`` [2] in 0..1 moves it."""
+    strokes = _laid(_plumage(), canvas, view, bird.axis, shift)
+    canvas.tone[:] = cv2.copyTo(strokes, cv2.inRange(canvas.surface, paint.HEAD, paint.BREAST), canvas.tone)
 
 
 def _head_mark(pattern: str, bird: Bird) -> np.ndarray:
@@ -90,7 +100,7 @@ def mark(canvas: Canvas, part: str, pattern: str, bird: Bird, view: View, shift:
         if bird.far_wing is not None:
             masks[paint.FAR_WING] = _fan_marks(pattern, canvas, view, bird.far_wing, WING_BANDS)
     else:
-        masks[surface] = _textured(pattern, canvas, view, bird.axis, shift)
+        masks[surface] = cv2.compare(_laid(_tile(pattern), canvas, view, bird.axis, shift), 127, cv2.CMP_GT)
         if part == "wing":
             masks[paint.FAR_WING] = masks[surface]
     for number, mask in masks.items():

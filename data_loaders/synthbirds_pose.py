@@ -83,5 +83,5 @@ def _pose_legs(shape: Shape, axis: complex, perched: bool, rng: np.random.Genera
     hip = axis * (-0.06 - 0.24j * shape.girth)
     middle = complex(0.5 * hip.real + rng.uniform(-0.02, 0.10), hip.imag - drop)
     feet = (middle + stance + 0.03j, middle - stance)
-    hips, thickness = (hip + 0.07 * axis, hip - 0.03 * axis), 0.068 if shape.leg < 0.5 else 0.06
+    hips, thickness = (hip + 0.07 * axis, hip - 0.03 * axis), 0.080 if shape.leg < 0.5 else 0.066
     return tuple(leg(a, b, 0.05 * axis, thickness, perched) for a, b in zip(hips, feet)), feet

@@ -17,7 +17,7 @@ from data_loaders import synthbirds_paint as paint
 from data_loaders import synthbirds_scene as scene
 from data_loaders.synthbirds_anatomy import SHAPES
 from data_loaders.synthbirds_classes import COLORS, PARTS, Look
-from data_loaders.synthbirds_patterns import mark
+from data_loaders.synthbirds_patterns import add_plumage, mark
 from data_loaders.synthbirds_pose import Bird, pose_bird
 
 MIN_SIZE = 48
@@ -74,6 +74,7 @@ def render(
         _paint_scene(complete, bird, view, behind, before, PARTS)
         whole = complete.surface
         canvas.tone[:] = cv2.copyTo(complete.tone, cv2.compare(plain, whole, cv2.CMP_EQ), canvas.tone)
+    add_plumage(canvas, bird, view, shifts[0])
     for part, shift in zip(PARTS, shifts):
         look = looks[part]
         if look is not None and look.pattern != "solid":
@@ -107,7 +108,7 @@ def place_bird(bird: Bird, side: int, rng: np.random.Generator) -> paint.View:
     z = unit(z)
     low = complex(z.real.min(), z.imag.min())
     extent = complex(z.real.max(), z.imag.max()) - low
-    scale = side * rng.uniform(0.60, 0.95) / max(extent.real, extent.imag)
+    scale = side * rng.uniform(0.64, 0.96) / max(extent.real, extent.imag)
     x, y = rng.uniform(0.04, 0.96, 2)
     corner = complex(x * (side - scale * extent.real), y * (side - scale * extent.imag))
     return paint.View(corner - scale * low, scale, unit.flip)

@@ -129,7 +129,7 @@ def _fruit(kind: str, root: complex, angle: float, size: float, colors: np.ndarr
 def _spray(
     start: complex, end: complex, kind: str, size: float, colors: np.ndarray, rng: np.random.Generator
 ) -> list[Piece]:
-    """A bent twig from ``start`` to ``end`` that bears leaves, flowers or berries; ``colors`` [3,3], the twig's last."""
+    """A bent twig from ``start`` to ``end`` that bears something; ``colors`` [3,3], the last is the twig's."""
     t = np.linspace(0, 1, 9)
     line = start + (end - start) * (t + 1j * rng.uniform(-0.6, 0.6) * t * (1 - t))
     pieces = [Piece(_strip(line, 0.014, 0.006), colors[2], 120, False)]
