@@ -1,5 +1,6 @@
 """Batches from a data set: training order and evaluation shares, over any number of workers and processes."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,7 +68,7 @@ def build_loader(
     Args:
         dataset: items are loaded with torch's default collation.
         batch_size: of this process.
-        workers: processes that load; 0 loads in this one. The pixels are the same.
+        workers: processes that load, at most one a core; 0 loads in this one. The pixels are the same.
         shuffle: training order (keys (epoch, index), equal shares) instead of evaluation order (each image once).
         seed, epoch: of the order; ``loader.sampler.set_epoch`` moves on to another epoch.
         rank, world_size: this process among all.
@@ -78,6 +79,7 @@ def build_loader(
     else:
         sampler = EvaluationShare(dataset, rank=rank, world_size=world_size)
     return ImageLoader(
-        dataset, batch_size=batch_size, sampler=sampler, num_workers=workers, pin_memory=pin_memory,
+        dataset, batch_size=batch_size, sampler=sampler, num_workers=min(workers, os.cpu_count() or 1),
+        pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(seed),  # workers are seeded from it, not from the global state
     )  # fmt: skip
