@@ -9,6 +9,9 @@ import numpy as np
 
 from data_loaders.synthbirds_anatomy import SPINE, Fan, Shape, head, leg, tail, torso, turn, wing
 
+_MANTLE = np.array([-0.10 + 0.22j, -0.3 + 0.15j, 0.1 + 0.24j, 0.22 + 0.28j, -0.42 + 0.12j])
+"""Points of the back above the folded wing, the best for the keypoint first."""
+
 
 class Bird(NamedTuple):
     """Outlines of one posed bird, complex, y up; ``discs`` are (centres, radii)."""
@@ -50,7 +53,7 @@ def pose_bird(shape: Shape, rng: np.random.Generator) -> tuple[Bird, bool]:
     legs, feet = _pose_legs(shape, axis, perched, rng)
 
     keypoints = looks.pop("marks") | {
-        "back": axis * np.array([-0.10 + 0.22j, -0.3 + 0.15j, 0.1 + 0.24j, 0.22 + 0.28j, -0.42 + 0.12j]),
+        "back": axis * np.append(_MANTLE, [-0.02 + 0.25j, 0.30 + 0.30j, 0.36 + 0.34j, -0.50 + 0.10j]),
         "belly": axis * np.array([-0.10 - 0.20j, -0.22 - 0.16j, -0.05 - 0.26j, -0.35 - 0.06j]),
         "breast": axis * np.array([0.36 - 0.12j, 0.28 - 0.20j, 0.46 + 0.0j, 0.2 - 0.24j]),
         "tail": rear.along(4, 0.6, 0.8, 0.92, 0.4),
