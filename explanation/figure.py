@@ -69,7 +69,7 @@ def colour_bar(figure: Figure, axis: Axes, drawn, unit: str) -> None:
     bar.solids.set_alpha(1)
     bar.outline.set_linewidth(0.4)
     bar.locator = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], symmetric=drawn.norm.vmin < 0)
-    bar.formatter.set_powerlimits((-3, 4))
+    bar.formatter.set_powerlimits((-4, 4))
     bar.ax.tick_params(labelsize=7, length=2, width=0.4, pad=1.5, colors=SOFT)
     bar.ax.xaxis.get_offset_text().set(size=7, color=SOFT)
     bar.set_label(unit, size=7, color=SOFT, labelpad=1)
