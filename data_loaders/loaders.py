@@ -55,8 +55,11 @@ class ImageLoader(DataLoader):
     def __iter__(self) -> Iterator[Any]:
         try:
             yield from super().__iter__()
+            return
         except UserError as error:
-            raise UserError(str(error).rsplit("UserError: ", 1)[-1].strip()) from error
+            sentence = str(error).rsplit("UserError: ", 1)[-1].strip()
+            error.__traceback__ = None  # its frames would keep the workers alive until the next garbage collection
+        raise UserError(sentence)
 
 
 def build_loader(

@@ -1,7 +1,7 @@
 """CUB-200-2011 and CUBV2 -> records."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from data_loaders.images import read_size
@@ -21,17 +21,14 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     for name in ANNOTATIONS:
         if not (root / name).is_file():
             raise UserError(f"{root / name} does not exist: unpack CUB_200_2011.tgz and name its folder {root}")
-    ids = _read_image_ids(root / "images.txt")
-    labels = _read_column(root / "image_class_labels.txt", "image,class", ids)
-    is_training = _read_column(root / "train_test_split.txt", "image,is_training", ids)
+    ids = _read_numbered(root / "images.txt")
+    classes = _read_numbered(root / "classes.txt")
+    labels = _read_column(root / "image_class_labels.txt", "image,class", ids, allowed=classes)
+    is_training = _read_column(root / "train_test_split.txt", "image,is_training", ids, allowed=(0, 1))
     boxes = _read_boxes(root / "bounding_boxes.txt", ids)
-    classes = dict(_numbered(root / "classes.txt"))
     splits: dict[str, list[Record]] = {"train": [], "test": []}
     missing = 0
     for number, image_id in ids.items():
-        if labels[number] not in classes:
-            raise UserError(f"{root / 'image_class_labels.txt'}: image {number} has class {labels[number]}, "
-                            f"which is not in {root / 'classes.txt'}")  # fmt: skip
         path = root / "images" / image_id
         size = read_size(path, listed=f"{root / 'images.txt'}") if path.is_file() else None
         missing += size is None
@@ -68,31 +65,27 @@ def _cubv2_records(root: Path, targets: dict[str, int]) -> list[Record]:
     return found
 
 
-def _numbered(path: Path) -> list[tuple[int, str]]:
-    """Number and name of each line, numbers unique."""
+def _read_numbered(path: Path) -> dict[int, str]:
+    """Number -> name, in the order of the file."""
     pairs: dict[int, str] = {}
     for line, (word, name) in read_rows(path, "number,name", separator=None):
         (number,) = integers(path, line, (word,))
         if number in pairs:
             raise fault(path, line, f"number {number} is there twice")
         pairs[number] = name
-    return list(pairs.items())
+    if not pairs:
+        raise UserError(f"{path} is empty")
+    return pairs
 
 
-def _read_image_ids(path: Path) -> dict[int, str]:
-    """Image number -> image id, in the order of the file."""
-    ids = dict(_numbered(path))
-    if not ids:
-        raise UserError(f"{path} lists no image")
-    return ids
-
-
-def _read_column(path: Path, fields: str, ids: dict[int, str]) -> dict[int, int]:
+def _read_column(path: Path, fields: str, ids: dict[int, str], *, allowed: Collection[int]) -> dict[int, int]:
     """Image number -> the whole number after it, one for each image."""
     column: dict[int, int] = {}
     for line, words in read_rows(path, fields, separator=None):
         number, value = integers(path, line, words)
         _check_number(path, line, number, ids, column)
+        if value not in allowed:
+            raise fault(path, line, f"{value} is not among {min(allowed)} to {max(allowed)}")
         column[number] = value
     _check_complete(path, ids, column)
     return column
