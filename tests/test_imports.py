@@ -12,10 +12,11 @@ LEVELS = [
     {"pictures", "explanation", "training", "perturbation", "cue_localisation", "attribution_metrics",
      "localisation_truth"},
     {"runs", "localisation", "localisation_pictures", "perturbation_pictures", "cue_pictures", "faithfulness",
-     "regions"},
-    {"training_run"},
+     "regions", "run_results"},
+    {"training_run", "tables"},
+    {"table_files"},
 ]
-SEES_CONFIG = {"config", "runs", "training", "training_run"}
+SEES_CONFIG = {"config", "runs", "training", "training_run", "run_results"}
 SCRIPTS = {"main", "explain", "make_tables", "make_figures"}
 
 

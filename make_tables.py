@@ -1,0 +1,42 @@
+"""Write the paper's tables and figures, filled with the results of run folders.
+
+python make_tables.py save/SynthBirds_CAM_seed*/ save/SynthBirds_CALM_EM_seed*/ --out docs/results
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+import errors
+from errors import UserError
+from run_results import read_results
+from table_files import as_markdown, write_table
+from tables import build_table
+
+PUBLISHED = Path(__file__).resolve().parent / "metadata" / "published.yaml"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the runs, build every table and write it in every format."""
+    published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(prog="make_tables.py", description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="*", help="run folders; without any, the published numbers alone")
+    parser.add_argument("--out", default="docs/results", help="folder of the tables [docs/results]")
+    parser.add_argument("--only", nargs="+", choices=list(published), metavar="TABLE", help=", ".join(published))
+    args = parser.parse_args(argv)
+    missing = [run for run in args.runs if not Path(run).is_dir()]
+    if missing:
+        raise UserError(f"{missing[0]}: no such run folder")
+    results = read_results(args.runs)
+    for key in args.only or published:
+        table = build_table(key, published[key], results)
+        paths = write_table(table, args.out)
+        print(as_markdown(table).split("\nCommands")[0])
+        print("written: " + ", ".join(map(str, paths)) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))
