@@ -17,7 +17,8 @@ from localisation_truth import Truth
 from wsol_eval import MaxBoxAcc, PxAP
 from wsol_eval.boxes import even_thresholds, grey_levels, grey_map
 from wsol_eval.contours import largest_box
-from wsol_eval.max_box_acc import SINGLE, TopLoc, box_hits
+from wsol_eval.hits import SINGLE, box_hits
+from wsol_eval.max_box_acc import TopLoc
 from wsol_eval.pxap import bin_edges, pixel_histograms
 
 PER_WORKER = 4
@@ -30,7 +31,7 @@ class Scores(NamedTuple):
     """What one map adds to the metrics; None without the truth it needs."""
 
     hits: np.ndarray | None
-    """bool [2, levels, T] of ``wsol_eval.max_box_acc.box_hits``."""
+    """bool [2, levels, T] of ``wsol_eval.hits.box_hits``."""
     histograms: np.ndarray | None
     """int64 [2, bins] of ``wsol_eval.pxap.pixel_histograms``."""
 

@@ -18,7 +18,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from wsol_eval.boxes import even_thresholds
-from wsol_eval.max_box_acc import MULTI, box_hits
+from wsol_eval.hits import MULTI, box_hits
 
 SIZE = 224
 BOXES = np.array([[60, 50, 170, 160], [20, 120, 90, 200]])

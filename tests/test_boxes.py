@@ -91,26 +91,33 @@ def test_all_contours_and_the_largest():
 
 def test_labelled_boxes_equal_those_of_traced_contours():
     rng = np.random.default_rng(2)
-    for _ in range(150):
-        grey, least = random_grey(rng), int(rng.choice([1, 4, 9, 50]))
-        levels = np.unique(rng.integers(0, 255, 6))
-        rng.shuffle(levels)
-        labelled = [[] for _ in levels]
-        for index, found in contours.wide_boxes(grey, levels, least):
-            labelled[index] += found.tolist()
-        for level, found in zip(levels, labelled):
-            expected = _every_contour((grey > level).astype(np.uint8))[1]
-            assert sorted(found) == sorted(b for b in expected if (b[2] - b[0] + 1) * (b[3] - b[1] + 1) >= least)
+    for _ in range(300):
+        grey, level = random_grey(rng), int(rng.integers(0, 255))
+        boxes, is_hole = contours.gap_boxes(grey, level)
+        found = contours.part_boxes(grey, level).tolist() + boxes[is_hole].tolist()
+        assert sorted(found) == sorted(_every_contour((grey > level).astype(np.uint8))[1])
 
 
-def test_traced_boxes_need_no_more_than_the_extent():
+def test_contours_within_the_extent_are_all_contours():
     rng = np.random.default_rng(3)
     for _ in range(150):
         grey, levels = random_grey(rng), np.unique(rng.integers(0, 255, 6))
-        found, starts, largest = contours.traced_boxes(grey, levels, contours.extents(grey, levels))
-        for level, start, end, chosen in zip(levels, starts, [*starts[1:], len(found)], largest):
-            assert found[start:end].tolist() == contours.all_boxes(grey, level).tolist()
-            assert found[chosen].tolist() == contours.largest_box(grey, level)[0].tolist()
+        for level, (x0, y0, x1, y1) in zip(levels.tolist(), contours.extents(grey, levels).tolist()):
+            found = contours.contours_above(grey[y0 : y1 + 1, x0 : x1 + 1], level, offset=(x0, y0))
+            everywhere = contours.contours_above(grey, level)
+            assert len(found) == len(everywhere)
+            assert all(np.array_equal(one, other) for one, other in zip(found, everywhere))
+
+
+def test_a_box_inside_one_that_cannot_match_does_not_match():
+    rng = np.random.default_rng(5)
+    for _ in range(300):
+        outer, truth = (np.sort(rng.integers(0, 20, (1, 2, 2)), axis=1).reshape(1, 4) for _ in range(2))
+        (x0, y0, x1, y1) = outer[0].tolist()
+        inner = np.array([[rng.integers(x0, x1 + 1), rng.integers(y0, y1 + 1), x1, y1]])
+        if not boxes.can_match(outer, truth, 30)[0]:
+            assert not boxes.can_match(inner, truth, 30)[0]
+            assert not boxes.matches(inner, truth, (30,))[0, 0]
 
 
 def test_extents_hold_every_box():

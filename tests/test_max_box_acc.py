@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import metrics
-from wsol_eval import MaxBoxAcc, max_box_acc
+from wsol_eval import MaxBoxAcc, hits
 from wsol_eval.boxes import even_thresholds, scale_boxes
-from wsol_eval.max_box_acc import TopLoc, box_hits
+from wsol_eval.hits import box_hits
+from wsol_eval.max_box_acc import TopLoc
 
 IOUS = (30, 50, 70)
 
@@ -51,7 +52,8 @@ def random_map(rng, size):
         values = np.minimum(np.exp(-((x - 0.4) ** 2 + (y - 0.6) ** 2) * 20), 0.6) + 0.1 * np.cos(25 * x)
     elif kind == 5:
         values = (values > 0.97) * rng.choice([1.0, 0.3])
-    return (values - values.min()) / (values.max() - values.min()) if rng.random() < 0.8 else np.clip(values, 0, 1)
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low and rng.random() < 0.8 else np.clip(values, 0, 1)
 
 
 def random_boxes(rng, size):
@@ -64,15 +66,16 @@ def random_boxes(rng, size):
 
 @pytest.mark.parametrize("crowded", [-1, 20, 600])
 def test_hits_equal_the_plain_version(monkeypatch, crowded):
-    monkeypatch.setattr(max_box_acc, "CROWDED", crowded)  # -1: label every mask
+    monkeypatch.setattr(hits, "CROWDED", crowded)  # -1: label every mask
+    monkeypatch.setattr(hits, "LOOK_EVERY", 3)
     rng = np.random.default_rng(crowded + 1)
     thresholds = even_thresholds(0.07)
     for _ in range(60):
         size = int(rng.choice([12, 32, 64]))
         score_map, truth = random_map(rng, size), random_boxes(rng, size)
         ious = (10, 30, 50, 70, 95) if rng.random() < 0.5 else IOUS
-        hits = box_hits(score_map, truth, thresholds, ious)
-        np.testing.assert_array_equal(hits, plain_hits(score_map, truth, thresholds, ious))
+        found = box_hits(score_map, truth, thresholds, ious)
+        np.testing.assert_array_equal(found, plain_hits(score_map, truth, thresholds, ious))
 
 
 def test_noise_of_full_size_equals_the_plain_version():
@@ -167,8 +170,8 @@ def test_merged_equals_serial_and_types_agree():
 
 def test_top_localisation_has_its_own_best_threshold():
     metric = TopLoc(0.5)
-    for hits, rank in (([True, False], 0), ([True, True], 3), ([False, True], 4), ([True, True], 5)):
-        metric.add(np.array(hits), rank)
+    for found, rank in (([True, False], 0), ([True, True], 3), ([False, True], 4), ([True, True], 5)):
+        metric.add(np.array(found), rank)
     assert metric.compute() == {"Top1Loc": 25.0, "Top5Loc": 50.0}
 
 

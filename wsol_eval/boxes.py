@@ -68,6 +68,14 @@ def matches(boxes: np.ndarray, truth: np.ndarray, ious: Sequence[int]) -> np.nda
     return (100 * shared[..., None] >= union[..., None] * np.asarray(ious)).any(axis=1)
 
 
+def can_match(boxes: np.ndarray, truth: np.ndarray, iou: int) -> np.ndarray:
+    """Whether each box [n,4] covers ``iou`` percent of some true box [m,4], bool [n].
+
+    No box within one that does not can reach this IoU: it shares no more with the truth, and the union is no less.
+    """
+    return (100 * intersections(boxes, truth) >= iou * areas(truth)).any(axis=1)
+
+
 def intersections(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Pixels that each box [n,4] shares with each true box [m,4], int64 [n,m]."""
     x0, y0, x1, y1 = boxes.T[:, :, None]

@@ -4,14 +4,14 @@ A mask is the set of pixels strictly above a grey level. Its contours are the ou
 and the borders of its holes (4-connected gaps that do not reach the edge), at any depth of nesting.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from wsol_eval.boxes import areas
-
 GREYS = 256
+NOTHING = (0, 0, 0, 0)
+"""Rectangle, and box, of a mask without a contour."""
 
 
 def contours_above(grey: np.ndarray, level: int, *, mode: int = cv2.RETR_TREE, offset=(0, 0)) -> Sequence[np.ndarray]:
@@ -30,14 +30,14 @@ def index_of_largest(contours: Sequence[np.ndarray]) -> int:
 
 def as_boxes(corners: Sequence[tuple[int, int, int, int]] | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Rectangles x y w h -> boxes x, y, x+w, y+h clipped to the last column and row of a map of ``shape`` [H,W]."""
-    boxes = np.array(corners, dtype=np.int64)
+    boxes = np.array(corners, dtype=np.int64).reshape(-1, 4)
     boxes[:, 2:] = np.minimum(boxes[:, :2] + boxes[:, 2:], [shape[1] - 1, shape[0] - 1])
     return boxes
 
 
 def all_boxes(grey: np.ndarray, level: int) -> np.ndarray:
     """Boxes of all contours above ``level`` in OpenCV's order, int64 [n,4]; 0,0,0,0 where there is none."""
-    return as_boxes([cv2.boundingRect(each) for each in contours_above(grey, level)] or [(0, 0, 0, 0)], grey.shape)
+    return as_boxes([cv2.boundingRect(each) for each in contours_above(grey, level)] or [NOTHING], grey.shape)
 
 
 def largest_box(grey: np.ndarray, level: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def largest_box(grey: np.ndarray, level: int) -> np.ndarray:
     A contour inside another is no larger and comes after it, so the outermost ones are enough.
     """
     contours = contours_above(grey, level, mode=cv2.RETR_EXTERNAL)
-    return as_boxes([cv2.boundingRect(contours[index_of_largest(contours)]) if contours else (0, 0, 0, 0)], grey.shape)
+    return as_boxes([cv2.boundingRect(contours[index_of_largest(contours)]) if contours else NOTHING], grey.shape)
 
 
 def extents(grey: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -61,51 +61,21 @@ def extents(grey: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return np.stack([*low, np.minimum(past[0], width - 1), np.minimum(past[1], height - 1)], axis=1)
 
 
-def traced_boxes(grey: np.ndarray, levels: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, list[int], list[int]]:
-    """Boxes of all contours above each level, one level after the other.
+def part_boxes(grey: np.ndarray, level: int) -> np.ndarray:
+    """Boxes of all outer contours above ``level``, int64 [n,4] in no particular order, without tracing one."""
+    mask = cv2.threshold(grey, level, 255, cv2.THRESH_BINARY)[1]
+    return as_boxes(cv2.connectedComponentsWithStats(mask, connectivity=8)[2][1:, :4], grey.shape)
 
-    Args:
-        grey: uint8 [H,W].
-        levels: [n].
-        within: ``extents`` of the levels, outside of which nothing is traced.
 
-    Returns:
-        boxes int64 [m,4]; for each level the index of its first box and of its largest contour's.
+def gap_boxes(grey: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes around all gaps, int64 [n,4], and which gaps are holes, bool [n], without tracing a contour.
+
+    The contour of a hole runs along the pixels around it, so its box is the hole's grown by one pixel.
     """
-    corners: list[tuple[int, int, int, int]] = []
-    starts, largest = [], []
-    for level, (x0, y0, x1, y1) in zip(levels.tolist(), within.tolist()):
-        contours = contours_above(grey[y0 : y1 + 1, x0 : x1 + 1], level, offset=(x0, y0))
-        starts.append(len(corners))
-        largest.append(len(corners) + index_of_largest(contours))
-        corners += [cv2.boundingRect(contour) for contour in contours] or [(0, 0, 0, 0)]
-    return as_boxes(corners, grey.shape), starts, largest
-
-
-def wide_boxes(grey: np.ndarray, levels: np.ndarray, least: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(index of a level, boxes [n,4] of at least ``least`` pixels of some of its contours), no contour being traced.
-
-    Over all pairs of an index, every contour with such a box is there once. An outer border has the box of its part;
-    the border of a hole runs along the pixels around it, so its box is the hole's grown by one pixel. Parts only
-    shrink as the level rises, and gaps as it falls, so each scan stops at the first level without a wide one.
-    """
-    order = np.argsort(levels)
-    for index in order:
-        mask = cv2.threshold(grey, int(levels[index]), 255, cv2.THRESH_BINARY)[1]
-        boxes = as_boxes(cv2.connectedComponentsWithStats(mask, connectivity=8)[2][1:, :4], grey.shape)
-        boxes = boxes[areas(boxes) >= least]
-        if not len(boxes):
-            break
-        yield int(index), boxes
-    for index in order[::-1]:
-        gaps = cv2.threshold(grey, int(levels[index]), 255, cv2.THRESH_BINARY_INV)[1]
-        x, y, w, h = cv2.connectedComponentsWithStats(gaps, connectivity=4)[2][1:, :4].astype(np.int64).T
-        boxes = as_boxes(np.stack([x - 1, y - 1, w + 2, h + 2], axis=1), grey.shape)
-        wide = areas(boxes) >= least
-        if not wide.any():
-            break
-        is_hole = (x > 0) & (y > 0) & (x + w < grey.shape[1]) & (y + h < grey.shape[0])
-        yield int(index), boxes[wide & is_hole]
+    gaps = cv2.threshold(grey, level, 255, cv2.THRESH_BINARY_INV)[1]
+    x, y, w, h = cv2.connectedComponentsWithStats(gaps, connectivity=4)[2][1:, :4].astype(np.int64).T
+    is_hole = (x > 0) & (y > 0) & (x + w < grey.shape[1]) & (y + h < grey.shape[0])
+    return as_boxes(np.stack([x - 1, y - 1, w + 2, h + 2], axis=1), grey.shape), is_hole
 
 
 def contour_bounds(grey: np.ndarray) -> np.ndarray:
@@ -118,7 +88,7 @@ def contour_bounds(grey: np.ndarray) -> np.ndarray:
     ringed = np.zeros((height + 1, width + 2), np.uint8)
     ringed[1:, 1:-1] = grey
     left, up = ringed[1:, :-2], ringed[:-1, 1:-1]
-    before = np.maximum.reduce([left, up, ringed[:-1, :-2], ringed[:-1, 2:]])
+    before = np.maximum(np.maximum(left, up), np.maximum(ringed[:-1, :-2], ringed[:-1, 2:]))
     beside = np.minimum(left, up)
     first, hole = grey > before, grey < beside
     opened = np.bincount(before[first], minlength=GREYS) + np.bincount(grey[hole], minlength=GREYS)

@@ -1,9 +1,4 @@
-"""Localisation with boxes: MaxBoxAcc, MaxBoxAccV2 and top-k localisation.
-
-A map has at most 256 grey levels and a mask changes only where a level is taken, so a thousand thresholds ask for a
-few hundred masks at most. Of these, masks too small for any box to reach the lowest IoU level are passed over, masks
-with few contours are traced, and those with hundreds (noise) are labelled, which gives all boxes at once.
-"""
+"""Localisation with boxes: MaxBoxAcc, MaxBoxAccV2 and top-k localisation."""
 
 from collections.abc import Sequence
 
@@ -12,66 +7,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wsol_eval.boxes import areas, even_thresholds, grey_levels, grey_map, intersections, matches
-from wsol_eval.contours import GREYS, contour_bounds, extents, largest_box, traced_boxes, wide_boxes
-
-CROWDED = 600  # contours from which labelling is faster than tracing
-SINGLE, MULTI = 0, 1
-
-
-def box_hits(
-    score_map: Tensor | ArrayLike, boxes: ArrayLike, thresholds: np.ndarray, ious: Sequence[int]
-) -> np.ndarray:
-    """Whether the map localises the object, for each way to draw boxes, IoU level and threshold.
-
-    Args:
-        score_map: [H,W] in [0,1].
-        boxes: true boxes [n,4], inclusive pixels x0 y0 x1 y1 of the map.
-        thresholds: [T] in [0,1).
-        ious: levels in percent.
-
-    Returns:
-        bool [2, len(ious), T]: at 0 by the box of the largest contour, at 1 by the best of all contours.
-    """
-    truth = np.asarray(boxes, dtype=np.int64)
-    if truth.ndim != 2 or truth.shape[0] == 0 or truth.shape[1] != 4:
-        raise ValueError(f"true boxes have shape [n,4] with n above 0, not {list(truth.shape)}")
-    grey = grey_map(score_map)
-    levels = grey_levels(grey, thresholds)
-    above = grey.size - np.cumsum(np.bincount(grey.ravel(), minlength=GREYS))
-    _, first, mask_of = np.unique(above[levels], return_index=True, return_inverse=True)
-    levels = levels[first]  # one level per different mask
-    within = extents(grey, levels)
-    shared = intersections(within, truth)  # no box can share more with the truth, and its union is no less
-    reachable = (100 * shared >= min(ious) * areas(truth)).any(axis=1)
-    crowded = contour_bounds(grey)[levels] > CROWDED
-    hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
-    for chosen, count in ((reachable & ~crowded, _traced_hits), (reachable & crowded, _labelled_hits)):
-        if chosen.any():
-            hits[chosen] = count(grey, levels[chosen], within[chosen], truth, ious)
-    return hits[mask_of].transpose(1, 2, 0)
-
-
-def _traced_hits(
-    grey: np.ndarray, levels: np.ndarray, within: np.ndarray, truth: np.ndarray, ious: Sequence[int]
-) -> np.ndarray:
-    """Hits of masks with few contours, bool [len(levels), 2, len(ious)]; one comparison for the boxes of all levels."""
-    boxes, starts, largest = traced_boxes(grey, levels, within)
-    reached = matches(boxes, truth, ious)
-    return np.stack([reached[largest], np.logical_or.reduceat(reached, starts)], axis=1)
-
-
-def _labelled_hits(
-    grey: np.ndarray, levels: np.ndarray, within: np.ndarray, truth: np.ndarray, ious: Sequence[int]
-) -> np.ndarray:
-    """The same of masks with many contours: the largest is looked for only where some contour hits."""
-    hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
-    least = -(-min(ious) * int(areas(truth).min()) // 100)  # IoU is at most the ratio of the areas
-    for index, boxes in wide_boxes(grey, levels, least):
-        hits[index, MULTI] |= matches(boxes, truth, ious).any(axis=0)
-    for index in np.flatnonzero(hits[:, MULTI].any(axis=1)):
-        hits[index, SINGLE] = matches(largest_box(grey, levels[index]), truth, ious)[0]
-    return hits
+from wsol_eval.boxes import even_thresholds
+from wsol_eval.hits import MULTI, SINGLE, box_hits
 
 
 class MaxBoxAcc:
