@@ -28,6 +28,9 @@ from runs import Evaluation, start_evaluation
 Values = dict[str, Tensor]
 """Column -> one number per image; "index" -> which images of the data set they are."""
 
+BASELINE = "gradcam"
+"""Where it is among the attributions, the others of its checkpoint are said to win over it so and so often."""
+
 
 class Judged(NamedTuple):
     """One checkpoint and, per attribution, the numbers of this process's images."""
@@ -122,12 +125,16 @@ def mean_of(values: Values) -> dict[str, float]:
 
 def print_table(rows: dict[str, dict[str, float]], wins: dict[str, float]) -> None:
     """A line per attribution, then who wins how often."""
-    width = max(map(len, rows)) + 2
+    width = max(map(len, rows)) + 4
     print0("\n" + " " * width + "".join(f"{column.title:>16}" for column in COLUMNS.values()))
     for label, means in rows.items():
         print0(f"{label:<{width}}" + "".join(f"{means[key]:>16.3f}" for key in COLUMNS))
-    for pair, share in wins.items():
-        print0(f"win %: {pair}: {share:.1f}")
+    if len(rows) > 1:
+        print0("\nwin %: how often the drop of the row is below that of the column")
+        print0(" " * width + "".join(f"{number:>7}" for number in range(1, len(rows) + 1)))
+        for number, label in enumerate(rows, start=1):
+            shares = (f"{wins[f'{label} over {other}']:.1f}" if other != label else "" for other in rows)
+            print0(f"{f'{number} {label}':<{width}}" + "".join(f"{share:>7}" for share in shares))
 
 
 def judge_all(argv: Sequence[str]) -> list[Judged]:
@@ -151,17 +158,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     judged = judge_all(sys.argv[1:] if argv is None else list(argv))
     labels = {(number, name): one.label(name, several=len(judged) > 1)
               for number, one in enumerate(judged) for name in one.values}  # fmt: skip
-    wins = Wins(tuple(labels.values()))
-    wins.update(torch.stack([judged[number].values[name]["average_drop"] for number, name in labels]))
-    reduce(wins)
+    counted = Wins(tuple(labels.values()))
+    counted.update(torch.stack([judged[number].values[name]["average_drop"] for number, name in labels]))
+    reduce(counted)
+    wins = counted.compute()
     rows: dict[str, dict[str, float]] = {}
     for number, (evaluation, dataset, values) in enumerate(judged):
         means = {name: mean_of(value) for name, value in values.items()}
         rows |= {labels[number, name]: mean for name, mean in means.items()}
-        details: dict[str, Any] = {"num_images": len(dataset), "wins": wins.compute()}
+        for name in means:
+            if BASELINE in means and name != BASELINE:
+                pair = f"{labels[number, name]} over {labels[number, BASELINE]}"
+                means[name] = means[name] | {f"win_over_{BASELINE}": wins[pair]}
+        details: dict[str, Any] = {"num_images": len(dataset), "wins": wins}
         details["images"] = {name: per_image(value, dataset) for name, value in values.items()}
         evaluation.write(means, details)
-    print_table(rows, wins.compute())
+    print_table(rows, wins)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,7 @@ def judge(
         norm_type: of ``attribution.score_map.normalize``.
     """
     size = (images.shape[2], images.shape[3])
-    score_maps = normalize(resize(maps.float(), size), norm_type)
-    values = faithfulness(probability, images, score_maps, rank_by_score(maps, size), full, steps=steps)
+    resized = resize(maps.double(), size).float()  # in float64, so that rounding marks no pixel of a flat part
+    score_maps = normalize(resized, norm_type)
+    values = faithfulness(probability, images, score_maps, rank_by_score(resized, size), full, steps=steps)
     return values | localisation(score_maps, regions)

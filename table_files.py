@@ -126,22 +126,26 @@ def draw_table(table: Table) -> Figure:
     """The grid as a picture; what was not run is grey."""
     headings, lines = grid(table)
     widths = [max(len(line[column]) for line in (headings, *lines)) + 2 for column in range(len(headings))]
-    figure = Figure(figsize=(0.085 * sum(widths), 0.26 * (len(lines) + 1) + 0.6))
+    figure = Figure(figsize=(0.085 * sum(widths), 0.22 * (len(lines) + 1)))
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
     axis.set_title(table.title, fontsize=10)
     shares = [width / sum(widths) for width in widths]
-    drawn = axis.table(lines, colLabels=headings, colWidths=shares, cellLoc="right", loc="center", edges="horizontal")
+    drawn = axis.table(
+        lines, colLabels=headings, colWidths=shares, cellLoc="right", edges="horizontal", bbox=(0, 0, 1, 1)
+    )
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
+    first_number = headings.index(next(iter(table.metrics.values())))
     for (line, column), cell in drawn.get_celld().items():
-        cell.set_edgecolor("0.8")
+        cell.set_edgecolor("0.85")
+        text = cell.get_text()
         if line == 0:
-            cell.get_text().set_weight("bold")
-        elif table.rows[line - 1].status != RUN and column > 1:
-            cell.get_text().set_color("0.6")
-        if column < 2:
-            cell.get_text().set_horizontalalignment("left")
+            text.set_weight("bold")
+        elif text.get_text() in (NOT_RUN, _NOTHING):
+            text.set_color("0.6")
+        if column < first_number:
+            text.set_horizontalalignment("left")
     return figure
 
 
