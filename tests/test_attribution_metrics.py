@@ -1,4 +1,4 @@
-"""The slides' metrics on maps drawn by hand, and means that merge."""
+"""The metrics of the CAM family on maps drawn by hand, and means that merge."""
 
 import math
 
