@@ -102,11 +102,10 @@ def _draw(axis, row: Contrast, values: np.ndarray) -> None:
     high = float(np.abs(values).max()) or 1.0
     size = row.cue.shape
     extent = (0, size[1], size[0], 0)
-    pale = 0.75 + 0.25 * grey(row.picture)
+    pale = 0.5 + 0.5 * grey(row.picture)
     axis.imshow(pale, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto")
     drawn = enlarge(values, size)
-    weight = np.clip(np.abs(drawn) / high * 4, 0, 1)  # zero is no ink at all
-    axis.imshow(drawn, cmap=DIVERGING, vmin=-high, vmax=high, alpha=weight, extent=extent, aspect="auto")
+    axis.imshow(drawn, cmap=DIVERGING, vmin=-high, vmax=high, alpha=0.85, extent=extent, aspect="auto")
     axis.contour(row.cue, levels=[0.5], colors=INK, linewidths=0.6, extent=(0, size[1], 0, size[0]))
     text = f"{average_precision(values, row.cue):.0f}"
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 LEVELS = 65535
-NEGLIGIBLE = 2.0**-24
+NEGLIGIBLE = 2.0**-60
 """A value is stored as zero where it is below this share of its class's maximum in conditional and joint alike."""
 SMALLEST = float(np.log2(np.finfo(np.float32).tiny))
 """log2 of the smallest probability that float32 holds at full precision; below it counts as zero."""

@@ -85,7 +85,7 @@ class CellReader {
   }
 
   drawTop(cell) {
-    const top = this.model.topAt(cell, 5);
+    const top = this.model.topAt(cell, 5).filter(([, value]) => value > 0 || !this.model.prior);
     const full = this.model.prior ? 1 : Math.max(...top.map(([, value]) => Math.abs(value)), 1e-30);
     document.getElementById("cell-top").replaceChildren(...top.map(([k, value]) => {
       const row = document.getElementById("top-row").content.firstElementChild.cloneNode(true);

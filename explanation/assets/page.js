@@ -92,6 +92,7 @@ const page = (() => {
   function change(part) {
     Object.assign(state, part);
     draw();
+    if ("kind" in part) tabs[kindNames.indexOf(part.kind)].scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   function hideOrShow() {
