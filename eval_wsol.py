@@ -64,10 +64,10 @@ class NetworkMaps:
             ranks = ranks_of(batch.output.log_p_y, batch.targets)
             yield from zip(batch.indices.tolist(), ranks, self._maps_of(batch))
 
-    def of(self, index: int) -> np.ndarray:
-        """The map of one image."""
-        (batch,) = self._batches([default_collate([self._dataset[index]])])
-        return self._maps_of(batch)[0]
+    def of(self, indices: Sequence[int]) -> np.ndarray:
+        """The maps [n,size,size] of a few images."""
+        (batch,) = self._batches([default_collate([self._dataset[index] for index in indices])])
+        return self._maps_of(batch)
 
 
 class FileMaps:
@@ -88,9 +88,9 @@ class FileMaps:
         for index in tqdm(indices, desc="score maps", disable=not is_main(), dynamic_ncols=True, leave=False):
             yield index, None, self._path(index)
 
-    def of(self, index: int) -> np.ndarray:
-        """The map of one image."""
-        return read_score_map(self._path(index), self._size)
+    def of(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """The maps of a few images."""
+        return [read_score_map(self._path(index), self._size) for index in indices]
 
 
 def open_maps(evaluation: Evaluation, dataset: ImageDataset) -> NetworkMaps | FileMaps:
@@ -133,12 +133,14 @@ def draw(
 ) -> None:
     """Write samples.png and, for masks, precision_recall.png to ``folder``."""
     title = f"{truth_of.dataset_name}: {maps.name}"
+    indices = np.linspace(0, len(dataset) - 1, min(SAMPLES, len(dataset))).round().astype(int).tolist()
     samples = []
-    for index in np.linspace(0, len(dataset) - 1, min(SAMPLES, len(dataset))).round().astype(int).tolist():
-        score_map, truth = maps.of(index), truth_of(dataset, index)
+    for index, score_map in zip(indices, maps.of(indices)):
+        truth = truth_of(dataset, index)
         found = None if truth.boxes is None else found_box(score_map, localisation.best_threshold())
-        name, rgb = dataset.records[index].image_id, picture_of(dataset, index)
-        samples.append(Sample(name, rgb, score_map, truth.boxes, found, truth.mask(truth_of.size)))
+        name = dataset.class_names[dataset.records[index].target].split(".")[-1].replace("_", " ")
+        rgb, mask = picture_of(dataset, index), truth.mask(truth_of.size)
+        samples.append(Sample(name, rgb, score_map, truth.boxes, found, mask))
     save_samples(folder / "samples.png", samples, title=title)
     if localisation.masks and (curve := localisation.masks.curve()):
         save_precision_recall(folder / "precision_recall.png", curve, title=title)
