@@ -1,6 +1,7 @@
 """Files of tensors: found, read without running code, and compared with a network before anything is copied."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ def read_tensors(path: Path, device: str | torch.device = "cpu") -> Any:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():  # about the pickle's protocol: of no use to somebody with a damaged file
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+        if any(sign in str(error) for sign in ("GLOBAL", "Unsupported global", "Unsupported class")):
             raise UserError(
                 f"{path}: refused, since reading it would run code or build objects other than tensors and plain "
                 "values; ask its author for a file that holds a state dict only"
