@@ -24,7 +24,7 @@ check: .venv/installed  ## Lint with ruff
 	$(BIN)/ruff check .
 
 bench: .venv/installed  ## Run every benchmark; prints one JSON object each
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/measure.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
 
 clean:  ## Remove the environment and the caches, never data or runs
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -1,0 +1,71 @@
+"""Results files, and how a checkpoint's config and the command line meet."""
+
+import json
+
+import pytest
+import torch
+
+import runs
+from config import parse
+from errors import UserError
+from networks import build_network
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A run folder with a checkpoint of ours: CALM_EM resnet18 with 3 classes."""
+    network = build_network("resnet18", "CALM_EM", 3)
+    args = parse(["--attribution_method=CALM_EM", "--architecture=resnet18", "--crop_size=32"], "main")
+    folder = tmp_path / "save" / "x"
+    folder.mkdir(parents=True)
+    content = {
+        "architecture": "resnet18", "epoch": 1, "state_dict": network.state_dict(), "optimizer": {},
+        "config": {**runs.config.recorded(args), "dataset_name": "SynthBirds"}, "format_version": 1,
+    }  # fmt: skip
+    torch.save(content, folder / runs.LAST)
+    return folder
+
+
+def start(checkpoint, *words, name="wsol"):
+    return runs.start_evaluation([f"--load_checkpoint={checkpoint}/", *words], name)
+
+
+def test_the_run_folder_is_enough(checkpoint, capsys):
+    evaluation = start(checkpoint)
+    args = evaluation.args
+    assert (args.architecture, args.attribution_method, args.dataset_name) == ("resnet18", "CALM_EM", "SynthBirds")
+    assert args.crop_size == 32 and args.score_map_process == "joint"
+    assert evaluation.folder == checkpoint and not evaluation.network.training
+    assert "notice" not in capsys.readouterr().out
+
+
+def test_a_flag_overrides_with_a_notice(checkpoint, capsys):
+    evaluation = start(checkpoint, "--dataset=CUB", "--attribution_method=CALM_EM")
+    assert evaluation.args.dataset_name == "CUB"
+    assert capsys.readouterr().out.count("notice: --dataset_name=CUB overrides") == 1
+
+
+def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
+    evaluation = start(checkpoint, "--experiment_name=y", f"--save_root={tmp_path / 'save'}", "--tag=t")
+    path = evaluation.write({"PxAP": float("nan"), "n": 1}, {"pairs": ()})
+    assert path == tmp_path / "save" / "y" / "results" / "wsol_t.json"
+    result = json.loads(path.read_text())
+    assert result["metrics"] == {"PxAP": None, "n": 1} and result["details"] == {"pairs": []}
+    assert result["checkpoint"]["sha256"] == runs.sha256(checkpoint / runs.LAST)
+    assert result["config"]["dataset_name"] == "SynthBirds"
+
+
+def test_a_checkpoint_is_looked_for_under_save_root(checkpoint, tmp_path):
+    evaluation = runs.start_evaluation(["--load_checkpoint=x/", f"--save_root={tmp_path / 'save'}"], "wsol")
+    assert evaluation.checkpoint == checkpoint / runs.LAST
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], "--load_checkpoint"), (["--load_checkpoint=nowhere/"], "nowhere"), (["--architecture=resnet50"], "--architecture")],
+)
+def test_mistakes_are_one_sentence(checkpoint, words, said):
+    argv = words if not words or "load" in words[0] else [f"--load_checkpoint={checkpoint}", *words]
+    with pytest.raises(UserError, match=said) as error:
+        runs.start_evaluation(argv, "wsol")
+    assert "\n" not in str(error.value)
