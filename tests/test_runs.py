@@ -62,7 +62,11 @@ def test_a_checkpoint_is_looked_for_under_save_root(checkpoint, tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [([], "--load_checkpoint"), (["--load_checkpoint=nowhere/"], "nowhere"), (["--architecture=resnet50"], "--architecture")],
+    [
+        ([], "--load_checkpoint"),
+        (["--load_checkpoint=nowhere/"], "nowhere"),
+        (["--architecture=resnet50"], "--architecture"),
+    ],
 )
 def test_mistakes_are_one_sentence(checkpoint, words, said):
     argv = words if not words or "load" in words[0] else [f"--load_checkpoint={checkpoint}", *words]
