@@ -51,14 +51,14 @@ def save_map_sheet(path: str | Path, network: nn.Module, dataset, *, device: tor
         scores = normalize(resize(maps, images.shape[-1]), "max").cpu().numpy()
     columns = min(6, len(items))
     rows = -(-len(items) // columns)
-    figure = Figure(figsize=(2 * columns, 4.5 * rows))
+    figure = Figure(figsize=(2 * columns, 4.4 * rows), layout="constrained")
     axes = figure.subplots(2 * rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for position, (image, target, _) in enumerate(items):
         row, column = divmod(position, columns)
         rgb = to_rgb(image, network.mean, network.std)
-        name = dataset.class_names[target].split(".")[-1].replace("_", " ")
+        name = dataset.class_names[target].split(",")[0].split(".")[-1].replace("_", " ")
         axes[2 * row, column].imshow(rgb)
         axes[2 * row, column].set_title(f"{name}\np(y|x) = {p_y[position, target]:.2f}", fontsize=8)
         axes[2 * row + 1, column].imshow(overlay(rgb, scores[position]))
