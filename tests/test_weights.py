@@ -228,3 +228,14 @@ def test_safetensors(tmp_path):
         file.truncate(1000)
     with pytest.raises(UserError, match=r"cut\.safetensors: damaged"):
         build_network("timm:resnet18", "CAM", 3, pretrained=True, pretrained_path=tmp_path / "cut.safetensors")
+
+
+def test_the_zoo_s_trunks_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CALM_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"networks\.zoo fetch resnet18 first"):
+        build_network("resnet18", "CAM", 3, pretrained=True, pretrained_path="zoo:resnet18")
+    (tmp_path / "resnet18").mkdir()
+    state = torchvision_state("resnet18")
+    saved(state, tmp_path / "resnet18" / "resnet18-f37072fd.pth")
+    network = build_network("resnet18", "CAM", 3, pretrained=True, pretrained_path="zoo:resnet18")
+    assert torch.equal(network.conv1.weight, state["conv1.weight"])

@@ -5,6 +5,9 @@ import hashlib
 import json
 import re
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -67,6 +70,12 @@ def test_fetch_records_the_hash_and_prints_the_command(site, target, capsys):
     assert locate_checkpoint("zoo:CALM_EM_CUB") == target
     requests = len(site.ranges)
     assert fetch(site) == target and len(site.ranges) == requests  # nothing is fetched twice
+
+
+def test_the_module_runs_as_a_command(tmp_path):
+    command = [sys.executable, "-m", "networks.zoo", "--cache_dir", str(tmp_path), "list"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(zoo.__file__).parent.parent, check=True)
+    assert ran.stdout.startswith("CALM_EM_CUB") and not ran.stderr
 
 
 def test_cache_dir_flag(site, tmp_path, capsys):
