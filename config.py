@@ -12,19 +12,6 @@ from munch import Munch
 from errors import UserError
 from flags import GROUPS, Flag
 
-NETWORK_KEYS = (
-    "architecture",
-    "attribution_method",
-    "use_bn",
-    "large_feature_map",
-    "prior_activation",
-    "detach_prior_sum",
-    "inception_tap",
-)
-"""The flags that describe a network."""
-CHECKPOINT_KEYS = (*NETWORK_KEYS, "dataset_name", "data_root", "metadata_root", "mask_root", "resize_size", "crop_size")
-"""What an evaluation takes over from the run that wrote its checkpoint, unless the command line says otherwise."""
-
 
 class Parser(argparse.ArgumentParser):
     """An argparse parser whose complaints are one sentence."""

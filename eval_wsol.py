@@ -13,12 +13,11 @@ from torch.utils.data import default_collate
 from tqdm import tqdm
 
 import errors
-from attribution import GRADIENT_MAPS, build_attribution, output_attribution
-from attribution.score_map import normalize, resize, smooth
+from attribution.score_map import normalize, resize
 from data_loaders.datasets import ImageDataset
 from data_loaders.score_maps import read_score_map, score_map_path
 from distributed import is_main, print0, shard
-from engine import Prediction, autocast, predict
+from engine import Prediction, predict
 from errors import UserError
 from localisation import TOP_IOU, Localisation, Scorer, found_box, ranks_of, score_all
 from localisation_pictures import Sample, save_precision_recall, save_samples
@@ -37,20 +36,11 @@ class NetworkMaps:
     def __init__(self, evaluation: Evaluation, dataset: ImageDataset) -> None:
         self._evaluation, self._dataset = evaluation, dataset
         self.name = evaluation.attribution_name()
-        options = evaluation.attribution_options(self.name, dataset)
-        self._of_output = output_attribution(self.name, **options)
-        self._of_images = build_attribution(self.name, **options)
+        self._raw_maps = evaluation.raw_maps(self.name, dataset)
 
     def _maps_of(self, batch: Prediction) -> np.ndarray:
-        args, network = self._evaluation.args, self._evaluation.network
-        if self._of_output is not None:
-            maps = self._of_output(batch.output, batch.targets)
-        else:
-            with autocast(self._evaluation.device, args.precision):
-                maps = self._of_images(network, batch.images, batch.targets)
-        maps = resize(maps.float(), args.crop_size, mode=args.resize_mode)
-        if self.name in GRADIENT_MAPS:
-            maps = smooth(maps, args.smoothing_ksize)
+        args = self._evaluation.args
+        maps = resize(self._raw_maps(batch), args.crop_size, mode=args.resize_mode)
         return normalize(maps, args.norm_type).cpu().numpy()
 
     def _batches(self, loader) -> Iterator[Prediction]:

@@ -29,7 +29,7 @@ from explanation.image_files import find_images
 from explanation.maps import Explanation
 from explanation.page import render
 from explanation.questions import parse_ask
-from networks.checkpoint import read_checkpoint
+from networks.checkpoint import CHECKPOINT_KEYS, read_checkpoint
 
 
 def parse(argv: Sequence[str] | None) -> Munch:
@@ -44,7 +44,7 @@ def parse(argv: Sequence[str] | None) -> Munch:
     parser.add_argument("--subset", help="classes with commas between them, or superset [superset]")
     parser.add_argument("--out", type=Path, help="folder of the results [results/explain/ in the run folder]")
     flags = config.flags_of("main")
-    known = ("load_checkpoint", "save_root", *config.CHECKPOINT_KEYS)
+    known = ("load_checkpoint", "save_root", *CHECKPOINT_KEYS)
     for name in known:
         config.add_flag(parser, flags[name])
     given = vars(parser.parse_args(argv))

@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from config import CHECKPOINT_KEYS, flags_of
+from config import flags_of
 from errors import UserError
 from flags import GROUPS
+from networks.checkpoint import CHECKPOINT_KEYS
 
 RECIPES = Path(__file__).resolve().parent / "configs"
 _PLACES = {

@@ -27,11 +27,11 @@ from data_loaders.classes import read_wnids
 from data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from engine import Prediction, autocast
 from errors import UserError
-from networks.checkpoint import load, locate_checkpoint
+from networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
 from networks.network import Network
 
 _MAP_FLAGS = ("smooth_grad_nr_iter", "smooth_grad_sigma", "integrated_grad_nr_iter", "ig_variant")
-LAST, BEST = "last_checkpoint.pth.tar", "best_checkpoint.pth.tar"
+LAST, BEST = FILE_NAME, "best_checkpoint.pth.tar"
 
 
 def run_folder(args: Munch) -> Path:
@@ -181,11 +181,11 @@ def restore(args: Munch, device: torch.device) -> tuple[Network, Path]:
     if not args.load_checkpoint:
         raise UserError("--load_checkpoint is missing: name a run folder, a checkpoint file or zoo:NAME")
     path = locate_checkpoint(args.load_checkpoint, save_root=args.save_root)
-    given = {key: args[key] for key in config.CHECKPOINT_KEYS if key in args.given}
+    given = {key: args[key] for key in CHECKPOINT_KEYS if key in args.given}
     loaded = load(path, **given)
     for key, value in loaded.overridden.items():
         distributed.print0(f"notice: --{key}={given[key]} overrides the checkpoint's {value}")
-    args.update({key: loaded.config[key] for key in config.CHECKPOINT_KEYS if key in loaded.config})
+    args.update({key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config})
     network = loaded.network
     if args.compile:
         network.compile()

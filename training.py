@@ -15,13 +15,12 @@ from distributed import Process
 from engine import Teacher
 from errors import UserError
 from networks import METHODS, build_network
-from networks.checkpoint import load_matching, read_checkpoint
+from networks.checkpoint import FORMAT_VERSION, load_matching
 from networks.network import Network
 from networks.parameter_groups import parameter_groups
 
-FORMAT_VERSION = 1
-_FREE_ON_RESUME = {"resume", "override_cache", "epochs", "workers", "data_root", "metadata_root", "mask_root",
-                   "pretrained", "pretrained_path", "compile"}  # fmt: skip
+_FREE_ON_RESUME = {"experiment_name", "save_root", "resume", "override_cache", "epochs", "workers", "data_root",
+                   "metadata_root", "mask_root", "pretrained", "pretrained_path", "compile"}  # fmt: skip
 
 
 @dataclass
@@ -72,10 +71,9 @@ def take_over_config(args: Munch, stored: dict[str, Any], source: Path) -> None:
     for name, value in stored.items():
         if name in _FREE_ON_RESUME or name not in args:
             continue
-        if name in args.given and args[name] != value and name not in ("experiment_name", "save_root"):
+        if name in args.given and args[name] != value:
             raise UserError(f"--resume: --{name}={args[name]} differs from {value} in {source}; leave the flag out")
-        if name not in ("experiment_name", "save_root"):
-            args[name] = value
+        args[name] = value
 
 
 def initial_network(args: Munch, num_classes: int) -> Network:
@@ -115,11 +113,6 @@ def build_training(args: Munch, num_classes: int, process: Process) -> Training:
     if process.world_size > 1:
         wrapped = DistributedDataParallel(network, device_ids=[process.device.index] if on_gpu else None)
     return Training(network, wrapped, optimizer, None if average is None else Teacher(average, args.em_momentum))
-
-
-def resume(training: Training, path: Path, device: torch.device) -> None:
-    """Restore ``training`` from the checkpoint at ``path``."""
-    training.restore(read_checkpoint(path, device=device))
 
 
 def loss_of(method: str):

@@ -23,6 +23,8 @@ NETWORK_KEYS = (
     "inception_tap",
 )  # fmt: skip
 DATA_KEYS = ("dataset_name", "data_root", "metadata_root", "mask_root", "resize_size", "crop_size")
+CHECKPOINT_KEYS = (*NETWORK_KEYS, *DATA_KEYS)
+"""What an evaluation takes over from the run that wrote its checkpoint, unless the command line says otherwise."""
 OTHER_NAMES = {"method": "attribution_method", "dataset": "dataset_name"}
 RELEASED = {"prior_activation": "relu", "detach_prior_sum": True, "inception_tap": "mixed_6d"}
 """What the released code fixes, and its checkpoints therefore do not say."""
@@ -151,10 +153,10 @@ def stated_config(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
 def named_overrides(overrides: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """Overrides under the flags' names; an unknown name is an error."""
     given = {OTHER_NAMES.get(key, key): value for key, value in overrides.items()}
-    known = {*NETWORK_KEYS, *DATA_KEYS, "num_classes", *stored}
+    known = {*CHECKPOINT_KEYS, "num_classes", *stored}
     for key in given:
         if key not in known:
-            raise UserError(f"load_network: unknown option '{key}'; it takes {', '.join((*NETWORK_KEYS, *DATA_KEYS))}")
+            raise UserError(f"load_network: unknown option '{key}'; it takes {', '.join(CHECKPOINT_KEYS)}")
     return given
 
 

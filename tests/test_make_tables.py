@@ -13,6 +13,7 @@ from PIL import Image
 import config
 import errors
 import make_tables
+from networks.checkpoint import CHECKPOINT_KEYS
 from run_results import read_results
 from tables import build_table
 
@@ -36,7 +37,7 @@ def write_run(
     (folder / "results").mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(recorded))
     if evaluation != "accuracy":
-        shared = {key: recorded[key] for key in config.CHECKPOINT_KEYS}
+        shared = {key: recorded[key] for key in CHECKPOINT_KEYS}
         chosen = {"load_checkpoint": str(folder), **({"tag": tag} if tag else {}), **(evaluated or {})}
         process = {"score_map_process": attribution} if attribution else {}
         recorded = flags(f"eval_{evaluation}", **chosen, **process) | shared
