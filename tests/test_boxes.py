@@ -130,7 +130,27 @@ def test_contour_bounds_are_never_too_low():
     rng = np.random.default_rng(4)
     for _ in range(100):
         grey = random_grey(rng)
-        bounds = contours.contour_bounds(grey)
+        values = np.clip(grey + rng.random(grey.shape) * rng.integers(2) * 0.99, 0, 255) / 255
+        bounds = contours.contour_bounds(values, grey)
         for level in (0, 3, 60, 128, 200, 254):
             assert bounds[level] >= len(_every_contour((grey > level).astype(np.uint8))[0])
         assert (bounds[grey.max() :] == 0).all()
+
+
+def test_a_lone_blob_is_known_to_have_one_contour():
+    y, x = np.mgrid[0:40, 0:50]
+    values = np.exp(-((x - 20) ** 2 + (y - 18) ** 2) / 200)
+    grey = (values * 255).astype(np.uint8)
+    assert (contours.contour_bounds(values, grey)[: grey.max()] == 1).all()
+
+
+def test_euler_numbers_equal_parts_minus_holes():
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        grey = random_grey(rng)
+        numbers = contours.euler_numbers(grey)
+        for level in (0, 3, 60, 128, 200, 254, 255):
+            above = (grey > level).astype(np.uint8)
+            parts = cv2.connectedComponents(above, connectivity=8)[0] - 1
+            gaps = cv2.connectedComponents(np.pad(1 - above, 1, constant_values=1), connectivity=4)[0] - 1
+            assert numbers[level] == parts - (gaps - 1)  # one gap is the outside

@@ -2,8 +2,8 @@
 
 A map has at most 256 grey levels and a mask changes only where a level is taken, so a thousand thresholds ask for a
 few hundred masks at most. Masks without a box that could reach the lowest IoU level are passed over where that is
-known in advance; of the rest, those with few contours are traced, and those with hundreds (noise) are labelled, which
-gives all boxes at once.
+known in advance, and a mask of one contour has the box of its pixels; of the rest, those with few contours are traced,
+and those with hundreds (noise) are labelled, which gives all boxes at once.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wsol_eval.boxes import can_match, grey_levels, grey_map, matches
+from wsol_eval.boxes import as_score_map, can_match, grey_levels, grey_map, matches
 from wsol_eval.contours import (
-    GREYS,
     NOTHING,
     as_boxes,
     contour_bounds,
     contours_above,
     extents,
     gap_boxes,
+    histogram,
     index_of_largest,
     largest_box,
     part_boxes,
@@ -49,16 +49,19 @@ def box_hits(
     truth = np.asarray(boxes, dtype=np.int64)
     if truth.ndim != 2 or truth.shape[0] == 0 or truth.shape[1] != 4:
         raise ValueError(f"true boxes have shape [n,4] with n above 0, not {list(truth.shape)}")
-    grey = grey_map(score_map)
+    values = as_score_map(score_map)
+    grey = grey_map(values)
     levels = grey_levels(grey, thresholds)
-    not_above = np.cumsum(np.bincount(grey.ravel(), minlength=GREYS))
+    not_above = np.cumsum(histogram(grey))
     _, first, mask_of = np.unique(not_above[levels], return_index=True, return_inverse=True)
     levels = levels[first]  # one per different mask, ascending
     within = extents(grey, levels)
     useful = can_match(within, truth, min(ious))
-    crowded = contour_bounds(grey)[levels] > CROWDED
+    bounds = contour_bounds(values, grey)[levels]
+    alone, crowded = bounds == 1, bounds > CROWDED
     hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
-    for chosen, count in ((useful & ~crowded, _traced_hits), (useful & crowded, _labelled_hits)):
+    hits[alone] = matches(within[alone], truth, ious)[:, None]
+    for chosen, count in ((useful & ~alone & ~crowded, _traced_hits), (useful & crowded, _labelled_hits)):
         if chosen.any():
             hits[chosen] = count(grey, levels[chosen], within[chosen], truth, ious)
     return hits[mask_of].transpose(1, 2, 0)
