@@ -1,4 +1,4 @@
-"""Compare attributions by the CAM family's metrics (see attribution_metrics.py), on one or several checkpoints.
+"""Compare attributions by the metrics of the CAM literature (evaluation/attribution_metrics.py), on some checkpoints.
 
 python eval_attribution.py --load_checkpoint=save/cam/,save/calm/ --attributions=cam,gradcam,joint
 """
@@ -14,15 +14,15 @@ from torch import Tensor
 import config
 import errors
 from attribution import PRIOR_MAPS, canonical_name
-from attribution_metrics import COLUMNS, Means, Wins
 from data_loaders.datasets import ImageDataset
 from distributed import gather, print0
 from engine import autocast, predict
 from errors import UserError
-from faithfulness import judge
-from localisation_truth import TruthReader
+from evaluation.attribution_metrics import COLUMNS, Means, Wins
+from evaluation.faithfulness import judge
+from evaluation.localisation_truth import TruthReader
+from evaluation.regions import region_of
 from metrics import reduce
-from regions import region_of
 from runs import Evaluation, start_evaluation
 
 Values = dict[str, Tensor]

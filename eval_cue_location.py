@@ -14,7 +14,14 @@ import errors
 from attribution import GRADIENT_MAPS
 from attribution.score_map import normalize, resize, smooth
 from attribution.several_classes import maps_of_several
-from cue_localisation import (
+from data_loaders.classes import short_name
+from data_loaders.cub_annotations import annotations_folder
+from data_loaders.cub_cues import PARTS, ClassPair, chosen_pairs, class_pairs, differing_parts
+from data_loaders.cub_part_maps import CueImages, ExactParts, KeypointParts
+from data_loaders.datasets import ImageDataset
+from distributed import is_main, print0
+from errors import UserError
+from evaluation.cue_localisation import (
     Maps,
     PairResult,
     PaperProtocol,
@@ -24,13 +31,7 @@ from cue_localisation import (
     needed_classes,
     summarise,
 )
-from cue_pictures import save_curves, save_samples
-from data_loaders.cub_annotations import annotations_folder
-from data_loaders.cub_cues import PARTS, ClassPair, chosen_pairs, class_pairs, differing_parts
-from data_loaders.cub_part_maps import CueImages, ExactParts, KeypointParts
-from data_loaders.datasets import ImageDataset
-from distributed import is_main, print0
-from errors import UserError
+from evaluation.cue_pictures import save_curves, save_samples
 from runs import Evaluation, start_evaluation
 
 
@@ -109,7 +110,7 @@ def print_table(metrics: dict[str, Any], title: str) -> None:
 def draw(evaluation: Evaluation, images: CueImages, maps: Maps, results: Sequence[PairResult], title: str) -> None:
     """results/cue_location[_<tag>]/: precision-recall curves, and some images with their maps."""
     save_curves(evaluation.results_dir / "curves.png", results, title=title)
-    names = [name.split(".")[-1].replace("_", " ") for name in images.images.class_names]
+    names = [short_name(name) for name in images.images.class_names]
     save_samples(
         evaluation.results_dir / "samples.png", images, maps, results, names=names, mean=evaluation.network.mean,
         std=evaluation.network.std,

@@ -11,12 +11,13 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 import errors
+from data_loaders.classes import short_name
 from data_loaders.datasets import ImageDataset
 from distributed import is_main, print0
 from engine import Prediction, autocast, predict
+from evaluation.perturbation import PERCENTAGES, image_keys, remove_and_classify
+from evaluation.perturbation_pictures import save_curves, save_samples, spread
 from metrics import PerturbationRatio, reduce
-from perturbation import PERCENTAGES, image_keys, remove_and_classify
-from perturbation_pictures import save_curves, save_samples, spread
 from runs import Evaluation, start_evaluation
 
 SAMPLES = 6
@@ -61,7 +62,7 @@ def draw_samples(evaluation: Evaluation, dataset: ImageDataset, maps_of: Callabl
     with torch.inference_mode():
         output = network(images)
     maps = maps_of(Prediction(output, images, targets, indices))
-    names = [dataset.class_names[target].split(".")[-1].replace("_", " ") for target in targets.tolist()]
+    names = [short_name(dataset.class_names[target]) for target in targets.tolist()]
     save_samples(
         evaluation.results_dir / "samples.png", images, maps, keys, probability, erase=erase,
         percentages=PERCENTAGES, mean=network.mean, std=network.std, names=names,

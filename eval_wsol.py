@@ -14,14 +14,15 @@ from tqdm import tqdm
 
 import errors
 from attribution.score_map import normalize, resize
+from data_loaders.classes import short_name
 from data_loaders.datasets import ImageDataset
 from data_loaders.score_maps import read_score_map, score_map_path
 from distributed import is_main, print0, shard
 from engine import Prediction, predict
 from errors import UserError
-from localisation import TOP_IOU, Localisation, Scorer, found_box, ranks_of, score_all
-from localisation_pictures import Sample, save_precision_recall, save_samples
-from localisation_truth import TruthReader
+from evaluation.localisation import TOP_IOU, Localisation, Scorer, found_box, ranks_of, score_all
+from evaluation.localisation_pictures import Sample, save_precision_recall, save_samples
+from evaluation.localisation_truth import TruthReader
 from metrics import reduce
 from pictures import to_rgb
 from runs import Evaluation, start_evaluation
@@ -128,7 +129,7 @@ def draw(
     for index, score_map in zip(indices, maps.of(indices)):
         truth = truth_of(dataset, index)
         found = None if truth.boxes is None else found_box(score_map, localisation.best_threshold())
-        name = dataset.class_names[dataset.records[index].target].split(".")[-1].replace("_", " ")
+        name = short_name(dataset.class_names[dataset.records[index].target])
         rgb, mask = picture_of(dataset, index), truth.mask(truth_of.size)
         samples.append(Sample(name, rgb, score_map, truth.boxes, found, mask))
     save_samples(folder / "samples.png", samples, title=title)

@@ -91,27 +91,37 @@ def write(explanation: Explanation, path: Path, out: Path, name: str, *, page: s
     return explanation.summary() | {"image": str(path), "files": files}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     """Explain every image that the command line names."""
     args = parse(argv)
     paths = find_images(args.images)
     explainer, out = start(args)
     ask = parse_ask(args.target, args.versus, args.subset, explainer.class_names)
     names, several = gallery.page_names(paths), len(paths) > 1
-    lines, cards = [], []
+    lines, cards, unreadable = [], [], 0
     for path, name in zip(paths, names, strict=True):
-        explanation = explainer(path, ask)
+        try:
+            explanation = explainer(path, ask)
+        except UserError as error:
+            if not several:
+                raise
+            print(f"left out: {error}", file=sys.stderr)
+            unreadable += 1
+            continue
         page = f"{name}.html" if several else "index.html"
         line = write(explanation, path, out, name, page=page, in_gallery=several)
         lines.append(json.dumps(line, ensure_ascii=False))
         print(f"{path}: {explanation.sentence(explanation.attribution)}", flush=True)
         if several:
             cards.append(gallery.card(explanation, page))
+    if unreadable == len(paths):
+        raise UserError(f"none of the {unreadable} images could be explained, nothing was written")
     write_text(out / "explanations.jsonl", "\n".join(lines) + "\n")
     if several:
         write_text(out / "index.html", gallery.render(cards, explainer.model))
     print(f"page: {out / 'index.html'}")
-    return 0
+    if unreadable:
+        raise UserError(f"{unreadable} of {len(paths)} images could not be explained, see above; the page has the rest")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import distributed
 import errors
 import runs
 from data_loaders import synthbirds
+from data_loaders.classes import display_name
 from data_loaders.cub_annotations import annotations_folder
 from data_loaders.cub_cues import PARTS, class_pairs, differing_parts
 from data_loaders.cub_part_maps import ExactParts
@@ -28,7 +29,6 @@ from explanation.contrast import BASELINES, Contrast, contrast_figure, counterfa
 from explanation.examples import choose_contrasts, correct_images
 from explanation.explainer import Explainer
 from explanation.figure import save_figure
-from explanation.kinds import display_name
 from explanation.questions import Ask
 from explanation.strip import strip_figure
 from networks.network import Network

@@ -12,9 +12,9 @@ import yaml
 
 import errors
 from errors import UserError
-from run_results import read_results
-from table_files import as_markdown, write_table
-from tables import build_table
+from tables.build import build_table
+from tables.files import as_markdown, write_table
+from tables.run_results import read_results
 
 PUBLISHED = Path(__file__).resolve().parent / "metadata" / "published.yaml"
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from atomic import replacing
 from attribution import build_attribution
 from attribution.score_map import normalize, resize
+from data_loaders.classes import short_name
 
 SEQUENTIAL, DIVERGING = "inferno", "RdBu_r"
 """Colour maps, both readable with a colour-vision deficiency; the diverging one is red above zero, blue below."""
@@ -58,7 +59,7 @@ def save_map_sheet(path: str | Path, network: nn.Module, dataset, *, device: tor
     for position, (image, target, _) in enumerate(items):
         row, column = divmod(position, columns)
         rgb = to_rgb(image, network.mean, network.std)
-        name = dataset.class_names[target].split(",")[0].split(".")[-1].replace("_", " ")
+        name = short_name(dataset.class_names[target])
         axes[2 * row, column].imshow(rgb)
         axes[2 * row, column].set_title(f"{name}\np(y|x) = {p_y[position, target]:.2f}", fontsize=8)
         axes[2 * row + 1, column].imshow(overlay(rgb, scores[position]))

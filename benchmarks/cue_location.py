@@ -22,12 +22,12 @@ from sklearn.metrics import average_precision_score
 from attribution import build_attribution
 from attribution.score_map import normalize, resize
 from attribution.several_classes import maps_of_several
-from cue_localisation import PairResult, PaperProtocol, collect, evaluate, needed_classes
 from data_loaders.cub_cues import ClassPair, chosen_pairs, class_pairs, differing_parts
 from data_loaders.cub_part_maps import CueImages, KeypointParts
 from data_loaders.datasets import build_dataset
 from data_loaders.loaders import build_loader
 from data_loaders.metadata import Record, write_records
+from evaluation.cue_localisation import PairResult, PaperProtocol, collect, evaluate, needed_classes
 from networks import build_network
 
 FIVE_CLASSES = (63, 101, 141, 145, 146)

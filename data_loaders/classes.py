@@ -117,3 +117,14 @@ def _folders_of_classes(folder: Path, places: tuple[str, ...], count: int) -> li
         if len(names) == count:
             return names
     return []
+
+
+def display_name(name: str) -> str:
+    """Class name as people read it: "027.Painted_Bunting" -> "Painted Bunting"."""
+    head, dot, tail = name.partition(".")
+    return (tail if dot and head.isdigit() and tail else name).replace("_", " ")
+
+
+def short_name(name: str) -> str:
+    """The displayed name up to its first comma, for titles: WordNet's names list synonyms."""
+    return display_name(name).split(",")[0]

@@ -57,12 +57,6 @@ CAM_KINDS = {
 """Maps of a CAM network: it has no p(z|x), so its values are scores (paper, Section 3)."""
 
 
-def display_name(name: str) -> str:
-    """Class name as people read it: "027.Painted_Bunting" -> "Painted Bunting"."""
-    head, dot, tail = name.partition(".")
-    return (tail if dot and head.isdigit() and tail else name).replace("_", " ")
-
-
 def value_in_words(value: float, unit: str) -> str:
     """A value with two significant digits; probabilities near 0 and 1 are said to be near, not rounded to them."""
     if not unit.endswith(("probability", "probabilities")):

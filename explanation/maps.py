@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from attribution import output_attribution
-from explanation.kinds import CALM_KINDS, CAM_KINDS, MapKind, display_name, sentence
+from data_loaders.classes import display_name
+from explanation.kinds import CALM_KINDS, CAM_KINDS, MapKind, sentence
 from networks.outputs import CalmOutput, CamOutput
 
 

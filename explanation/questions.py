@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from data_loaders.classes import display_name
 from errors import UserError
-from explanation.kinds import display_name
 from explanation.maps import Question
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from attribution_metrics import (
+from evaluation.attribution_metrics import (
     COLUMNS,
     Means,
     Wins,

@@ -8,12 +8,12 @@ import torch
 from sklearn.metrics import average_precision_score
 from tiny_networks import tiny_network
 
-import cue_localisation
 from attribution import build_attribution
 from attribution.score_map import normalize, resize
 from attribution.several_classes import maps_of_several
-from cue_localisation import PaperProtocol, ReleasedProtocol, collect, evaluate, needed_classes, summarise
 from data_loaders.cub_cues import NO_PART, ClassPair
+from evaluation import cue_localisation
+from evaluation.cue_localisation import PaperProtocol, ReleasedProtocol, collect, evaluate, needed_classes, summarise
 
 CLASSES, SIZE, PER_CLASS = 5, 12, 4
 PAIRS = [ClassPair(0, 1, (0,)), ClassPair(0, 2, (1, 6)), ClassPair(3, 1, (5,)), ClassPair(1, 2, (0, 1, 2))]

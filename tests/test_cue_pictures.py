@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cue_localisation import RECALLS, Maps, PairResult
-from cue_pictures import save_curves, save_samples
 from data_loaders.cub_cues import ClassPair
+from evaluation.cue_localisation import RECALLS, Maps, PairResult
+from evaluation.cue_pictures import save_curves, save_samples
 
 
 class OneBird:

@@ -14,9 +14,9 @@ import errors
 import eval_attribution
 from attribution import build_attribution
 from attribution.score_map import normalize, resize
-from attribution_metrics import COLUMNS
 from data_loaders import synthbirds
 from data_loaders.datasets import build_dataset
+from evaluation.attribution_metrics import COLUMNS
 from networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent

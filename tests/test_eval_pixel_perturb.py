@@ -16,8 +16,8 @@ import eval_pixel_perturb
 from attribution import build_attribution
 from data_loaders import synthbirds
 from data_loaders.datasets import build_dataset
+from evaluation.perturbation import PERCENTAGES
 from networks import build_network
-from perturbation import PERCENTAGES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLASSES, SIZE = 4, 48

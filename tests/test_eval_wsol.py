@@ -17,8 +17,8 @@ from data_loaders import synthbirds
 from data_loaders.masks import read_object_mask
 from data_loaders.metadata import Record, write_records
 from errors import UserError
-from localisation import PER_WORKER, Scorer, Scores, ranks_of, score_all
-from localisation_truth import Truth
+from evaluation.localisation import PER_WORKER, Scorer, Scores, ranks_of, score_all
+from evaluation.localisation_truth import Truth
 from networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -8,13 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
+import errors
 import explain
 from attribution import build_attribution
+from data_loaders.classes import display_name
 from data_loaders.transforms import to_tensor
 from errors import UserError, run
 from explanation.encode import STATED_BOUND, encode_conditional, log2_conditional
 from explanation.figure import explain_figure
-from explanation.kinds import CALM_KINDS, display_name, sentence, subset_in_words, value_in_words
+from explanation.kinds import CALM_KINDS, sentence, subset_in_words, value_in_words
 from explanation.maps import Question
 from explanation.page import encode
 from explanation.palettes import DIVERGING, table
@@ -108,6 +110,20 @@ def test_results_go_to_the_run_folder_and_a_folder_makes_a_gallery(checkpoints, 
     expected = maps[stored["target"]] - maps[stored["versus"]]
     np.testing.assert_allclose(stored["counterfactual"], expected, rtol=1e-4, atol=1e-6)
     assert json.loads((out / "explanations.jsonl").read_text().splitlines()[0])["peak"]["share"] is None
+
+
+def test_a_broken_image_does_not_stop_the_gallery(checkpoints, picture, tmp_path, capsys):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        (folder / name).write_bytes(picture.read_bytes())
+    (folder / "b.png").write_bytes(picture.read_bytes()[:100])
+    words = [str(folder), f"--load_checkpoint={checkpoints / 'CALM_EM'}", f"--out={out}"]
+    assert errors.run(lambda: explain.main(words)) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and "b.png" in said[0] and "1 of 3 images" in said[1]
+    assert {p.name for p in out.glob("*.html")} == {"index.html", "a.html", "c.html"}
+    assert len((out / "explanations.jsonl").read_text().splitlines()) == 2
 
 
 def test_bad_input(checkpoints, picture, tmp_path, capsys):

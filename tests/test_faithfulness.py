@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from faithfulness import deletion_curve, faithfulness, insertion_curve
-from perturbation import blur, rank_by_score
+from evaluation.faithfulness import deletion_curve, faithfulness, insertion_curve
+from evaluation.perturbation import blur, rank_by_score
 
 SIZE = (12, 10)
 

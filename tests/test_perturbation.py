@@ -11,9 +11,7 @@ from attribution.latent import joint
 from attribution.score_map import resize
 from data_loaders.datasets import build_dataset
 from errors import UserError
-from metrics import PerturbationRatio, merge
-from networks import build_network
-from perturbation import (
+from evaluation.perturbation import (
     ERASERS,
     PERCENTAGES,
     erase_first,
@@ -25,6 +23,8 @@ from perturbation import (
     rank_by_score,
     remove_and_classify,
 )
+from metrics import PerturbationRatio, merge
+from networks import build_network
 
 SIZE = (20, 24)
 

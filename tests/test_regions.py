@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from errors import UserError
-from localisation_truth import Truth
-from regions import region_of
+from evaluation.localisation_truth import Truth
+from evaluation.regions import region_of
 
 
 def test_boxes_are_united_and_their_ends_belong_to_them():

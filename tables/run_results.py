@@ -15,7 +15,7 @@ from errors import UserError
 from flags import GROUPS
 from networks.checkpoint import CHECKPOINT_KEYS
 
-RECIPES = Path(__file__).resolve().parent / "configs"
+RECIPES = Path(__file__).resolve().parent.parent / "configs"
 _PLACES = {
     "experiment_name", "override_cache", "save_root", "workers", "use_load_checkpoint", "load_checkpoint", "data_root",
     "metadata_root", "mask_root", "resume", "is_train", "tag", "compile", "pretrained_path", "cam_curve_interval",

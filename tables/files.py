@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from atomic import write_text
 from pictures import save_figure
-from tables import NOT_RUN, RUN, Cell, Row, Table
+from tables.build import NOT_RUN, RUN, Cell, Row, Table
 
 _NOTHING = "–"
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from errors import UserError
-from localisation_truth import Truth
+from evaluation.localisation_truth import Truth
 from wsol_eval.pxap import OBJECT
 
 

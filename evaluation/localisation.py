@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from data_loaders.score_maps import read_score_map
-from localisation_truth import Truth
+from evaluation.localisation_truth import Truth
 from wsol_eval import MaxBoxAcc, PxAP
 from wsol_eval.boxes import even_thresholds, grey_levels, grey_map
 from wsol_eval.contours import largest_box

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from attribution.score_map import resize
-from cue_localisation import RECALLS, Maps, PairResult
 from data_loaders.cub_cues import PARTS
 from data_loaders.cub_part_maps import CueImages
+from evaluation.cue_localisation import RECALLS, Maps, PairResult
 from pictures import DIVERGING, SEQUENTIAL, save_figure, to_rgb
 
 SAMPLES_PER_GROUP = 2

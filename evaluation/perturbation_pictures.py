@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from attribution.score_map import normalize, resize
-from perturbation import erase_first, fill_for, num_erased, rank_at_random, rank_by_score
+from evaluation.perturbation import erase_first, fill_for, num_erased, rank_at_random, rank_by_score
 from pictures import overlay, save_figure, to_rgb
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from attribution.score_map import normalize, resize
-from attribution_metrics import area, drop, increase, localisation
-from perturbation import blur, erase_first, rank_by_score
+from evaluation.attribution_metrics import area, drop, increase, localisation
+from evaluation.perturbation import blur, erase_first, rank_by_score
 
 Probability = Callable[[Tensor], Tensor]
 """Images [B,3,H,W] -> p(y|x) of their explained classes, [B]."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from run_results import Result, recipe_commands
+from tables.run_results import Result, recipe_commands
 
 RUN, NOT_RUN, PUBLISHED_ONLY = "run", "not run", "published only"
 

@@ -1,0 +1,1 @@
+"""Tables of results: which runs fill which cell, and the formats they are written in."""
