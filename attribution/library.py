@@ -17,6 +17,11 @@ from networks.network import Network
 MASKED_IMAGES_PER_PASS = 32
 
 
+def at_least_float32(features: Tensor) -> Tensor:
+    """The features in float32, also under autocast; those of a float64 network stay as they are."""
+    return features if features.dtype == torch.float64 else features.float()
+
+
 class Scorer(nn.Module):
     """Trunk -> ``tap``, an identity whose output is the last feature map -> class scores [B,K].
 
@@ -38,14 +43,14 @@ class Scorer(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """[B,3,H,W] images, or [B,C,h,w] features -> class scores [B,K]: mean_z g, or log p(y|x)."""
         features = self.trunk(inputs) if self.trunk else inputs
-        return self.read_out(self.tap(features.float())).class_scores  # float32 maps also under autocast
+        return self.read_out(self.tap(at_least_float32(features))).class_scores
 
 
 def _weighted_by_gradient(method: type, module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """Grad-CAM and its kin need the gradient at the features only: one forward pass, no backward pass of the trunk."""
     with torch.inference_mode(False), torch.enable_grad():
         with torch.no_grad():
-            features = module.features(images.clone()).float()
+            features = at_least_float32(module.features(images.clone()))
         scorer = Scorer(module.read_out)
         with method(scorer, "tap") as extractor:
             scores = scorer(features.detach().requires_grad_(True))
@@ -148,7 +153,7 @@ def ablationcam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     never positive, would turn the map's sign; so nothing is divided here.
     """
     with torch.inference_mode(False), torch.no_grad():
-        features = module.features(images.clone()).float()
+        features = at_least_float32(module.features(images.clone()))
         channels = torch.arange(features.shape[1], device=features.device)[None, :, None, None]
         together = max(1, MASKED_IMAGES_PER_PASS // len(targets))
         weights = FeatureAblation(Scorer(module.read_out)).attribute(

@@ -224,6 +224,17 @@ def test_maps_under_autocast_stay_float32_and_close(name):
     assert correlation > 0.9
 
 
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
+def test_maps_of_a_float64_network_are_float64_and_close(name):
+    network, (images, targets) = tiny_network("CALM_ML"), tiny_batch(2)
+    attribution = build_attribution(name, **OPTIONS)
+    expected = attribution(network, images, targets)
+    maps = attribution(network.double(), images.double(), targets)
+    assert maps.dtype == torch.float64
+    if name not in ("sscam", "smoothgradcam++"):  # float64 draws are other draws
+        torch.testing.assert_close(maps.float(), expected, rtol=1e-3, atol=1e-5)
+
+
 def test_ablation_goes_a_few_channels_at_a_time(monkeypatch):
     """Equal maps whatever the number of ablated copies per pass."""
     network, (images, targets) = tiny_network("CALM_ML", channels=7), tiny_batch(2)
