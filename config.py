@@ -4,20 +4,13 @@ import argparse
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 from munch import Munch
 
-from errors import UserError
+from errors import Parser, UserError
 from flags import GROUPS, Flag
-
-
-class Parser(argparse.ArgumentParser):
-    """An argparse parser whose complaints are one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see {self.prog} --help")
 
 
 def flags_of(script: str) -> dict[str, Flag]:
@@ -53,17 +46,19 @@ def _nearest(word: str, words: Sequence[str]) -> str:
     return close[0]
 
 
-def _read_yaml(path: str, script: str) -> dict[str, Any]:
+def read_yaml(path: str | Path, script: str, *, source: str) -> dict[str, Any]:
     """Flags from a YAML file, each value checked as if it stood on the command line."""
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
     except OSError as error:
-        raise UserError(f"--config={path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{source}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{source}: is not UTF-8 text (byte {error.start})") from error
     except yaml.YAMLError as error:
-        raise UserError(f"--config={path}: not valid YAML ({' '.join(str(error).split())})") from error
+        raise UserError(f"{source}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
-        raise UserError(f"--config={path}: should be a mapping of flags to values")
-    return check_values(content, script, source=f"--config={path}")
+        raise UserError(f"{source}: should be a mapping of flags to values")
+    return check_values(content, script, source=source)
 
 
 def check_values(content: dict[str, Any], script: str, *, source: str) -> dict[str, Any]:
@@ -79,8 +74,10 @@ def check_values(content: dict[str, Any], script: str, *, source: str) -> dict[s
     for key, value in content.items():
         if key not in names:
             raise UserError(f"{source}: unknown key '{key}'; the nearest valid one is '{_nearest(str(key), [*names])}'")
-        if value is None:
+        if value is None and flags[names[key]].default is None:
             values[names[key]] = None
+        elif value is None:
+            raise UserError(f"{source}: '{key}' has no value; give one or leave the key out")
         elif isinstance(value, list):
             words += [f"--{key}", *map(str, value)]
         else:
@@ -93,6 +90,9 @@ def check_values(content: dict[str, Any], script: str, *, source: str) -> dict[s
 
 
 def _validate(args: Munch) -> None:
+    if args.load_checkpoint is None and (args.use_load_checkpoint or args.is_different_checkpoint):
+        flag = "use_load_checkpoint" if args.use_load_checkpoint else "is_different_checkpoint"
+        raise UserError(f"--{flag}: name the checkpoint with --load_checkpoint")
     if args.smoothing_ksize % 2 == 0:
         raise UserError(f"--smoothing_ksize={args.smoothing_ksize}: should be odd")
     if args.crop_size > args.resize_size and args.is_train and "resize_size" in args.given:
@@ -127,7 +127,7 @@ def parse(argv: Sequence[str] | None, script: str) -> Munch:
     given = vars(command_line)
     path = given.pop("config", None)
     if path is not None:
-        given = _read_yaml(path, script) | given
+        given = read_yaml(path, script, source=f"--config={path}") | given
     args = Munch({name: flag.default for name, flag in flags_of(script).items()} | given)
     args.given = frozenset(given)
     args.experiment_name = args.experiment_name.rstrip("/")

@@ -1,15 +1,28 @@
 """What a user did wrong, said in one sentence."""
 
+import argparse
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 
 class UserError(Exception):
     """A mistake the user can mend; the message names the file, flag or line and what to do."""
 
 
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose complaints are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
 def run(main: Callable[[], int | None]) -> int:
-    """Call ``main`` and return the exit code: 2 with one line on stderr for a ``UserError``, 130 for Ctrl-C."""
+    """Call ``main`` and return the exit code.
+
+    2 with one line on stderr for a ``UserError``, or for a file or folder that cannot be read or written; 130 for
+    Ctrl-C.
+    """
     try:
         return main() or 0
     except UserError as error:
@@ -21,3 +34,8 @@ def run(main: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2

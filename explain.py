@@ -34,7 +34,7 @@ from networks.checkpoint import CHECKPOINT_KEYS, read_checkpoint
 
 def parse(argv: Sequence[str] | None) -> Munch:
     """Command line -> flags. Those that describe the network are needed for a released checkpoint only."""
-    parser = config.Parser(
+    parser = errors.Parser(
         prog="explain.py", description=__doc__, allow_abbrev=False, argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawTextHelpFormatter,
     )  # fmt: skip

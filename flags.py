@@ -48,9 +48,9 @@ def interval(text: str) -> float:
     return value
 
 
-def optional_int(text: str) -> int | None:
-    """An integer, or 'none'."""
-    return None if text.lower() in ("none", "null") else int(text)
+def optional_natural(text: str) -> int | None:
+    """An integer of at least 0, or 'none'."""
+    return None if text.lower() in ("none", "null") else natural(text)
 
 
 class Flag(NamedTuple):
@@ -79,7 +79,7 @@ RUN = (
     Flag("use_load_checkpoint", boolean, False, "as released; --load_checkpoint alone is enough"),
     Flag("load_checkpoint", str, None, "run folder, checkpoint file or zoo:NAME; as given, or under --save_root"),
     Flag("is_different_checkpoint", boolean, False, "start from another task's checkpoint: load all but conv_last"),
-    Flag("seed", optional_int, None, "fixes everything random; none draws a seed and records it"),
+    Flag("seed", optional_natural, None, "fixes everything random; none draws a seed and records it"),
     Flag("precision", str, "fp32", "arithmetic of the trunk; head and loss stay in float32", ("fp32", "bf16")),
     Flag("compile", boolean, False, "torch.compile the network"),
 )

@@ -38,7 +38,7 @@ DATA_FLAGS = ("data_root", "metadata_root", "crop_size")
 
 def parse(argv: Sequence[str] | None) -> Munch:
     """Command line -> flags."""
-    parser = config.Parser(
+    parser = errors.Parser(
         prog="make_figures.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("figure", choices=("figure3", "figure4"), help="which figure of the paper")

@@ -3,7 +3,6 @@
 python make_tables.py save/SynthBirds_CAM_seed*/ save/SynthBirds_CALM_EM_seed*/ --out docs/results
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ PUBLISHED = Path(__file__).resolve().parent / "metadata" / "published.yaml"
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the runs, build every table and write it in every format."""
     published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
-    parser = argparse.ArgumentParser(prog="make_tables.py", description=__doc__.splitlines()[0])
+    parser = errors.Parser(prog="make_tables.py", description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", help="run folders; without any, the published numbers alone")
     parser.add_argument("--out", default="docs/results", help="folder of the tables [docs/results]")
     parser.add_argument("--only", nargs="+", choices=list(published), metavar="TABLE", help=", ".join(published))

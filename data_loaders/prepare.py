@@ -1,6 +1,5 @@
 """Build the metadata text files from a data set's own files: python -m data_loaders.prepare CUB --data_root dataset."""
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,7 +43,7 @@ def prepare(dataset_name: str, *, data_root: str | Path, metadata_root: str | Pa
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and prepare one data set."""
-    parser = argparse.ArgumentParser(prog="python -m data_loaders.prepare", description=__doc__)
+    parser = errors.Parser(prog="python -m data_loaders.prepare", description=__doc__)
     parser.add_argument("dataset_name", help=f"one of {', '.join(PREPARERS)}")
     parser.add_argument("--data_root", default="dataset/", help="folder that holds the data set's folder")
     parser.add_argument("--metadata_root", default="metadata/", help="folder to write to")

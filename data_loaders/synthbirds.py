@@ -98,6 +98,8 @@ def generate(data_root: str | Path, metadata_root: str | Path, *, workers: int =
     """
     chosen = Options(**options)
     check(chosen)
+    if workers < 0:
+        raise UserError(f"--workers={workers}: choose 0 or more")
     folders = _folders(data_root, metadata_root)
     for folder in folders:
         _made_with(folder)
@@ -121,8 +123,8 @@ def generate(data_root: str | Path, metadata_root: str | Path, *, workers: int =
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m data_loaders.synthbirds", description=__doc__.splitlines()[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)  # fmt: skip
+    parser = errors.Parser(prog="python -m data_loaders.synthbirds", description=__doc__.splitlines()[0],
+                           formatter_class=argparse.ArgumentDefaultsHelpFormatter)  # fmt: skip
     parser.add_argument("--data_root", default="dataset", help="SynthBirds/ is written here")
     parser.add_argument("--metadata_root", default="metadata", help="the metadata's SynthBirds/ is written here")
     for name, kind in get_type_hints(Options).items():

@@ -6,7 +6,7 @@ writes synthbirds_sheet.png (a bird of each of the first 24 classes, families si
 synthbirds_interventions.png (birds, their part masks, and the same birds with one part removed or swapped).
 """
 
-import argparse
+import sys
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+import errors
 from data_loaders.synthbirds_classes import PARTS, bird_classes
 from data_loaders.synthbirds_files import interventions
 from data_loaders.synthbirds_render import render
@@ -64,7 +65,7 @@ def intervention_figure(birds: list[tuple[int, tuple[int, int]]], size: int) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = errors.Parser(prog="python -m data_loaders.synthbirds_sheet", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder of the pictures")
     parser.add_argument("--seed", type=int, default=1, help="seed of the sheet")
     args = parser.parse_args()
@@ -75,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(errors.run(main))

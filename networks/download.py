@@ -40,6 +40,8 @@ def download(address: str, target: Path, *, sha256_prefix: str = "", size: int |
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
+    if not address.startswith(("http://", "https://", "file://")):
+        raise UserError(f"{address}: is no address; it should begin with https://, http:// or file://")
     try:
         total = transfer(address, part, title or target.name)
     except urllib.error.HTTPError as error:

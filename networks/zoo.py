@@ -1,6 +1,5 @@
 """Published weights by name: python -m networks.zoo list | fetch NAME."""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ def print_list(folder: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m networks.zoo", description=__doc__)
+    parser = errors.Parser(prog="python -m networks.zoo", description=__doc__)
     parser.add_argument("--cache_dir", type=Path, help="folder of fetched files [$CALM_HOME, else ~/.cache/calm]")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="names, recipes, published accuracies, sources")

@@ -73,6 +73,9 @@ def test_the_resize_follows_the_crop():
         (["--config=nowhere.yaml"], "nowhere.yaml"),
         (["--crop_size=64", "--resize_size=32"], "--resize_size"),
         (["--experiment_name=.."], "--experiment_name"),
+        (["--seed=-1"], "--seed"),
+        (["--is_different_checkpoint"], "--load_checkpoint"),
+        (["--use_load_checkpoint=True"], "--load_checkpoint"),
     ],
 )
 def test_mistakes_are_one_sentence(words, said):
@@ -82,11 +85,14 @@ def test_mistakes_are_one_sentence(words, said):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("epocs: 1", "'epochs'"), ("lr: [", "YAML"), ("- 1", "mapping"), ("lr: x", "--lr")]
-)
+    ("text", "said"), [
+        ("epocs: 1", "'epochs'"), ("lr: [", "YAML"), ("- 1", "mapping"), ("lr: x", "--lr"), ("epochs:", "no value"),
+        ("lr: 1 # \xe9", "UTF-8"),
+    ],
+)  # fmt: skip
 def test_mistakes_in_a_file_name_the_file(tmp_path, text, said):
     path = tmp_path / "bad.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match=said) as error:
         config.parse([f"--config={path}"], "main")
     assert "bad.yaml" in str(error.value)

@@ -144,6 +144,12 @@ def test_missing_file_and_no_network_say_the_manual_way(site, target, capsys):
         assert ENTRIES[NAME].page in line and str(target) in line
 
 
+def test_a_path_in_place_of_an_address_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="https://") as error:
+        zoo.fetch(NAME, folder=tmp_path, address=str(tmp_path / "file"))
+    assert "\n" not in str(error.value)
+
+
 def test_names(monkeypatch, tmp_path):
     monkeypatch.setenv("CALM_HOME", str(tmp_path))
     with pytest.raises(UserError, match="unknown: choose CALM_EM_CUB"):
