@@ -120,6 +120,11 @@ def _options(function: Callable) -> list[inspect.Parameter]:
     return [parameter for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
+def options_of(name: str) -> set[str]:
+    """The options that the attribution ``name`` takes; no other can change its maps."""
+    return {option.name for option in _options(ATTRIBUTIONS[canonical_name(name)])}
+
+
 def _bound(name: str, options: dict) -> Callable[..., Tensor]:
     """The function of ``name`` with those of ``options`` that it takes; None counts as not given."""
     wanted = _options(ATTRIBUTIONS[name])

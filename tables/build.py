@@ -6,7 +6,7 @@ nothing but the seed share it.
 
 import itertools
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,13 +98,14 @@ def build_table(key: str, published: Mapping[str, Any], results: Sequence[Result
     groups = _group(spec_rows + own_rows, results)
     if "mean_over" in published:
         groups += _means_over(published["mean_over"], groups)
-    shown = _varying(groups)
     printed = (dataset for row in spec_rows for dataset in row.get("published", {}))
     paper = list(dict.fromkeys([*published.get("datasets", []), *printed]))
     ours = sorted({result.dataset for result in results} - set(paper))
     rows: list[Row] = []
-    for dataset, spec in itertools.product(paper + ours, spec_rows + own_rows):
-        rows += _rows_of(spec, dataset, groups, shown, published)
+    for dataset in paper + ours:
+        shown = _varying([group for group in groups if group.dataset == dataset])
+        for spec in spec_rows + own_rows:
+            rows += _rows_of(spec, dataset, groups, shown, published)
     return Table(
         key, published["title"], published["source"], published["metrics"], published["digits"], tuple(rows),
         published.get("note", ""),
@@ -112,8 +113,9 @@ def build_table(key: str, published: Mapping[str, Any], results: Sequence[Result
 
 
 def _rows_of(
-    spec: Mapping[str, Any], dataset: str, groups: Sequence[_Group], shown: set[str], published: Mapping[str, Any]
-) -> list[Row]:
+    spec: Mapping[str, Any], dataset: str, groups: Sequence[_Group], shown: Collection[str],
+    published: Mapping[str, Any],
+) -> list[Row]:  # fmt: skip
     """The lines of one published row on one data set: one per set of settings, or one that says it was not run."""
     metrics = list(published["metrics"])
     in_paper = dataset in spec.get("published", {})
@@ -160,12 +162,15 @@ def _group(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Result]) ->
 
 
 def _varying(groups: Sequence[_Group]) -> set[str]:
-    """The settings that differ between rows of the same data set: what a reader needs to compare them."""
+    """The settings that differ between rows of one data set: what a reader needs to compare them.
+
+    Between rows of different names only those that both have: a setting of the one method says nothing of the other.
+    """
     varying = set()
     for first, second in itertools.combinations(groups, 2):
-        if first.dataset == second.dataset:
-            keys = {*first.settings, *second.settings}
-            varying |= {key for key in keys if first.settings.get(key) != second.settings.get(key)}
+        one, other = set(first.settings), set(second.settings)
+        keys = one | other if first.name == second.name else one & other
+        varying |= {key for key in keys if first.settings.get(key) != second.settings.get(key)}
     return varying
 
 

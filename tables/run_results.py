@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from attribution import ATTRIBUTIONS, GRADIENT_MAPS, options_of
 from config import flags_of
 from errors import UserError
 from flags import GROUPS
@@ -83,23 +84,32 @@ def _read_file(path: Path) -> list[Result]:
             named = list(metrics.items())
         else:
             named = [(None if evaluation == "accuracy" else content["details"]["attribution"], metrics)]
-    except (ValueError, KeyError, TypeError) as error:
+        named = [(name, dict(values)) for name, values in named]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a results file of this project ({type(error).__name__}: {error})") from error
     trained = _training_flags(Path(checkpoint["path"]).parent) if checkpoint else {}
     if not trained and evaluation == "accuracy" and flags.get("is_train"):
         trained = flags
     common = {
         "evaluation": evaluation, "dataset": dataset, "method": method, "seed": trained.get("seed"),
-        "settings": _settings(trained, flags, evaluation), "commands": _commands(trained, flags, content),
-        "checkpoint": checkpoint.get("sha256"),
+        "commands": _commands(trained, flags, content), "checkpoint": checkpoint.get("sha256"),
     }  # fmt: skip
-    return [Result(attribution=name, metrics=values, **common) for name, values in named]
+    settings = _settings(trained, flags, evaluation)
+    return [
+        Result(attribution=name, metrics=values, settings=_relevant(settings, method, name), **common)
+        for name, values in named
+    ]
 
 
 def _training_flags(folder: Path) -> dict[str, Any]:
     """config.yaml of a run; empty where there is none, as beside a published checkpoint."""
     path = folder / "config.yaml"
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: not the flags of a run ({' '.join(str(error).split())})") from error
 
 
 def _settings(trained: Mapping[str, Any], flags: Mapping[str, Any], evaluation: str) -> dict[str, Any]:
@@ -109,6 +119,22 @@ def _settings(trained: Mapping[str, Any], flags: Mapping[str, Any], evaluation: 
     evaluated = set(CHECKPOINT_KEYS) if evaluation == "accuracy" else of_maps.union(CHECKPOINT_KEYS)
     settings |= {key: value for key, value in flags.items() if key in evaluated}
     return {key: value for key, value in settings.items() if key not in _PLACES | _IDENTITY}
+
+
+def _relevant(settings: Mapping[str, Any], method: str, attribution: str | None) -> dict[str, Any]:
+    """``settings`` without those that change nothing for this method and this map, which would part equal runs."""
+    idle = set()
+    if method == "CAM":
+        idle |= {"prior_activation", "detach_prior_sum"}
+    if method != "CALM_EM":
+        idle.add("em_target")
+    if method != "CALM_EM" or settings.get("em_target") == "current":
+        idle.add("em_momentum")
+    if attribution in ATTRIBUTIONS:
+        idle |= set().union(*map(options_of, ATTRIBUTIONS)) - options_of(attribution)
+        if attribution not in GRADIENT_MAPS:
+            idle.add("smoothing_ksize")
+    return {key: value for key, value in settings.items() if key not in idle}
 
 
 def _flags_line(script: str, values: Mapping[str, Any]) -> str:

@@ -96,6 +96,28 @@ def test_other_settings_make_another_row_and_are_named(tmp_path):
     }
 
 
+def test_settings_that_change_nothing_part_no_seeds_and_are_not_named(tmp_path):
+    idle = {"em_momentum": 0.9, "prior_activation": "relu", "detach_prior_sum": True}
+    cam = [
+        write_run(tmp_path, "cam0", "CAM", 0, attribution="cam"),
+        write_run(tmp_path, "cam1", "CAM", 1, attribution="cam", evaluated={"smooth_grad_nr_iter": 9}, **idle),
+    ]  # fmt: skip
+    smooth = [write_run(tmp_path, f"s{n}", "CAM", 0, attribution="smooth_grad", evaluated={"smooth_grad_nr_iter": n},
+                        metrics=METRICS | {"mPxAP": n}) for n in (9, 50)]  # fmt: skip
+    for folder in smooth:  # an evaluation writes our name
+        path = folder / "results" / "cue_location.json"
+        path.write_text(path.read_text().replace('"attribution": "smooth_grad"', '"attribution": "smoothgrad"'))
+    other = [write_run(tmp_path, "em", "CALM_EM", 0, attribution="joint", em_target="ema"),
+             write_run(tmp_path, "relu", "CALM_EM", 0, attribution="joint", prior_activation="relu"),
+             write_run(tmp_path, "tiny", "CAM", 0, attribution="cam", dataset="TinyImageNet", epochs=3)]  # fmt: skip
+    rows = rows_of("table1", *cam, *smooth, *other)
+    assert rows["CUB", "CAM", ""].seeds == (0, 1)
+    assert rows["CUB", "SmoothGrad", "smooth_grad_nr_iter=9"].cells["mPxAP"].mean == 9
+    assert ("CUB", "CALM_EM", "em_momentum=0.999, em_target=ema, prior_activation=softplus") in rows
+    assert ("CUB", "CALM_EM", "em_target=current, prior_activation=relu") in rows
+    assert ("TinyImageNet", "CAM", "") in rows
+
+
 def test_an_evaluation_made_twice_counts_once(tmp_path):
     folder = write_run(tmp_path, "a", "CAM", 0, attribution="cam")
     write_run(tmp_path, "a", "CAM", 0, attribution="cam", tag="again")
@@ -198,8 +220,11 @@ def test_all_formats_are_written(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "no results"), ("{}", "not a results file"), ("[", "not a results file")]
-)
+    ("content", "words"),
+    [(None, "no results"), ("{}", "not a results file"), ("[", "not a results file"),
+     ('{"evaluation": "wsol", "config": {"dataset_name": "CUB", "attribution_method": "CAM"}, "metrics": [1], '
+      '"checkpoint": null, "details": {"attribution": "cam"}}', "not a results file")],
+)  # fmt: skip
 def test_bad_runs_are_one_sentence(tmp_path, capsys, content, words):
     if content is not None:
         (tmp_path / "results").mkdir()
@@ -208,3 +233,12 @@ def test_bad_runs_are_one_sentence(tmp_path, capsys, content, words):
     message = capsys.readouterr().err
     assert words in message and message.count("\n") == 1
     assert errors.run(lambda: make_tables.main([str(tmp_path / "nowhere")])) == 2
+
+
+def test_a_broken_config_is_one_sentence(tmp_path, capsys):
+    folder = write_run(tmp_path, "a", "CAM", 0, attribution="cam")
+    for content in ("a: [1", "- 1", "7"):
+        (folder / "config.yaml").write_text(content)
+        assert errors.run(lambda: make_tables.main([str(folder), "--out", str(tmp_path / "out")])) == 2
+        message = capsys.readouterr().err
+        assert "config.yaml" in message and message.count("\n") == 1
