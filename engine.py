@@ -40,6 +40,18 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
+def compile_in_place(network: nn.Module, device: torch.device) -> None:
+    """torch.compile ``network``; a machine without a working compiler is found out now, on a very small function."""
+    from torch._dynamo.exc import TorchDynamoException  # slow to import
+
+    try:
+        torch.compile(torch.neg)(torch.zeros(2, device=device))
+    except TorchDynamoException as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(f"--compile does not work here ({reason}): install a compiler or leave the flag out") from error
+    network.compile()
+
+
 def _bar(loader: Iterable, title: str) -> tqdm:
     return tqdm(loader, desc=title, disable=not distributed.is_main(), dynamic_ncols=True, mininterval=1, leave=False)
 

@@ -12,17 +12,17 @@ import config
 import distributed
 import errors
 import pictures
+from attribution import resolve_name
 from data_loaders import synthbirds
 from data_loaders.datasets import build_dataset, build_loader, count_classes
 from distributed import Process
 from engine import NonFiniteLoss, predict, train_one_epoch
 from errors import UserError
 from metrics import Accuracy, reduce
-from networks.checkpoint import read_checkpoint
 from networks.network import Network
 from runs import BEST, LAST, evaluation_dataset, evaluation_loader, restore, run_folder, write_results
-from training import Training, build_training, loss_of, take_over_config
-from training_run import Run, create_run, refuse_reuse
+from training import Training, build_training, loss_of
+from training_run import Run, create_run, refuse_reuse, stored_run
 
 
 def measure_accuracy(network: Network, args: Munch, split: str, process: Process) -> tuple[float, int]:
@@ -92,23 +92,23 @@ def train_epoch(training: Training, args: Munch, train_set, run: Run, process: P
     is_best = val_accuracy > training.best_accuracy
     training.best_accuracy = max(val_accuracy, training.best_accuracy)
     content = training.state(args, train_set.class_names)
-    run.save(LAST, content)
-    if is_best:
+    if is_best:  # before the last one: a run killed in between repeats the epoch and finds the best again
         run.save(BEST, content)
+    run.save(LAST, content)
 
 
 def train(args: Munch, process: Process) -> None:
     """Train for ``args.epochs`` epochs, from the beginning or from the last checkpoint."""
     refuse_reuse(args)
     last = run_folder(args) / LAST
-    stored = read_checkpoint(last) if args.resume else None
-    if stored is not None:
-        take_over_config(args, stored["config"], last)
+    stored = stored_run(args) if args.resume else None
     if args.batch_size % process.world_size:
         raise UserError(f"--batch_size={args.batch_size} cannot be shared by {process.world_size} processes evenly")
     if args.em_target == "ema" and args.attribution_method != "CALM_EM":
         raise UserError(f"--em_target=ema belongs to CALM_EM, not to {args.attribution_method}")
     num_classes = count_classes(args.dataset_name, args.data_root)
+    if stored is not None and len(stored["class_names"]) != num_classes:
+        raise UserError(f"--resume: {last} has {len(stored['class_names'])} classes, {args.data_root} {num_classes}")
     torch.manual_seed(args.seed)
     training = build_training(args, num_classes, process)
     train_set = build_dataset(
@@ -136,6 +136,7 @@ def train(args: Munch, process: Process) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the flags, then train or evaluate."""
     args = config.parse(argv, "main")
+    resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
     process = distributed.init()
     if args.seed is None:
         args.seed = distributed.gather(random.SystemRandom().randrange(2**31))[0]

@@ -25,7 +25,7 @@ from attribution.score_map import smooth
 from attribution.supersets import supersets_of
 from data_loaders.classes import read_wnids
 from data_loaders.datasets import ImageDataset, build_dataset, build_loader
-from engine import Prediction, autocast
+from engine import Prediction, autocast, compile_in_place
 from errors import UserError
 from networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
 from networks.network import Network
@@ -157,12 +157,19 @@ class Evaluation:
 def evaluation_dataset(
     args: Munch, network: Network | None, split: str, *, need_images: bool = True
 ) -> ImageDataset:
-    """``split`` of the data set in ``args``, resized to crop_size and normalised for ``network``."""
+    """``split`` of the data set in ``args``, resized to crop_size, normalised for ``network``, within its classes."""
     normalisation = {} if network is None else {"mean": network.mean, "std": network.std}
-    return build_dataset(
+    dataset = build_dataset(
         args.dataset_name, split, data_root=args.data_root, metadata_root=args.metadata_root,
         resize_size=args.resize_size, crop_size=args.crop_size, need_images=need_images, **normalisation,
     )  # fmt: skip
+    highest = max(record.target for record in dataset.records)
+    if network is not None and highest >= network.num_classes:
+        raise UserError(
+            f"{dataset.image_list.parent} has label {highest}, but the network's {network.num_classes} classes end at "
+            f"{network.num_classes - 1}: was it trained on these classes of {args.dataset_name}?"
+        )
+    return dataset
 
 
 def evaluation_loader(args: Munch, dataset: ImageDataset, process: distributed.Process) -> DataLoader:
@@ -186,10 +193,10 @@ def restore(args: Munch, device: torch.device) -> tuple[Network, Path]:
     for key, value in loaded.overridden.items():
         distributed.print0(f"notice: --{key}={given[key]} overrides the checkpoint's {value}")
     args.update({key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config})
-    network = loaded.network
+    network = loaded.network.to(device).eval()
     if args.compile:
-        network.compile()
-    return network.to(device).eval(), path
+        compile_in_place(network, device)
+    return network, path
 
 
 def start_evaluation(argv: Sequence[str] | None, name: str, *, needs_network: bool = True) -> Evaluation:

@@ -12,15 +12,16 @@ from torch.nn.parallel import DistributedDataParallel
 
 import config
 from distributed import Process
-from engine import Teacher
+from engine import Teacher, compile_in_place
 from errors import UserError
 from networks import METHODS, build_network
 from networks.checkpoint import FORMAT_VERSION, load_matching
 from networks.network import Network
 from networks.parameter_groups import parameter_groups
 
-_FREE_ON_RESUME = {"experiment_name", "save_root", "resume", "override_cache", "epochs", "workers", "data_root",
-                   "metadata_root", "mask_root", "pretrained", "pretrained_path", "compile"}  # fmt: skip
+_OF_THIS_CALL = {"experiment_name", "save_root", "resume", "override_cache"}
+_FREE_ON_RESUME = {"epochs", "workers", "data_root", "metadata_root", "mask_root", "pretrained", "pretrained_path",
+                   "compile"}  # fmt: skip
 
 
 @dataclass
@@ -69,7 +70,7 @@ class Training:
 def take_over_config(args: Munch, stored: dict[str, Any], source: Path) -> None:
     """On --resume the run's own flags hold; a flag given with another value is refused unless it may change."""
     for name, value in stored.items():
-        if name in _FREE_ON_RESUME or name not in args:
+        if name in _OF_THIS_CALL or name not in args or (name in _FREE_ON_RESUME and name in args.given):
             continue
         if name in args.given and args[name] != value:
             raise UserError(f"--resume: --{name}={args[name]} differs from {value} in {source}; leave the flag out")
@@ -98,7 +99,7 @@ def build_training(args: Munch, num_classes: int, process: Process) -> Training:
     if process.world_size > 1 and process.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     if args.compile:
-        network.compile()
+        compile_in_place(network, process.device)
     optimizer = torch.optim.SGD(
         parameter_groups(
             network, lr=args.lr, classifier_ratio=args.lr_classifier_ratio, rule=args.param_groups,

@@ -13,11 +13,14 @@ from torch.utils.tensorboard import SummaryWriter
 
 import config
 import distributed
-from atomic import replacing, write_text
+from atomic import remove_leftovers, replacing, write_text
 from errors import UserError
+from networks.checkpoint import read_checkpoint
 from runs import BEST, LAST, run_folder
+from training import take_over_config
 
-_RUN_FILES = ("config.yaml", "metrics.jsonl", "log.txt", LAST, BEST)
+CONFIG = "config.yaml"
+_RUN_FILES = (CONFIG, "metrics.jsonl", "log.txt", LAST, BEST)
 
 
 class Run:
@@ -26,11 +29,16 @@ class Run:
     def __init__(self, folder: Path, *, resumed_epoch: int = 0) -> None:
         """Open ``folder`` for writing; on resuming, forget what was logged after ``resumed_epoch``."""
         self.folder = folder
-        self._board = SummaryWriter(str(folder)) if distributed.is_main() else None
-        if resumed_epoch and distributed.is_main():
-            lines = (folder / "metrics.jsonl").read_text().splitlines()
-            kept = [line for line in lines if json.loads(line)["epoch"] <= resumed_epoch]
-            write_text(folder / "metrics.jsonl", "".join(line + "\n" for line in kept))
+        self._board = None
+        if not distributed.is_main():
+            return
+        for name in _RUN_FILES:
+            remove_leftovers(folder / name)
+        kept = []
+        if resumed_epoch:
+            kept = _metrics_up_to(folder / "metrics.jsonl", resumed_epoch)
+            write_text(folder / "metrics.jsonl", "".join(json.dumps(values) + "\n" for values in kept))
+        self._board = SummaryWriter(str(folder), purge_step=kept[-1]["step"] + 1 if kept else None)
 
     def log(self, message: str) -> None:
         """Print a line and keep it in log.txt."""
@@ -57,17 +65,50 @@ class Run:
                 torch.save(dict(content), temporary)
 
 
+def _metrics_up_to(path: Path, epoch: int) -> list[dict[str, Any]]:
+    """Lines of metrics.jsonl up to ``epoch``; a kill may have cut the last one."""
+    kept = []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            values = json.loads(line)
+        except ValueError:
+            break
+        if values["epoch"] > epoch:
+            break
+        kept.append(values)
+    return kept
+
+
 def refuse_reuse(args: Munch) -> None:
     """Raise a ``UserError`` if the experiment name is taken and neither --resume nor --override_cache is given."""
     folder = run_folder(args)
     taken = any((folder / name).exists() for name in _RUN_FILES)
-    if args.resume and not (folder / LAST).exists():
+    if args.resume and not any((folder / name).is_file() for name in (LAST, CONFIG)):
         raise UserError(f"--resume: {folder / LAST} does not exist; start the run without --resume")
     if taken and not args.resume and not args.override_cache:
         raise UserError(
             f"{folder} holds a run already; choose another --experiment_name, continue it with --resume or "
             "replace it with --override_cache"
         )
+
+
+def stored_run(args: Munch) -> dict[str, Any] | None:
+    """For --resume: the last checkpoint, its flags taken over into ``args``; None where the run has none yet.
+
+    A run that ended before its first checkpoint starts again with the flags, and the seed, of its config.yaml.
+    """
+    last = run_folder(args) / LAST
+    if last.is_file():
+        stored = read_checkpoint(last)
+        if "class_names" not in stored:
+            raise UserError(f"--resume: {last} is not of this code; start from it with --load_checkpoint={last}")
+        take_over_config(args, stored["config"], last)
+        return stored
+    recorded = last.with_name(CONFIG)
+    take_over_config(args, config.read_yaml(recorded, "main", source=f"--resume: {recorded}"), recorded)
+    distributed.print0(f"--resume: no checkpoint in {last.parent} yet, the run starts again")
+    args.resume = False
+    return None
 
 
 def create_run(args: Munch) -> Run:
@@ -79,6 +120,6 @@ def create_run(args: Munch) -> Run:
         if args.override_cache:
             shutil.rmtree(folder / "results", ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "config.yaml", yaml.safe_dump(config.recorded(args)))
+        write_text(folder / CONFIG, yaml.safe_dump(config.recorded(args)))
     distributed.barrier()
     return Run(folder)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine import NonFiniteLoss, Teacher, predict, train_one_epoch
+from engine import NonFiniteLoss, Teacher, compile_in_place, predict, train_one_epoch
+from errors import UserError
 from networks.heads import CalmHead
 from networks.losses import em_loss, marginal_loss
 
@@ -89,3 +90,23 @@ def test_every_parameter_gets_a_gradient():
     network = Tiny()
     em_loss(network(batches()[0][0]), batches()[0][1]).backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
+
+
+def test_a_missing_compiler_is_one_sentence(monkeypatch):
+    def no_compiler(function):
+        raise torch._dynamo.exc.TorchDynamoException("no working compiler\n\nmore\nlines")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    with pytest.raises(UserError, match="--compile.*no working compiler") as error:
+        compile_in_place(Tiny(), CPU)
+    assert "\n" not in str(error.value)
+
+
+def test_compiling_keeps_output_and_names(monkeypatch):
+    network, images = Tiny(), batches(1)[0][0]
+    names, expected = list(network.state_dict()), network(images).log_p_y
+    compile_with = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda *args, **options: compile_with(*args, **{**options, "backend": "eager"}))
+    compile_in_place(network, CPU)
+    torch.testing.assert_close(network(images).log_p_y, expected)
+    assert list(network.state_dict()) == names

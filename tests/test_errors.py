@@ -1,5 +1,8 @@
 """Exit codes and whole files."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 import atomic
@@ -12,6 +15,13 @@ def test_a_user_error_is_one_line_and_code_2(capsys):
 
     assert errors.run(main) == 2
     assert capsys.readouterr().err == "error: --lr is missing\n"
+
+
+def test_a_wrong_word_and_an_unreadable_file_are_one_line_too(capsys, tmp_path):
+    assert errors.run(lambda: errors.Parser(prog="draw").parse_args(["--size"])) == 2
+    assert capsys.readouterr().err == "error: unrecognized arguments: --size; see draw --help\n"
+    assert errors.run(lambda: print(tmp_path.read_text())) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}: Is a directory\n"
 
 
 def test_success_is_0_and_other_errors_are_not_hidden():
@@ -28,3 +38,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_killed_write_left_is_found_and_removed(tmp_path):
+    path, other = tmp_path / "last.pth.tar", tmp_path / "best.pth.tar"
+    with atomic.replacing(path) as temporary:
+        temporary.write_text("whole")
+        left = Path(f"{temporary}".replace(str(os.getpid()), "7"))
+        left.write_text("half")
+    other.write_text("other")
+    atomic.remove_leftovers(path)
+    assert sorted(tmp_path.iterdir()) == [other, path]

@@ -103,6 +103,19 @@ def test_killed_at_a_random_step_and_resumed_equals_uninterrupted(birds, uninter
     ]
 
 
+def test_killed_before_the_first_checkpoint_and_resumed_starts_again(birds, uninterrupted):
+    folder = birds / "save" / "early"
+    folder.mkdir()
+    (folder / "config.yaml").write_text((uninterrupted / "config.yaml").read_text())
+    (folder / "metrics.jsonl").write_text('{"epoch": 1, "st')
+    (folder / ".last_checkpoint.pth.7.tar").write_text("half")
+    finished(start("main.py", "--experiment_name=early", f"--save_root={birds / 'save'}", "--resume"))
+    for key, value in weights(uninterrupted).items():
+        assert torch.equal(weights(folder)[key], value), key
+    assert not (folder / ".last_checkpoint.pth.7.tar").exists()
+    assert [line["epoch"] for line in epochs(folder)] == [1, 2, 3]
+
+
 def test_workers_change_nothing(birds, uninterrupted):
     finished(start("main.py", *flags(birds, "workers", "--workers=2")))
     for key, value in weights(uninterrupted).items():
@@ -136,6 +149,25 @@ def test_resume_refuses_another_recipe_and_a_missing_run(birds, uninterrupted):
     with pytest.raises(UserError, match="does not exist"):
         main.main(flags(birds, "nowhere", "--resume"))
     assert not (birds / "save" / "nowhere").exists()
+
+
+def test_only_our_run_on_the_same_classes_resumes(birds, uninterrupted):
+    folder = birds / "save" / "foreign"
+    folder.mkdir()
+    content = torch.load(uninterrupted / "last_checkpoint.pth.tar", weights_only=True)
+    torch.save({**content, "class_names": ["one"]}, folder / "last_checkpoint.pth.tar")
+    with pytest.raises(UserError, match="1 classes"):
+        main.main(flags(birds, "foreign", "--resume"))
+    torch.save({"architecture": "resnet18", "state_dict": content["state_dict"]}, folder / "last_checkpoint.pth.tar")
+    with pytest.raises(UserError, match="--load_checkpoint"):
+        main.main(flags(birds, "foreign", "--resume"))
+
+
+def test_a_map_that_does_not_exist_is_refused(birds):
+    with pytest.raises(UserError, match="nonsense"):
+        main.main(flags(birds, "x", "--score_map_process=nonsense"))
+    with pytest.raises(UserError, match="backprop"):
+        main.main(flags(birds, "x", "--score_map_method=backprop", "--score_map_process=joint"))
 
 
 def test_a_diverged_loss_names_step_rate_and_checkpoint(birds):

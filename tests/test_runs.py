@@ -9,6 +9,7 @@ import runs
 from config import parse
 from errors import UserError
 from networks import build_network
+from tests.tiny_data import tiny_cub
 
 
 @pytest.fixture
@@ -58,6 +59,15 @@ def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
 def test_a_checkpoint_is_looked_for_under_save_root(checkpoint, tmp_path):
     evaluation = runs.start_evaluation(["--load_checkpoint=x/", f"--save_root={tmp_path / 'save'}"], "wsol")
     assert evaluation.checkpoint == checkpoint / runs.LAST
+
+
+def test_a_label_beyond_the_network_s_classes_is_one_sentence(tmp_path):
+    tiny_cub(tmp_path, "test")
+    args = parse([f"--data_root={tmp_path / 'dataset'}", f"--metadata_root={tmp_path / 'metadata'}"], "main")
+    assert len(runs.evaluation_dataset(args, build_network("resnet18", "CAM", 3), "test")) == 9
+    with pytest.raises(UserError, match="label 2") as error:
+        runs.evaluation_dataset(args, build_network("resnet18", "CAM", 2), "test")
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
