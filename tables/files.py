@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,8 @@ def as_latex(table: Table) -> str:
 
     headings, lines = grid(table)
     columns = "l" * (headings.index(next(iter(table.metrics.values()))))
-    out = [f"% {row.dataset}, {row.name}: {command}" for row in table.rows for command in row.commands]
+    out = [r"% needs \usepackage{booktabs}"]
+    out += [f"% {row.dataset}, {row.name}: {command}" for row in table.rows for command in row.commands]
     out += [r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{columns.ljust(len(headings), 'r')}}}", r"\toprule"]
     out += [" & ".join(map(escape, headings)) + r" \\", r"\midrule"]
     out += [" & ".join(map(escape, line)) + r" \\" for line in lines]
@@ -150,25 +152,35 @@ def draw_table(table: Table) -> Figure:
 
 
 def draw_curves(table: Table) -> Figure:
-    """A panel per data set that was run, R_k over k, bars for the standard deviation (paper, Figure 5)."""
-    datasets = list(dict.fromkeys(row.dataset for row in table.rows if row.status == RUN))
-    figure = Figure(figsize=(4.6 * max(len(datasets), 1), 3.8))
-    axes = figure.subplots(1, max(len(datasets), 1), squeeze=False)[0]
+    """A panel per data set that was run, R_k over k, bars for the standard deviation (paper, Figure 5).
+
+    A row's colour is the same in every panel; its further settings have other markers and lines. The scale is shared,
+    and the dotted line is erasing at random.
+    """
+    run = [row for row in table.rows if row.status == RUN]
+    datasets = list(dict.fromkeys(row.dataset for row in run)) or ["not run"]
+    names = list(dict.fromkeys(row.name for row in table.rows))
+    longest = max(sum(row.dataset == dataset for row in run) for dataset in datasets)
+    figure = Figure(figsize=(4.6 * len(datasets), 3.6 + 0.27 * longest), layout="constrained")
+    axes = figure.subplots(1, len(datasets), squeeze=False, sharey=True)[0]
     shares = [int(metric.removeprefix("R_")) for metric in table.metrics]
-    for axis, dataset in zip(axes, datasets or ["not run"]):
-        for row in (row for row in table.rows if row.dataset == dataset and row.status == RUN):
+    for axis, dataset in zip(axes, datasets):
+        drawn = [row for row in run if row.dataset == dataset]
+        for place, row in enumerate(drawn):
             means = [float("nan") if cell.mean is None else cell.mean for cell in row.cells.values()]
             spreads = [cell.std or 0 for cell in row.cells.values()]
-            label = row.name + (f" ({row.settings})" if row.settings else "")
-            axis.errorbar(shares, means, spreads, marker="o", capsize=2, label=label)
-        axis.set_title(dataset)
-        axis.set_xlabel("k, % of the pixels erased")
-        axis.set_ylim(bottom=0)
+            variant = sum(other.name == row.name for other in drawn[:place])
+            style = {"color": f"C{names.index(row.name)}", "marker": "osD^v"[variant % 5],
+                     "linestyle": ("-", "--", "-.", ":")[variant % 4]}  # fmt: skip
+            label = row.name + (f": {row.settings}" if row.settings else "")
+            axis.errorbar(shares, means, spreads, markersize=4, capsize=2, label=textwrap.fill(label, 64), **style)
+        axis.axhline(1, color="0.6", linestyle=":", linewidth=1)
+        axis.set(title=dataset, xlabel="k, % of the pixels erased", xticks=shares, xlim=(0, 100))
         axis.spines[["top", "right"]].set_visible(False)
-        if axis.has_data():
-            axis.legend(frameon=False, fontsize=7)
+        if drawn:
+            axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.17))
+    axes[0].set_ylim(bottom=0)  # after the last panel: a limit that is set no longer grows with the data
     axes[0].set_ylabel("R$_k$, lower is better")
-    figure.tight_layout()
     return figure
 
 

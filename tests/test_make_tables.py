@@ -15,6 +15,7 @@ import errors
 import make_tables
 from networks.checkpoint import CHECKPOINT_KEYS
 from tables.build import build_table
+from tables.files import draw_curves
 from tables.run_results import read_results
 
 PUBLISHED = yaml.safe_load(make_tables.PUBLISHED.read_text())
@@ -242,3 +243,22 @@ def test_a_broken_config_is_one_sentence(tmp_path, capsys):
         assert errors.run(lambda: make_tables.main([str(folder), "--out", str(tmp_path / "out")])) == 2
         message = capsys.readouterr().err
         assert "config.yaml" in message and message.count("\n") == 1
+
+
+def test_the_curves_have_one_scale_and_a_legend_clear_of_the_panels(tmp_path):
+    metrics = {dataset: {f"R_{k}": r for k in (10, 30, 50, 70, 90)} for dataset, r in (("CUB", 0.5), ("SynthBirds", 2))}
+    runs = [
+        write_run(tmp_path, f"{dataset}_{prior}", "CALM_EM", 0, evaluation="pixel_perturb", attribution="joint",
+                  metrics=metrics[dataset], dataset=dataset, prior_activation=prior, epochs=len(prior), lr=len(prior) / 100)
+        for dataset in ("CUB", "SynthBirds") for prior in ("relu", "softplus")
+    ]  # fmt: skip
+    figure = draw_curves(build_table("figure5", PUBLISHED["figure5"], read_results(runs)))
+    figure.savefig(tmp_path / "figure5.png")
+    panels = [axis.get_window_extent() for axis in figure.axes]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[0].get_ylim()[0] == 0 and figure.axes[0].get_ylim()[1] > 2
+    for axis, panel in zip(figure.axes, panels):
+        legend = axis.get_legend().get_window_extent()
+        assert legend.y0 >= 0 and legend.y1 <= panel.y0 and not any(legend.overlaps(other) for other in panels)
+        assert legend.x1 - legend.x0 <= figure.bbox.width / 2
+        assert {line.get_color() for line in axis.get_lines()[:-1]} >= {"C6"}
