@@ -149,8 +149,8 @@ def _read_boxes(path: Path, known: Container[str] | None, sizes: dict[str, Size]
         x0, y0, x1, y1 = integers(path, number, words)
         if x1 < x0 or y1 < y0:
             raise fault(path, number, f"the box {x0},{y0},{x1},{y1} is inverted; it should be x0,y0,x1,y1")
-        width, height = sizes.get(image_id, (x1, y1))
-        if x0 < 0 or y0 < 0 or x1 > width or y1 > height:  # ILSVRC's own boxes may end one past the last pixel
+        width, height = sizes.get(image_id, (x1 + 1, y1 + 1))
+        if x0 < 0 or y0 < 0 or x0 >= width or y0 >= height:  # boxes drawn by people may end past the last pixel
             raise fault(path, number, f"the box {x0},{y0},{x1},{y1} is outside its image of {width} x {height} pixels")
         boxes[image_id] = (*boxes.get(image_id, ()), (x0, y0, x1, y1))
     return boxes

@@ -38,6 +38,11 @@ def test_empty_sizes_and_locations_are_accepted(tmp_path):
     assert [(record.size, record.boxes) for record in records] == [(None, ())] * 3
 
 
+def test_a_box_may_end_past_its_image(tmp_path):
+    records = read_records(put(tmp_path, localization="a/x.jpg,1,2,34,20\n"), "CUB", "test")
+    assert records[0].size == (30, 20) and records[0].boxes == ((1, 2, 34, 20),)
+
+
 def test_windows_line_ends_and_a_byte_order_mark_are_accepted(tmp_path):
     changes = {name.removesuffix(".txt"): "\ufeff" + text.replace("\n", "\r\n") for name, text in GOOD.items()}
     assert read_records(put(tmp_path / "w", **changes), "CUB", "test") == read_records(put(tmp_path), "CUB", "test")
@@ -89,7 +94,7 @@ def test_the_proxy_list_is_a_subset(tmp_path):
     ("localization", "a/x.jpg,1,2,3\n", r"localization.txt, line 1: expected path,x0,y0,x1,y1"),
     ("localization", "a/x.jpg,1,2,3,four\n", r"localization.txt, line 1: expected whole numbers"),
     ("localization", "a/x.jpg,1,2,3,4\na/x.jpg,9,1,3,4\n", r"localization.txt, line 2: the box 9,1,3,4 is inverted"),
-    ("localization", "a/x.jpg,1,2,31,4\n", r"localization.txt, line 1: the box 1,2,31,4 is outside its image of 30"),
+    ("localization", "a/x.jpg,30,2,33,4\n", r"localization.txt, line 1: the box 30,2,33,4 is outside its image of 30"),
     ("localization", "a/x.jpg,-1,2,3,4\n", r"localization.txt, line 1: the box -1,2,3,4 is outside its image"),
     ("localization", "c/w.jpg,1,2,3,4\n", r"localization.txt, line 1: c/w.jpg is not in the image list"),
 ])  # fmt: skip
