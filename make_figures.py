@@ -31,6 +31,7 @@ from explanation.explainer import Explainer
 from explanation.figure import save_figure
 from explanation.questions import Ask
 from explanation.strip import strip_figure
+from flags import natural, positive_int
 from networks.network import Network
 
 DATA_FLAGS = ("data_root", "metadata_root", "crop_size")
@@ -42,16 +43,21 @@ def parse(argv: Sequence[str] | None) -> Munch:
         prog="make_figures.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("figure", choices=("figure3", "figure4"), help="which figure of the paper")
-    parser.add_argument("--load_checkpoint", nargs="+", required=True, help="runs; figure4 has a column for each")
+    parser.add_argument("--load_checkpoint", nargs="+", required=True, help="figure3: a run; figure4: runs")
     parser.add_argument("--save_root", default="save", help="where runs are looked for [save]")
     parser.add_argument("--out", type=Path, help="file, by its suffix png or pdf [docs/results/<figure>.png]")
-    parser.add_argument("--seed", type=int, default=0, help="draws which images are shown [0]")
-    parser.add_argument("--rows", type=int, default=2, help="figure4: images per number of differing parts [2]")
+    parser.add_argument("--seed", type=natural, default=0, help="draws which images are shown [0]")
+    parser.add_argument("--rows", type=positive_int, default=2, help="figure4: images per number of parts [2]")
     flags = config.flags_of("main")
     for name in DATA_FLAGS:
         config.add_flag(parser, flags[name]._replace(default="the run's"))
     given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
-    return Munch({"out": Path("docs/results") / f"{given['figure']}.png"} | given, given=frozenset(given))
+    args = Munch({"out": Path("docs/results") / f"{given['figure']}.png"} | given, given=frozenset(given))
+    if args.out.suffix not in (".png", ".pdf"):
+        raise UserError(f"--out={args.out}: should end in .png or .pdf")
+    if args.figure == "figure3" and len(args.load_checkpoint) > 1:
+        raise UserError(f"--load_checkpoint {' '.join(args.load_checkpoint)}: figure3 shows one run")
+    return args
 
 
 def load(args: Munch, checkpoint: str) -> tuple[Network, Munch]:

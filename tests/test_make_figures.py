@@ -148,3 +148,20 @@ def test_a_run_on_other_data_is_refused(birds, tmp_path, capsys):
     torch.save(content, tmp_path / "cub.pth")
     assert run(lambda: make_figures.main(["figure4", "--load_checkpoint", f"{tmp_path / 'cub.pth'}"])) == 2
     assert "SynthBirds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["figure3", "--out=x.xyz"], ".png or .pdf"),
+        (["figure3", "--seed=-1"], "--seed"),
+        (["figure4", "--rows=0"], "--rows"),
+        (["figure3", "--load_checkpoint", "a", "b"], "one run"),
+        (["figure5"], "figure5"),
+        (["figure4", "--unknown=1"], "--unknown"),
+    ],
+)
+def test_bad_words_are_one_sentence(capsys, words, said):
+    assert run(lambda: make_figures.main([words[0], "--load_checkpoint", "nowhere", *words[1:]])) == 2
+    message = capsys.readouterr().err
+    assert said in message and message.count("\n") == 1

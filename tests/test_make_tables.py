@@ -236,6 +236,14 @@ def test_bad_runs_are_one_sentence(tmp_path, capsys, content, words):
     assert errors.run(lambda: make_tables.main([str(tmp_path / "nowhere")])) == 2
 
 
+def test_without_runs_the_default_folder_is_left_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert errors.run(lambda: make_tables.main([])) == 2
+    assert "--out" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    assert errors.run(lambda: make_tables.main(["--only", "table2", "--out", "published"])) == 0
+    assert "70.6" in Path("published/table2.md").read_text()
+
+
 def test_a_broken_config_is_one_sentence(tmp_path, capsys):
     folder = write_run(tmp_path, "a", "CAM", 0, attribution="cam")
     for content in ("a: [1", "- 1", "7"):
@@ -249,7 +257,7 @@ def test_the_curves_have_one_scale_and_a_legend_clear_of_the_panels(tmp_path):
     metrics = {dataset: {f"R_{k}": r for k in (10, 30, 50, 70, 90)} for dataset, r in (("CUB", 0.5), ("SynthBirds", 2))}
     runs = [
         write_run(tmp_path, f"{dataset}_{prior}", "CALM_EM", 0, evaluation="pixel_perturb", attribution="joint",
-                  metrics=metrics[dataset], dataset=dataset, prior_activation=prior, epochs=len(prior), lr=len(prior) / 100)
+                  metrics=metrics[dataset], dataset=dataset, prior_activation=prior, epochs=len(prior))
         for dataset in ("CUB", "SynthBirds") for prior in ("relu", "softplus")
     ]  # fmt: skip
     figure = draw_curves(build_table("figure5", PUBLISHED["figure5"], read_results(runs)))
