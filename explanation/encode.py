@@ -1,14 +1,17 @@
-"""The whole p(y,z|x) in two bytes per class and cell, with a bound on what the rounding changes.
+"""The whole p(y,z|x) for a page: in single precision, or in two bytes per class and cell where that is too large.
 
 A page derives several maps from one table, and each has its own maximum: the joint may be 1e-6 where the conditional
-is 1. So p(y|x,z) is stored by its logarithm. The error is then relative to every single value, and products with the
-exact p(z|x), quotients by the exact p(y|x) and sums over classes inherit it.
+is 1. So two bytes store p(y|x,z) by its logarithm. The error is then relative to every single value, and products with
+the exact p(z|x), quotients by the exact p(y|x) and sums over classes inherit it. A difference of two classes does not:
+where their maps nearly cancel, its error is bounded by theirs.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+EXACT_CELLS = 400_000
+"""Up to so many values, classes times cells, single precision keeps the page under 3 MB."""
 LEVELS = 65535
 NEGLIGIBLE = 2.0**-60
 """A value is stored as zero where it is below this share of its class's maximum in conditional and joint alike."""
@@ -16,6 +19,17 @@ SMALLEST = float(np.log2(np.finfo(np.float32).tiny))
 """log2 of the smallest probability that float32 holds at full precision; below it counts as zero."""
 STATED_BOUND = 1 / 512
 """Largest deviation of a map in the page, as a share of the true map's maximum."""
+
+
+class Exact(NamedTuple):
+    """The values themselves."""
+
+    values: np.ndarray
+    """[K,Z] float32."""
+
+    def decode(self) -> np.ndarray:
+        """[K,Z] float64 values, as the page computes them."""
+        return self.values.astype(np.float64)
 
 
 class Codes(NamedTuple):
@@ -67,15 +81,15 @@ def encode_scores(class_maps: np.ndarray) -> Codes:
     return Codes(codes.astype(np.uint16), low, step, logarithmic=False)
 
 
-def largest_deviation(codes: Codes, true: np.ndarray, weights: np.ndarray) -> float:
+def largest_deviation(table: Exact | Codes, true: np.ndarray, weights: np.ndarray) -> float:
     """Largest |decoded - true| over a map's largest |value|, over classes and both ``true`` and ``true * weights``.
 
     Args:
-        codes: of ``true``.
+        table: of ``true``.
         true: [K,Z] float64; a map that is zero everywhere counts only if it is decoded as something else.
         weights: [Z], p(z|x): conditional and joint (and with it the posterior, a multiple) are checked.
     """
-    decoded, worst = codes.decode(), 0.0
+    decoded, worst = table.decode(), 0.0
     for factor in (1.0, weights):
         error = np.abs((decoded - true) * factor).max(axis=1)
         largest = np.abs(true * factor).max(axis=1)

@@ -12,15 +12,18 @@ import numpy as np
 from PIL import Image
 
 from explanation.encode import (
+    EXACT_CELLS,
     STATED_BOUND,
     Codes,
+    Exact,
     encode_conditional,
     encode_scores,
     largest_deviation,
     log2_conditional,
 )
 from explanation.maps import Explanation
-from explanation.palettes import DIVERGING, SEQUENTIAL, table
+from explanation.palettes import DIVERGING, SEQUENTIAL
+from explanation.palettes import table as colours
 from networks.outputs import CalmOutput
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -50,17 +53,28 @@ def jpeg_uri(picture: Image.Image, side: int, quality: int = 88) -> str:
     return "data:image/jpeg;base64," + base64_of(buffer.getvalue())
 
 
-def encode(explanation: Explanation) -> tuple[Codes, np.ndarray | None, float]:
+def encode(explanation: Explanation) -> tuple[Exact | Codes, np.ndarray | None, float]:
     """The table of every class (p(y|x,z), or CAM's scores), p(z|x) [h*w] float32 or None, and the largest deviation."""
     output = explanation.output
     if not isinstance(output, CalmOutput):
         true = output.class_maps[0].flatten(1).double().numpy()
-        codes = encode_scores(true)
-        return codes, None, largest_deviation(codes, true, np.ones(true.shape[1]))
+        table = Exact(true.astype(np.float32)) if true.size <= EXACT_CELLS else encode_scores(true)
+        return table, None, largest_deviation(table, true, np.ones(true.shape[1]))
     prior = output.log_p_z_given_x[0, 0].flatten().float().exp().numpy()
     log2_p, weights = log2_conditional(output.class_logits[0].flatten(1).double().numpy()), prior.astype(np.float64)
-    codes = encode_conditional(log2_p, weights)
-    return codes, prior, largest_deviation(codes, np.exp2(log2_p), weights)
+    true = np.exp2(log2_p)
+    table = Exact(true.astype(np.float32)) if true.size <= EXACT_CELLS else encode_conditional(log2_p, weights)
+    return table, prior, largest_deviation(table, true, weights)
+
+
+def _packed(table: Exact | Codes) -> dict[str, Any]:
+    """The table as the page's scripts read it."""
+    if isinstance(table, Exact):
+        return {"values": base64_of(table.values.astype("<f4").tobytes())}
+    codes = base64_of(table.codes.astype("<u2").tobytes())
+    return {
+        "codes": codes, "low": table.low.tolist(), "step": table.step.tolist(), "logarithmic": table.logarithmic,
+    }  # fmt: skip
 
 
 def _groups(explanation: Explanation) -> dict[str, Any]:
@@ -73,37 +87,37 @@ def _groups(explanation: Explanation) -> dict[str, Any]:
     return {"groups": [list(group) for group in groups], "group_of": group_of}
 
 
-def payload(explanation: Explanation, codes: Codes, prior: np.ndarray | None) -> dict[str, Any]:
+def payload(explanation: Explanation, table: Exact | Codes, prior: np.ndarray | None) -> dict[str, Any]:
     """What the page's scripts read."""
     question = explanation.question
     return {
         "grid": list(next(iter(explanation.maps.values())).shape),
         "names": explanation.names,
         "p": [float(f"{p:.9g}") for p in explanation.p_y],
-        "table": {
-            "codes": base64_of(codes.codes.astype("<u2").tobytes()),
-            "low": codes.low.tolist(),
-            "step": codes.step.tolist(),
-            "logarithmic": codes.logarithmic,
-        },
+        "table": _packed(table),
         "prior": None if prior is None else base64_of(prior.astype("<f4").tobytes()),
         "kinds": {name: kind._asdict() for name, kind in explanation.kinds.items()},
         "question": {"target": question.target, "versus": question.versus, "subset": list(question.subset)},
         "supersets": _groups(explanation),
         "palettes": {
-            "sequential": base64_of(table(SEQUENTIAL).tobytes()),
-            "diverging": base64_of(table(DIVERGING).tobytes()),
+            "sequential": base64_of(colours(SEQUENTIAL).tobytes()),
+            "diverging": base64_of(colours(DIVERGING).tobytes()),
         },
     }
 
 
-def _accuracy(explanation: Explanation, deviation: float) -> str:
+def _accuracy(explanation: Explanation, table: Exact | Codes, deviation: float) -> str:
     height, width = next(iter(explanation.maps.values())).shape
     size, (full_width, full_height) = explanation.input_size, explanation.size
-    within = "exactly" if deviation == 0 else f"to within 1/{int(1 / deviation):,} of each map’s maximum"
+    held = "in single precision"
+    if isinstance(table, Codes):
+        held = (
+            f"to within 1/{int(1 / max(deviation, 1e-9)):,} of each map’s maximum, a counterfactual to within that "
+            "share of its two maps’ maxima together (measured when it was written)"
+        )
     return (
         f"The network saw the whole picture ({full_width} × {full_height}) at {size} × {size} pixels and answered on a "
-        f"grid of {height} × {width} cells. This page holds its maps {within} (measured when it was written)."
+        f"grid of {height} × {width} cells. This page holds its maps {held}."
     )
 
 
@@ -117,10 +131,10 @@ def render(explanation: Explanation, *, gallery: str | None = None) -> str:
     Raises:
         ArithmeticError: the stored table deviates from the network's maps by more than ``STATED_BOUND``.
     """
-    codes, prior, deviation = encode(explanation)
+    table, prior, deviation = encode(explanation)
     if not deviation <= STATED_BOUND:
         raise ArithmeticError(f"{explanation.image_id}: the page's maps would be off by {deviation:.2g} of their peak")
-    content = json.dumps(payload(explanation, codes, prior), ensure_ascii=False, separators=(",", ":"))
+    content = json.dumps(payload(explanation, table, prior), ensure_ascii=False, separators=(",", ":"))
     width, height = explanation.size
     image = html.escape(explanation.image_id)
     parts = {
@@ -134,7 +148,7 @@ def render(explanation: Explanation, *, gallery: str | None = None) -> str:
         "top": "Highest class scores here" if prior is None else "If the cue was here: p(y | x, z)",
         "count": str(len(explanation.names)),
         "kinds": str(len(explanation.kinds)),
-        "accuracy": _accuracy(explanation, deviation),
+        "accuracy": _accuracy(explanation, table, deviation),
         "payload": content.replace("<", "\\u003c"),
         "style": "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in STYLES),
         "script": "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS),

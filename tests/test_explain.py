@@ -251,7 +251,14 @@ def test_a_logit_of_ten_thousand_and_a_cell_without_prior_are_encoded():
     np.testing.assert_allclose(decoded[:, 3], 1 / 3, rtol=1e-3)
 
 
-def test_the_deviation_that_the_page_states_is_measured():
+def test_a_table_that_fits_is_stored_as_it_is():
+    for method in ("CALM_EM", "CAM"):
+        table, _, deviation = encode(made_up(method))
+        assert table.values.dtype == np.float32 and deviation < 1e-7
+
+
+def test_the_deviation_that_the_page_states_is_measured(monkeypatch):
+    monkeypatch.setattr("explanation.page.EXACT_CELLS", 0)
     codes, prior, deviation = encode(made_up())
     true = made_up().output.log_p_y_given_xz[0].flatten(1).exp().numpy()
     errors = np.abs(codes.decode() - true) * prior

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from attribution import output_attribution
 from attribution.score_map import resize
 from explanation import gallery
-from explanation.encode import STATED_BOUND
+from explanation.encode import EXACT_CELLS, STATED_BOUND
 from explanation.kinds import sentence
 from explanation.maps import Explanation, Question
 from explanation.page import render
@@ -22,6 +23,12 @@ from tests.browser import browser
 from tests.explained import made_up, made_up_picture
 
 SIDE = 448  # of the page's canvas
+TEXT_BOXES = """
+return [...document.querySelectorAll("#ticks span")].filter((s) => getComputedStyle(s).visibility === "visible")
+  .map((span) => { const range = document.createRange(); range.selectNodeContents(span);
+    const { left, right } = range.getBoundingClientRect(); return { left, right }; });
+"""
+"""Where the visible numbers under the colour bar stand."""
 
 
 def true_map(explanation: Explanation, kind: str, question: Question) -> np.ndarray:
@@ -90,8 +97,11 @@ def no_complaint(driver) -> None:
     assert [entry["message"] for entry in driver.get_log("browser")] == []
 
 
+@pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("method", ["CALM_EM", "CAM"])
-def test_choosing_classes_and_maps_draws_python_s_maps(show, method):
+def test_choosing_classes_and_maps_draws_python_s_maps(show, method, exact, monkeypatch):
+    if not exact:
+        monkeypatch.setattr("explanation.page.EXACT_CELLS", 0)
     explanation = made_up(method)
     driver = show(render(explanation))
     click(driver, "#target-4")
@@ -104,10 +114,11 @@ def test_choosing_classes_and_maps_draws_python_s_maps(show, method):
         click(driver, f"#tabs button:nth-child({index + 1})")
         expected = true_map(explanation, kind, question)
         largest = np.abs(expected).max()
-        if kind == "counterfactual":  # a difference: the bound is that of its two maps
+        if kind == "counterfactual" and not exact:  # a difference: the bound is that of its two maps
             name = explanation.attribution
             largest = max(np.abs(true_map(explanation, name, Question(k, 0, (k,)))).max() for k in (4, 1))
-        assert np.abs(values(driver).reshape(7, 7) - expected).max() <= STATED_BOUND * largest, kind
+        bound = 1e-5 if exact else STATED_BOUND
+        assert np.abs(values(driver).reshape(7, 7) - expected).max() <= bound * largest, kind
         names = {"target": "Scarlet Tanager", "versus": "Indigo Bunting"}
         peak = expected.flat[np.abs(expected).argmax() if look.signed else expected.argmax()]
         subset = ["Lazuli Bunting", "Scarlet Tanager", "Sooty <Tern>"]
@@ -227,6 +238,11 @@ def test_a_thousand_classes_fit_and_nothing_is_fetched(show):
     no_complaint(driver)
 
 
+def test_the_largest_exact_table_fits_too():
+    explanation = made_up(num_classes=EXACT_CELLS // 28**2, side=28, picture=made_up_picture(900, 900))
+    assert '"values":' in (page := render(explanation)) and len(page.encode()) < 3_000_000
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(driver, tmp_path, dark):
     (tmp_path / "index.html").write_text(render(made_up()), encoding="utf-8")
@@ -237,6 +253,9 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(driver, tmp_path, da
     try:
         driver.get((tmp_path / "index.html").as_uri())
         assert driver.execute_script("return document.documentElement.scrollWidth") == 390
+        words = driver.execute_script(TEXT_BOXES)
+        assert len(words) == 3
+        assert all(b["left"] - a["right"] >= 4 for a, b in pairwise(words)), "numbers of the bar run together"
         paper = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         level = sum(map(int, re.findall(r"\d+", paper)[:3]))
         assert level < 120 if dark else level > 700

@@ -8,7 +8,8 @@ function bytesOf(base64) {
   return bytes;
 }
 
-function decodeTable({ codes, low, step, logarithmic }, cells) {
+function decodeTable({ values: exact, codes, low, step, logarithmic }, cells) {
+  if (exact) return new Float32Array(bytesOf(exact).buffer);
   const stored = new Uint16Array(bytesOf(codes).buffer);
   const values = new Float32Array(stored.length);
   for (let i = 0; i < stored.length; i++) {

@@ -34,7 +34,7 @@ const page = (() => {
     tab.querySelector("canvas").style.backgroundImage = `url(${byId("picture").querySelector("img").src})`;
     tab.title = `${kinds[name].title} (key ${index + 1})`;
     tab.querySelector("b").textContent = kinds[name].title;
-    tab.querySelector("small").textContent = kinds[name].formula;
+    tab.querySelector("small").textContent = kinds[name].formula.replace(/\([^)]*\)/g, (p) => p.replaceAll(" ", "\u00a0"));
     tab.addEventListener("click", () => change({ kind: name }));
     byId("tabs").append(tab);
     return tab;
