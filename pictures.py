@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -59,7 +60,7 @@ def save_map_sheet(path: str | Path, network: nn.Module, dataset, *, device: tor
     for position, (image, target, _) in enumerate(items):
         row, column = divmod(position, columns)
         rgb = to_rgb(image, network.mean, network.std)
-        name = short_name(dataset.class_names[target])
+        name = fill(short_name(dataset.class_names[target]), 27)
         axes[2 * row, column].imshow(rgb)
         axes[2 * row, column].set_title(f"{name}\np(y|x) = {p_y[position, target]:.2f}", fontsize=8)
         axes[2 * row + 1, column].imshow(overlay(rgb, scores[position]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -111,5 +112,5 @@ def _draw_row(
     own = images.images.records[images.indices[position]].target
     titles = [names[own], f"A: {a}", f"B: {b}", "A - B", f"true cue: {', '.join(PARTS[p] for p in pair.parts)}"]
     for axis, text in zip(row, titles):
-        axis.set_title(text, fontsize=6.5)
+        axis.set_title(fill(text, 38), fontsize=7)
         axis.set_axis_off()

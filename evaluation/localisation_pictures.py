@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import shorten
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +46,7 @@ def save_samples(path: str | Path, samples: Sequence[Sample], *, title: str) -> 
         image, heat = axes[2 * row, column], axes[2 * row + 1, column]
         rgb = np.full((*sample.score_map.shape, 3), 128, np.uint8) if sample.rgb is None else sample.rgb
         image.imshow(rgb)
-        image.set_title(shorten(sample.name, 34, placeholder="..."), fontsize=7)
+        image.set_title(fill(sample.name, 34), fontsize=7)
         heat.imshow(overlay(rgb, sample.score_map))
         for axis in (image, heat):
             _draw_truth(axis, sample)

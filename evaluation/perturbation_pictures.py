@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill as wrap
 
 import torch
 from matplotlib.figure import Figure
@@ -82,7 +83,7 @@ def save_samples(
         axis.set_axis_off()
     for row, (image, score, name) in enumerate(zip(images, scores, names, strict=True)):
         axes[row, 0].imshow(to_rgb(image, mean, std))
-        axes[row, 0].set_title(name, fontsize=7)
+        axes[row, 0].set_title(wrap(name, 22), fontsize=7)
         axes[row, 1].imshow(overlay(to_rgb(image, mean, std), score))
     for column, (label, erased) in enumerate([("map", images), *columns], start=1):
         for row, p_y in enumerate(probability(erased).tolist()):
