@@ -19,6 +19,8 @@ from explanation.palettes import DIVERGING, SEQUENTIAL
 PANELS = ("joint", "conditional", "saliency", "subset", "counterfactual")
 INK, SOFT = "#1d2127", "#636b76"
 SIDE = 448
+LINE = 0.17
+"""Height of a line of words under a panel, inches."""
 
 
 def enlarge(values: np.ndarray, size: int | tuple[int, int] = SIDE) -> np.ndarray:
@@ -87,7 +89,11 @@ def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str) -> N
     mark_cell(axis, explanation.picture, explanation.peak(name), values.shape)
     axis.set_title(f"{kind.title}   {kind.formula}", fontsize=9, color=INK, loc="left", pad=5)
     colour_bar(figure, axis, drawn, kind.unit)
-    _below(axis, 0.62, textwrap.fill(explanation.sentence(name), 42))
+    _below(axis, 0.62, _words(explanation, name))
+
+
+def _words(explanation: Explanation, name: str) -> str:
+    return textwrap.fill(explanation.sentence(name), 42)
 
 
 def _input_panel(axis: Axes, explanation: Explanation) -> None:
@@ -95,7 +101,8 @@ def _input_panel(axis: Axes, explanation: Explanation) -> None:
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     axis.set_title("Input", fontsize=9, color=INK, loc="left", pad=5)
-    top = [f"{explanation.names[index]}  {explanation.p_y[index]:.3f}" for index in explanation.ranking[:4]]
+    ranking = explanation.ranking[:4]
+    top = [f"{textwrap.shorten(explanation.names[k], 44, placeholder='…')}  {explanation.p_y[k]:.3f}" for k in ranking]
     _below(axis, 0.12, "\n".join(["p(y | x)", *top]))
 
 
@@ -121,17 +128,18 @@ def explain_figure(explanation: Explanation) -> Figure:
     """The input and its maps, a sentence under each; the title gives both classes and their probabilities."""
     panels = [name for name in explanation.kinds if name in PANELS or name.startswith("cam")]
     width, height = explanation.picture.size
-    figure, axes = panel_grid(len(panels) + 1, width / height)
+    lines = max(_words(explanation, name).count("\n") + 1 for name in panels)
+    figure, axes = panel_grid(len(panels) + 1, width / height, below=max(1.3, 0.7 + LINE * lines))
     _input_panel(axes[0], explanation)
     for axis, name in zip(axes[1:], panels, strict=True):
         _panel(figure, axis, explanation, name)
     question, p_y, names = explanation.question, explanation.p_y, explanation.names
-    title = " ".join(
-        [f"{names[question.target]} {p_y[question.target]:.3f}", "  rather than  ",
-         f"{names[question.versus]} {p_y[question.versus]:.3f}"]
-    )  # fmt: skip
-    tall = figure.get_figheight()
-    figure.text(0.5, 1 - 0.2 / tall, title, ha="center", va="top", fontsize=12.5, color=INK, fontweight="bold")
+    classes = [f"{names[k]} {p_y[k]:.3f}" for k in (question.target, question.versus)]
+    title = "   rather than   ".join(classes)
+    if len(title) > 80:
+        title = "\nrather than ".join(textwrap.fill(words, 90) for words in classes)
+    tall, rise = figure.get_figheight(), 0.2 * title.count("\n")
+    figure.text(0.5, 1 - (0.2 - rise) / tall, title, ha="center", va="top", fontsize=12.5, color=INK, fontweight="bold")
     caption = f"{explanation.image_id} · {explanation.model}"
     figure.text(0.5, 1 - 0.48 / tall, caption, ha="center", va="top", fontsize=8, color=SOFT)
     return figure

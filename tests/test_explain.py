@@ -1,11 +1,15 @@
 """explain.py: from the command line to the files, and the parts of ``explanation`` below the page."""
 
 import json
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 import errors
@@ -126,6 +130,25 @@ def test_a_broken_image_does_not_stop_the_gallery(checkpoints, picture, tmp_path
     assert len((out / "explanations.jsonl").read_text().splitlines()) == 2
 
 
+def test_an_interrupted_gallery_leaves_no_half_written_file(checkpoints, picture, tmp_path, monkeypatch):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(picture.read_bytes())
+    save, saved = Figure.savefig, []
+
+    def interrupted(figure, path, **options):
+        saved.append(path)
+        save(figure, path, **options)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Figure, "savefig", interrupted)
+    words = [str(folder), f"--load_checkpoint={checkpoints / 'CALM_EM'}", f"--out={out}"]
+    assert errors.run(lambda: explain.main(words)) == 130
+    assert {p.name for p in out.iterdir()} == {"a.html", "a.npz", "a.png"}
+
+
 def test_bad_input(checkpoints, picture, tmp_path, capsys):
     load = f"--load_checkpoint={checkpoints / 'CALM_EM'}"
     text = tmp_path / "notes.jpg"
@@ -210,6 +233,19 @@ def test_the_figure_has_a_panel_and_a_bar_in_real_units_for_each_map(method):
     for name in wanted:
         assert explanation.sentence(name) in texts
     assert f"Painted Bunting {explanation.p_y[0]:.3f}" in texts
+
+
+LONG = ["cougar, puma, catamount, mountain lion, painter, panther, Felis concolor", "Yellow_backed_Spotted_Thrush"]
+
+
+@pytest.mark.parametrize("method", ["CALM_EM", "CAM"])
+def test_long_names_neither_overlap_nor_leave_the_figure(method):
+    figure = explain_figure(replace(made_up(method), class_names=LONG * 3, question=Question(0, 1, (0, 1, 2))))
+    FigureCanvasAgg(figure).draw()
+    words = [*figure.texts, *(axis.title for axis in figure.axes), *(axis._left_title for axis in figure.axes)]
+    boxes = [text.get_window_extent() for text in words if text.get_text()]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
 
 
 def slow_maps(logits: np.ndarray, prior: np.ndarray, kind: str, k: int) -> np.ndarray:

@@ -1,0 +1,63 @@
+"""Pictures of maps: class names stay clear of each other."""
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+import pictures
+from evaluation import localisation_pictures, perturbation_pictures
+from tests.tiny_networks import tiny_network
+
+NAME = "Yellow_backed_Spotted_white_breasted_Thrush"
+SIZE = 32
+
+
+class Birds:
+    """Twelve grey images of classes with long names."""
+
+    class_names = (NAME, NAME, NAME)
+
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int, int]:
+        return torch.zeros(3, SIZE, SIZE), index % 3, index
+
+
+def draw_map_sheet(path) -> None:
+    pictures.save_map_sheet(path, tiny_network("CALM_EM"), Birds(), device=torch.device("cpu"))
+
+
+def draw_erased(path) -> None:
+    images, keys = torch.zeros(3, 3, SIZE, SIZE), torch.zeros(3, 4, dtype=torch.int64)
+    perturbation_pictures.save_samples(
+        path, images, torch.rand(3, 4, 4), keys, lambda erased: torch.ones(len(erased)), erase="zero",
+        percentages=(10, 50), mean=(0.5,) * 3, std=(0.2,) * 3, names=[NAME.replace("_", " ")] * 3,
+    )  # fmt: skip
+
+
+def draw_boxes(path) -> None:
+    score_map, box = np.ones((SIZE, SIZE), np.float32), np.array([2, 2, 20, 20])
+    sample = localisation_pictures.Sample(NAME.replace("_", " "), None, score_map, box[None], box, None)
+    localisation_pictures.save_samples(path, [sample] * 8, title="SynthBirds: joint")
+
+
+@pytest.mark.parametrize("draw", [draw_map_sheet, draw_erased, draw_boxes])
+def test_names_are_whole_and_apart(draw, tmp_path, monkeypatch):
+    drawn = SimpleNamespace()
+    for module in (pictures, localisation_pictures, perturbation_pictures):
+        monkeypatch.setattr(module, "save_figure", lambda figure, path: setattr(drawn, "figure", figure))
+    draw(tmp_path / "sheet.png")
+    FigureCanvasAgg(drawn.figure).draw()
+    titles = [axis.title for axis in drawn.figure.axes if axis.title.get_text()]
+    assert any("Spotted white breasted Thrush" in title.get_text().replace("\n", " ") for title in titles)
+    rows = {}
+    for title in titles:
+        rows.setdefault(round(title.get_window_extent().y0), []).append(title.get_window_extent())
+    for boxes in rows.values():
+        boxes.sort(key=lambda box: box.x0)
+        assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
