@@ -1,6 +1,5 @@
 """Checkpoints, ours and the released ones: find, read safely, turn into a network."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from errors import UserError
 from networks.build import build_network, canonical_architecture, canonical_method
 from networks.network import Network
 from networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
-from networks.zoo_files import NOTE_FILE, fetched_file
+from networks.zoo_files import fetched_file, read_note
 
 FILE_NAME = "last_checkpoint.pth.tar"
 FORMAT_VERSION = 1
@@ -145,9 +144,7 @@ def stated_config(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if content.get("config"):
         return {"architecture": content.get("architecture")} | dict(content["config"])
     stated = {"architecture": content["architecture"]} if isinstance(content.get("architecture"), str) else {}
-    note = path.parent / NOTE_FILE
-    recipe = json.loads(note.read_text())["recipe"] if note.is_file() else {}
-    return RELEASED | recipe | stated
+    return RELEASED | read_note(path.parent).get("recipe", {}) | stated
 
 
 def named_overrides(overrides: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Published weights by name: python -m networks.zoo list | fetch NAME."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import errors
 from networks.zoo_entries import ENTRIES, Entry
-from networks.zoo_files import NOTE_FILE, default_folder, entry_named, fetch
+from networks.zoo_files import default_folder, entry_named, fetch, read_note
 
 
 def commands(entry: Entry) -> list[str]:
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     path = fetch(args.name, folder=folder, address=args.address)
     entry = entry_named(args.name)
-    print(f"{entry.name}: {path} (sha256 {json.loads((path.parent / NOTE_FILE).read_text())['sha256']})")
+    print(f"{entry.name}: {path} (sha256 {read_note(path.parent)['sha256']})")
     if args.cache_dir:
         print(f"set CALM_HOME={folder} for the scripts to find it")
     print(f"published accuracy: {entry.accuracy} % ({entry.accuracy_source}); to use it:")

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from atomic import write_text
 from errors import UserError
@@ -56,7 +57,7 @@ def fetch(name: str, *, folder: Path | None = None, address: str | None = None) 
     note = target.parent / NOTE_FILE
     if target.is_file():  # also a file that the user put there by hand
         digest = sha256(target)
-        check_known_file(entry, target, note, digest)
+        check_known_file(entry, target, digest)
     else:
         try:
             digest = download(
@@ -72,8 +73,17 @@ def fetch(name: str, *, folder: Path | None = None, address: str | None = None) 
     return target
 
 
-def check_known_file(entry: Entry, target: Path, note: Path, digest: str) -> None:
+def read_note(folder: Path) -> dict[str, Any]:
+    """The note in a folder of a fetched file; empty where there is none."""
+    note = folder / NOTE_FILE
+    try:
+        return json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{note}: damaged, not JSON; delete it and fetch again") from error
+
+
+def check_known_file(entry: Entry, target: Path, digest: str) -> None:
     """Raise a ``UserError`` unless the hash is what is published, or what was recorded at the first fetch."""
-    recorded = json.loads(note.read_text())["sha256"] if note.is_file() else ""
+    recorded = read_note(target.parent).get("sha256", "")
     if not digest.startswith(entry.sha256_prefix) or not digest.startswith(recorded):
         raise UserError(f"{target}: damaged or changed since it was fetched (sha256 {digest[:8]}...); delete it")

@@ -97,7 +97,7 @@ def test_a_missing_compiler_is_one_sentence(monkeypatch):
         raise torch._dynamo.exc.TorchDynamoException("no working compiler\n\nmore\nlines")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    with pytest.raises(UserError, match="--compile.*no working compiler") as error:
+    with pytest.raises(UserError, match=r"--compile.*no working compiler") as error:
         compile_in_place(Tiny(), CPU)
     assert "\n" not in str(error.value)
 
@@ -105,8 +105,8 @@ def test_a_missing_compiler_is_one_sentence(monkeypatch):
 def test_compiling_keeps_output_and_names(monkeypatch):
     network, images = Tiny(), batches(1)[0][0]
     names, expected = list(network.state_dict()), network(images).log_p_y
-    compile_with = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda *args, **options: compile_with(*args, **{**options, "backend": "eager"}))
+    with_inductor = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, **_: with_inductor(function, backend="eager"))
     compile_in_place(network, CPU)
     torch.testing.assert_close(network(images).log_p_y, expected)
     assert list(network.state_dict()) == names

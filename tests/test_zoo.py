@@ -132,6 +132,13 @@ def test_a_changed_file_is_noticed(site, target):
         fetch(site)
 
 
+def test_a_damaged_note_is_one_sentence(site, target):
+    fetch(site)
+    target.with_name("source.json").write_text("{")
+    with pytest.raises(UserError, match=r"source.json: damaged"):
+        fetch(site)
+
+
 def test_missing_file_and_no_network_say_the_manual_way(site, target, capsys):
     assert errors.run(lambda: zoo.main(["fetch", NAME, "--address", f"{site.address}/nothing"])) == 2
     with socket.socket() as free:
