@@ -29,7 +29,7 @@ def read_score_map(path: str | Path, size: int) -> np.ndarray:
     """
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a damaged header also raises TypeError, OverflowError, MemoryError, TokenError ...
         raise UserError(f"{path} is not a .npy array: write it with numpy.save, without objects") from error
     if not isinstance(values, np.ndarray):
         raise UserError(f"{path} holds several arrays: write one map per file with numpy.save")
@@ -41,5 +41,5 @@ def read_score_map(path: str | Path, size: int) -> np.ndarray:
         raise UserError(f"{path} has NaN in {int(np.isnan(values).sum())} places: a score map lies in [0, 1]")
     low, high = values.min(), values.max()
     if low < 0 or high > 1:
-        raise UserError(f"{path} has values from {low:.6g} to {high:.6g}: a score map lies in [0, 1]")
+        raise UserError(f"{path} has values from {float(low)!r} to {float(high)!r}: a score map lies in [0, 1]")
     return values

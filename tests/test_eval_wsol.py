@@ -108,6 +108,12 @@ def test_either_file_name_is_found(tmp_path):
     assert results(tmp_path, "t")["metrics"]["MaxBoxAcc"] == 100.0
 
 
+def header(shape: str) -> bytes:
+    """The beginning of a .npy file that says it has this shape."""
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -119,6 +125,10 @@ def test_either_file_name_is_found(tmp_path):
         (np.full((224, 224), "a"), "not numbers"),
         (np.array([{}]), "is not a .npy array"),
         (b"\x93NUMPY", "is not a .npy array"),
+        (header("(9999999999999, 224)"), "is not a .npy array"),
+        (header("(99999999999999999999, 224)"), "is not a .npy array"),
+        (header("("), "is not a .npy array"),
+        (b"PK\x03\x04", "is not a .npy array"),
         (None, "is missing"),
     ],
 )
