@@ -26,16 +26,15 @@ def run(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        message, code = f"error: {error}", 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        message, code = "interrupted", 130
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         sys.stderr.close()
         return 0
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+        message, code = f"error: {error.filename}: {error.strerror}", 2
+    print(message, file=sys.stderr)  # after the exception is gone, since that ends the progress bars it held open
+    return code

@@ -1,6 +1,7 @@
 """Exit codes and whole files."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,21 @@ def test_a_user_error_is_one_line_and_code_2(capsys):
 
     assert errors.run(main) == 2
     assert capsys.readouterr().err == "error: --lr is missing\n"
+
+
+def test_a_progress_bar_ends_before_the_message(capsys):
+    def items():
+        try:
+            yield 1
+        finally:
+            print("bar erased", file=sys.stderr)
+
+    def main():
+        for _ in items():
+            raise errors.UserError("a.png is missing")
+
+    assert errors.run(main) == 2
+    assert capsys.readouterr().err == "bar erased\nerror: a.png is missing\n"
 
 
 def test_a_wrong_word_and_an_unreadable_file_are_one_line_too(capsys, tmp_path):
