@@ -103,6 +103,8 @@ def _validate(args: Munch) -> None:
         raise UserError("--momentum and --em_momentum should lie in [0, 1)")
     if not args.experiment_name.strip("/. "):
         raise UserError(f"--experiment_name={args.experiment_name}: should name a folder")
+    if "/" in (args.get("tag") or ""):
+        raise UserError(f"--tag={args.tag}: becomes part of a file's name, so it should have no '/'")
 
 
 def parse(argv: Sequence[str] | None, script: str) -> Munch:

@@ -40,7 +40,7 @@ def pairs_to_evaluate(root: Path, args, num_classes: int) -> list[ClassPair]:
     differs = differing_parts(root)
     if len(differs) != num_classes:
         raise UserError(f"{root} has attributes of {len(differs)} classes, but the network knows {num_classes}")
-    return chosen_pairs(args.class_pairs, differs) if args.class_pairs else class_pairs(differs)
+    return class_pairs(differs) if args.class_pairs is None else chosen_pairs(args.class_pairs, differs)
 
 
 def cue_images(dataset: ImageDataset, root: Path, args, classes: Sequence[int]) -> CueImages:

@@ -120,6 +120,11 @@ class Evaluation:
 
     def attribution_options(self, name: str, dataset: ImageDataset) -> dict[str, Any]:
         """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data."""
+        if canonical_name(name) == "counterfactual":
+            raise UserError(
+                "the attribution counterfactual compares two classes, and an evaluation explains one: choose joint, or "
+                "explain.py with --versus"
+            )
         options = {key: self.args[key] for key in _MAP_FLAGS} | {"seed": self.args.seed}
         if "subset" in canonical_name(name):
             wnids = read_wnids(self.args.data_root) if self.args.dataset_name == "TinyImageNet" else None

@@ -84,6 +84,12 @@ def test_mistakes_are_one_sentence(words, said):
     assert "\n" not in str(error.value)
 
 
+def test_a_tag_is_part_of_a_file_name():
+    assert config.parse(["--tag=joint, large"], "eval_wsol").tag == "joint, large"
+    with pytest.raises(UserError, match="no '/'"):
+        config.parse(["--tag=../x"], "eval_wsol")
+
+
 @pytest.mark.parametrize(
     ("text", "said"), [
         ("epocs: 1", "'epochs'"), ("lr: [", "YAML"), ("- 1", "mapping"), ("lr: x", "--lr"), ("epochs:", "no value"),

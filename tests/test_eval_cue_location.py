@@ -133,7 +133,8 @@ def test_two_processes_equal_one(birds, tmp_path):
     [
         (["--dataset_name=TinyImageNet"], "cue localisation takes CUB or SynthBirds"),
         (["--class_pairs=1-9"], "two classes from 1 to 4"),
-        (["--score_map_process=counterfactual"], "versus"),
+        (["--class_pairs="], "two classes from 1 to 4"),
+        (["--score_map_process=counterfactual"], "choose joint"),
         (["--score_map_process=joit"], "joint"),
     ],
 )
