@@ -23,6 +23,7 @@ from data_loaders.cub_annotations import annotations_folder
 from data_loaders.cub_cues import PARTS, class_pairs, differing_parts
 from data_loaders.cub_part_maps import ExactParts
 from data_loaders.images import read_rgb
+from data_loaders.metadata import Record
 from data_loaders.synthbirds_classes import siblings
 from errors import UserError
 from explanation.contrast import BASELINES, Contrast, contrast_figure, counterfactual_map
@@ -71,12 +72,19 @@ def load(args: Munch, checkpoint: str) -> tuple[Network, Munch]:
     return network, run
 
 
+def shows_all(record: Record, *, margin: int = 4) -> bool:
+    """Whether the whole object is in the picture, ``margin`` pixels from its edges."""
+    (x0, y0, x1, y1), (width, height) = record.boxes[0], record.size
+    return min(x0, y0) >= margin and x1 < width - margin and y1 < height - margin
+
+
 def figure3(args: Munch) -> None:
     """Attribution, conditional, saliency, subset (the class's family) and counterfactual of one image."""
     network, run = load(args, args.load_checkpoint[0])
     dataset = runs.evaluation_dataset(run, network, "test")
     correct = correct_images([network], dataset, next(network.parameters()).device)
-    index = int(np.random.default_rng(args.seed).choice(correct))
+    whole = [index for index in correct if shows_all(dataset.records[index])]
+    index = int(np.random.default_rng(args.seed).choice(whole or correct))
     target = dataset.records[index].target
     family = siblings(target, network.num_classes)
     supersets = {target: sorted([target, *family])}
@@ -84,7 +92,7 @@ def figure3(args: Munch) -> None:
     explainer = Explainer(network, run.crop_size, dataset.class_names, supersets, model)
     first = explainer(dataset.image_path(index), Ask(target=target))
     rival = max(family, key=lambda sibling: first.p_y[sibling]) if family else None
-    save_figure(strip_figure(explainer(dataset.image_path(index), Ask(target=target, versus=rival))), args.out, dpi=200)
+    save_figure(strip_figure(explainer(dataset.image_path(index), Ask(target=target, versus=rival))), args.out, dpi=300)
 
 
 def columns(loaded: Sequence[tuple[Network, Munch]]) -> dict[str, tuple[Network, str]]:
@@ -117,7 +125,7 @@ def figure4(args: Munch) -> None:
         }
         picture: Image.Image = read_rgb(dataset.image_path(index))
         rows.append(Contrast(picture, pair.mask(parts), *names, [PARTS[part] for part in pair.parts], maps))
-    save_figure(contrast_figure(rows), args.out, dpi=200)
+    save_figure(contrast_figure(rows), args.out, dpi=300)
 
 
 FIGURES = {"figure3": figure3, "figure4": figure4}

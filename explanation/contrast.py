@@ -57,7 +57,7 @@ def average_precision(values: np.ndarray, cue: np.ndarray) -> float:
     return 100 * exact_curve(PixelScores(scores[None], torch.from_numpy(cue)[None])).average_precision
 
 
-def contrast_figure(rows: Sequence[Contrast], *, width: float = 1.25) -> Figure:
+def contrast_figure(rows: Sequence[Contrast], *, width: float = 0.75) -> Figure:
     """A row per picture: input, true cue, then each method's map, red for A, blue for B, white where they agree.
 
     Each map is scaled by its own largest value; its average precision stands in its corner.
@@ -67,8 +67,8 @@ def contrast_figure(rows: Sequence[Contrast], *, width: float = 1.25) -> Figure:
         width: of a panel, inches.
     """
     methods = list(rows[0].maps)
-    columns, gap, top, words = 2 + len(methods), 0.05, 0.42, 0.36
-    full_width, full_height = columns * (width + gap) + gap, top + len(rows) * (width + words) + 0.3
+    columns, gap, top, words = 2 + len(methods), 0.03, 0.3, 0.22
+    full_width, full_height = columns * (width + gap) + gap, top + len(rows) * (width + words) + 0.26
     figure = Figure(figsize=(full_width, full_height), facecolor="white")
     for index, row in enumerate(rows):
         bottom = full_height - top - (index + 1) * width - index * words
@@ -85,15 +85,15 @@ def contrast_figure(rows: Sequence[Contrast], *, width: float = 1.25) -> Figure:
             else:
                 _draw(axis, row, row.maps[name])
             if index == 0:
-                axis.set_title(name, fontsize=8, color=INK, pad=4)
+                axis.set_title(name.replace(" ", "\n"), fontsize=6.5, color=INK, pad=2.5, linespacing=0.9)
         parts = " and ".join(part for part in (", ".join(row.parts[:-1]), row.parts[-1]) if part)
         text = f"A  {row.class_a}     B  {row.class_b}     differ in {parts}"
-        figure.text(gap / full_width, (bottom - 0.06) / full_height, text, fontsize=7.5, color=INK, va="top")
+        figure.text(gap / full_width, (bottom - 0.035) / full_height, text, fontsize=6, color=INK, va="top")
     legend = (
-        "Counterfactual maps s(A) − s(B): red speaks for A, blue for B, white for neither; each map scaled by its own "
-        "largest value. Outline: the true cue. Number: average precision of |s(A) − s(B)|, %."
+        "s(A) − s(B): red speaks for A, blue for B, white for neither; each map scaled by its own largest value.\n"
+        "Outline: the true cue. Number: average precision of |s(A) − s(B)| for the cue in this picture, in percent."
     )
-    figure.text(gap / full_width, 0.1 / full_height, legend, fontsize=7, color=SOFT, va="bottom")
+    figure.text(gap / full_width, 0.04 / full_height, legend, fontsize=6, color=SOFT, va="bottom")
     return figure
 
 
@@ -106,7 +106,7 @@ def _draw(axis, row: Contrast, values: np.ndarray) -> None:
     axis.imshow(pale, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto")
     drawn = enlarge(values, size)
     axis.imshow(drawn, cmap=DIVERGING, vmin=-high, vmax=high, alpha=0.85, extent=extent, aspect="auto")
-    axis.contour(row.cue, levels=[0.5], colors=INK, linewidths=0.6, extent=(0, size[1], 0, size[0]))
+    axis.contour(row.cue, levels=[0.5], colors=INK, linewidths=0.5, extent=(0, size[1], 0, size[0]))
     text = f"{average_precision(values, row.cue):.0f}"
-    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-    axis.text(0.96, 0.04, text, transform=axis.transAxes, ha="right", va="bottom", fontsize=7.5, color=INK, bbox=box)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+    axis.text(0.96, 0.04, text, transform=axis.transAxes, ha="right", va="bottom", fontsize=6, color=INK, bbox=box)

@@ -35,16 +35,19 @@ def grey(picture: Image.Image, side: int = SIDE) -> np.ndarray:
     return 0.12 + 0.88 * np.asarray(small, dtype=np.float32) / 255
 
 
-def draw_map(axis: Axes, picture: Image.Image, values: np.ndarray, *, signed: bool, opacity: float = 0.65):
+def draw_map(
+    axis: Axes, picture: Image.Image, values: np.ndarray, *, signed: bool, opacity: float = 0.65,
+    high: float | None = None,
+):  # fmt: skip
     """Draw a map [h,w] over its picture; returns the image, for a colour bar.
 
     A signed map is red above zero, blue below and white at zero, to the same extent on both sides; others start at
-    zero, or at their minimum where they are scores below zero.
+    zero, or at their minimum where they are scores below zero. ``high`` ends the scale in place of the largest value.
     """
     width, height = picture.size
     extent = (0, width, height, 0)
     axis.imshow(grey(picture), cmap="gray", vmin=0, vmax=1, extent=extent)
-    high = float(np.abs(values).max() if signed else values.max())
+    high = float(np.abs(values).max() if signed else values.max()) if high is None else high
     low = -high if signed else min(0.0, float(values.min()))
     limits = {"vmin": low, "vmax": high if high > low else low + 1}
     palette = DIVERGING if signed else SEQUENTIAL
