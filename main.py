@@ -13,14 +13,22 @@ import distributed
 import errors
 import pictures
 from attribution import resolve_name
-from data_loaders import synthbirds
 from data_loaders.datasets import build_dataset, build_loader, count_classes
 from distributed import Process
 from engine import NonFiniteLoss, predict, train_one_epoch
 from errors import UserError
 from metrics import Accuracy, reduce
 from networks.network import Network
-from runs import BEST, LAST, evaluation_dataset, evaluation_loader, restore, run_folder, write_results
+from runs import (
+    BEST,
+    LAST,
+    draw_missing_birds,
+    evaluation_dataset,
+    evaluation_loader,
+    restore,
+    run_folder,
+    write_results,
+)
 from training import Training, build_training, loss_of
 from training_run import Run, create_run, refuse_reuse, stored_run
 
@@ -142,9 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.seed = distributed.gather(random.SystemRandom().randrange(2**31))[0]
     elif process.device.type == "cuda":
         torch.backends.cudnn.deterministic = True
-    if args.dataset_name == "SynthBirds" and distributed.is_main():
-        synthbirds.ensure(args.data_root, args.metadata_root)
-    distributed.barrier()
+    draw_missing_birds(args)
     train(args, process) if args.is_train else evaluate(args, process)
     distributed.finish()
 

@@ -23,6 +23,7 @@ from atomic import write_text
 from attribution import GRADIENT_MAPS, build_attribution, canonical_name, output_attribution, resolve_name
 from attribution.score_map import smooth
 from attribution.supersets import supersets_of
+from data_loaders import synthbirds
 from data_loaders.classes import read_wnids
 from data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from engine import Prediction, autocast, compile_in_place
@@ -159,6 +160,13 @@ class Evaluation:
         return path
 
 
+def draw_missing_birds(args: Munch) -> None:
+    """SynthBirds is made where it is asked for and missing."""
+    if args.dataset_name == synthbirds.NAME and distributed.is_main():
+        synthbirds.ensure(args.data_root, args.metadata_root)
+    distributed.barrier()
+
+
 def evaluation_dataset(
     args: Munch, network: Network | None, split: str, *, need_images: bool = True
 ) -> ImageDataset:
@@ -218,5 +226,6 @@ def start_evaluation(argv: Sequence[str] | None, name: str, *, needs_network: bo
         network, checkpoint = restore(args, process.device)
         if args.score_map_process is None:
             args.score_map_process = config.default_score_map(args.attribution_method)
+    draw_missing_birds(args)
     named = "experiment_name" in args.given or checkpoint is None
     return Evaluation(name, args, process, run_folder(args) if named else checkpoint.parent, network, checkpoint)

@@ -45,7 +45,7 @@ def unreadable(path: Path, error: Exception, *, listed: str | None = None) -> Us
     """One sentence for a file that is missing or damaged."""
     if isinstance(error, FileNotFoundError):
         return UserError(f"{_listed(listed)}{path} does not exist: complete the data set or check the folder")
-    return UserError(f"{_listed(listed)}{path} cannot be read as an image ({error}): fetch it again")
+    return UserError(f"{_listed(listed)}{path} cannot be read as an image ({error}): is it one, and whole?")
 
 
 def _listed(listed: str | None) -> str:

@@ -1,5 +1,6 @@
 """Figure 4 of the paper: why class A and not B, by every method, beside the true cue."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ def contrast_figure(rows: Sequence[Contrast], *, width: float = 0.75) -> Figure:
             else:
                 _draw(axis, row, row.maps[name])
             if index == 0:
-                axis.set_title(name.replace(" ", "\n"), fontsize=6.5, color=INK, pad=2.5, linespacing=0.9)
+                axis.set_title(textwrap.fill(name, 12), fontsize=6.5, color=INK, pad=2.5, linespacing=0.9)
         parts = " and ".join(part for part in (", ".join(row.parts[:-1]), row.parts[-1]) if part)
         text = f"A  {row.class_a}     B  {row.class_b}     differ in {parts}"
         figure.text(gap / full_width, (bottom - 0.035) / full_height, text, fontsize=6, color=INK, va="top")

@@ -83,3 +83,11 @@ def test_mistakes_are_one_sentence(checkpoint, words, said):
     with pytest.raises(UserError, match=said) as error:
         runs.start_evaluation(argv, "wsol")
     assert "\n" not in str(error.value)
+
+
+def test_synthbirds_alone_is_drawn_where_it_is_missing(monkeypatch):
+    asked = []
+    monkeypatch.setattr(runs.synthbirds, "ensure", lambda *roots: asked.append(roots))
+    for name in ("CUB", "SynthBirds"):
+        runs.draw_missing_birds(Munch(dataset_name=name, data_root="d", metadata_root="m"))
+    assert asked == [("d", "m")]
