@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from munch import Munch
 
 import runs
 from config import parse
