@@ -92,7 +92,7 @@ def figure3(args: Munch) -> None:
     explainer = Explainer(network, run.crop_size, dataset.class_names, supersets, model)
     first = explainer(dataset.image_path(index), Ask(target=target))
     rival = max(family, key=lambda sibling: first.p_y[sibling]) if family else None
-    save_figure(strip_figure(explainer(dataset.image_path(index), Ask(target=target, versus=rival))), args.out, dpi=300)
+    save_figure(strip_figure(explainer(dataset.image_path(index), Ask(target=target, versus=rival))), args.out, dpi=200)
 
 
 def columns(loaded: Sequence[tuple[Network, Munch]]) -> dict[str, tuple[Network, str]]:
@@ -125,7 +125,7 @@ def figure4(args: Munch) -> None:
         }
         picture: Image.Image = read_rgb(dataset.image_path(index))
         rows.append(Contrast(picture, pair.mask(parts), *names, [PARTS[part] for part in pair.parts], maps))
-    save_figure(contrast_figure(rows), args.out, dpi=300)
+    save_figure(contrast_figure(rows), args.out, dpi=200)
 
 
 FIGURES = {"figure3": figure3, "figure4": figure4}
