@@ -178,7 +178,7 @@ def draw_curves(table: Table) -> Figure:
         axis.set(title=dataset, xlabel="k, % of the pixels erased", xticks=shares, xlim=(0, 100))
         axis.spines[["top", "right"]].set_visible(False)
         if drawn:
-            axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.17))
+            axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.24))
     axes[0].set_ylim(bottom=0)  # after the last panel: a limit that is set no longer grows with the data
     axes[0].set_ylabel("R$_k$, lower is better")
     return figure
