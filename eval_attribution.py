@@ -5,7 +5,6 @@ python eval_attribution.py --load_checkpoint=save/cam/,save/calm/ --attributions
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -20,10 +19,9 @@ from engine import autocast, predict
 from errors import UserError
 from evaluation.attribution_metrics import COLUMNS, Means, Wins
 from evaluation.faithfulness import judge
-from evaluation.localisation_truth import TruthReader
 from evaluation.regions import region_of
+from evaluation_run import Evaluation, start_evaluation
 from metrics import reduce
-from runs import Evaluation, start_evaluation
 
 Values = dict[str, Tensor]
 """Column -> one number per image; "index" -> which images of the data set they are."""
@@ -59,17 +57,6 @@ def attributions_of(evaluation: Evaluation) -> list[str]:
     return names
 
 
-def truth_reader(evaluation: Evaluation, dataset: ImageDataset) -> TruthReader:
-    """(data set, index) -> boxes and masks, in pixels of the maps."""
-    args = evaluation.args
-    reader = TruthReader(
-        args.dataset_name, args.crop_size, Path(args.data_root), Path(args.mask_root),
-        Path(args.metadata_root) / args.dataset_name / "test" / "localization.txt",
-    )  # fmt: skip
-    reader.check(dataset)
-    return reader
-
-
 def probability_of(evaluation: Evaluation, classes: Tensor) -> Callable[[Tensor], Tensor]:
     """Images [B,3,H,W] -> p(y|x) of ``classes`` [B]."""
 
@@ -83,7 +70,7 @@ def probability_of(evaluation: Evaluation, classes: Tensor) -> Callable[[Tensor]
 def judge_checkpoint(evaluation: Evaluation) -> Judged:
     """Run every attribution on this process's images."""
     args, device, dataset = evaluation.args, evaluation.device, evaluation.dataset()
-    truth_of = truth_reader(evaluation, dataset)
+    truth_of = evaluation.truths(dataset)
     makers = {name: evaluation.raw_maps(name, dataset) for name in attributions_of(evaluation)}
     parts: dict[str, list[Values]] = {name: [] for name in makers}
     title = f"{evaluation.checkpoint.parent.name}: {len(makers)} attributions"

@@ -32,7 +32,7 @@ from evaluation.cue_localisation import (
     summarise,
 )
 from evaluation.cue_pictures import save_curves, save_samples
-from runs import Evaluation, start_evaluation
+from evaluation_run import Evaluation, start_evaluation
 
 
 def pairs_to_evaluate(root: Path, args, num_classes: int) -> list[ClassPair]:

@@ -17,8 +17,8 @@ from distributed import is_main, print0
 from engine import Prediction, autocast, predict
 from evaluation.perturbation import PERCENTAGES, image_keys, remove_and_classify
 from evaluation.perturbation_pictures import save_curves, save_samples, spread
+from evaluation_run import Evaluation, start_evaluation
 from metrics import PerturbationRatio, reduce
-from runs import Evaluation, start_evaluation
 
 SAMPLES = 6
 """Images in the picture."""

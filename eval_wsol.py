@@ -23,9 +23,9 @@ from errors import UserError
 from evaluation.localisation import TOP_IOU, Localisation, Scorer, found_box, ranks_of, score_all
 from evaluation.localisation_pictures import Sample, save_precision_recall, save_samples
 from evaluation.localisation_truth import TruthReader
+from evaluation_run import Evaluation, start_evaluation
 from metrics import reduce
 from pictures import to_rgb
-from runs import Evaluation, start_evaluation
 
 SAMPLES = 8
 """Images in the picture."""
@@ -151,11 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if evaluation.network is None and args.scoremap_root is None:
         raise UserError("--load_checkpoint is missing: name a run folder or a file, or give --scoremap_root")
     dataset = evaluation.dataset(need_images=args.scoremap_root is None)
-    truth_of = TruthReader(
-        args.dataset_name, args.crop_size, Path(args.data_root), Path(args.mask_root),
-        Path(args.metadata_root) / args.dataset_name / "test" / "localization.txt",
-    )  # fmt: skip
-    truth_of.check(dataset)
+    truth_of = evaluation.truths(dataset)
     if truth_of.has_boxes and TOP_IOU not in args.iou_thresholds:
         print0(f"notice: MaxBoxAcc, Top1Loc and Top5Loc need {TOP_IOU} among --iou_thresholds; they are left out")
     scorer = Scorer(args.cam_curve_interval, tuple(args.iou_thresholds), args.crop_size)

@@ -11,10 +11,10 @@ LEVELS = [
     {"engine", "attribution", "wsol_eval"},
     {"pictures", "explanation", "training"},
     {"runs", "evaluation"},
-    {"training_run", "tables"},
+    {"training_run", "evaluation_run", "tables"},
 ]
 PACKAGES = ("networks", "data_loaders", "attribution", "wsol_eval", "explanation", "evaluation", "tables")
-SEES_CONFIG = {"config", "runs", "training", "training_run", "tables"}
+SEES_CONFIG = {"config", "runs", "training", "training_run", "evaluation_run", "tables"}
 SCRIPTS = {"main", "explain", "make_tables", "make_figures"}
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from munch import Munch
 
+import evaluation_run
 import runs
 from config import parse
 from errors import UserError
@@ -29,7 +30,7 @@ def checkpoint(tmp_path):
 
 
 def start(checkpoint, *words, name="wsol"):
-    return runs.start_evaluation([f"--load_checkpoint={checkpoint}/", *words], name)
+    return evaluation_run.start_evaluation([f"--load_checkpoint={checkpoint}/", *words], name)
 
 
 def test_the_run_folder_is_enough(checkpoint, capsys):
@@ -58,7 +59,7 @@ def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
 
 
 def test_a_checkpoint_is_looked_for_under_save_root(checkpoint, tmp_path):
-    evaluation = runs.start_evaluation(["--load_checkpoint=x/", f"--save_root={tmp_path / 'save'}"], "wsol")
+    evaluation = evaluation_run.start_evaluation(["--load_checkpoint=x/", f"--save_root={tmp_path / 'save'}"], "wsol")
     assert evaluation.checkpoint == checkpoint / runs.LAST
 
 
@@ -82,7 +83,7 @@ def test_a_label_beyond_the_network_s_classes_is_one_sentence(tmp_path):
 def test_mistakes_are_one_sentence(checkpoint, words, said):
     argv = words if not words or "load" in words[0] else [f"--load_checkpoint={checkpoint}", *words]
     with pytest.raises(UserError, match=said) as error:
-        runs.start_evaluation(argv, "wsol")
+        evaluation_run.start_evaluation(argv, "wsol")
     assert "\n" not in str(error.value)
 
 
