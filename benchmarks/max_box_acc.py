@@ -4,18 +4,12 @@ Prints one JSON object: seconds per map and the ratio, for smooth maps, maps of 
 compared and must be equal at every threshold.
 """
 
-import argparse
-import json
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import cv2
+import measure
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from wsol_eval.boxes import even_thresholds
 from wsol_eval.hits import MULTI, box_hits
@@ -60,49 +54,42 @@ def blobs_map(seed: int) -> np.ndarray:
     return (values - values.min()) / (values.max() - values.min())
 
 
-def timed(function: Callable, repeats: int) -> tuple[np.ndarray, float]:
-    """Result and least seconds of ``repeats`` calls."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        seconds.append(time.perf_counter() - start)
-    return result, min(seconds)
+def both_ways(score_map: np.ndarray, repeats: int) -> tuple[float, float, bool]:
+    """Median seconds of the plain way and of ours, and whether they agree."""
+    thresholds = even_thresholds(0.001)
+    found: dict[str, np.ndarray] = {}
+    seconds = measure.compare(
+        {
+            "plain": lambda: found.update(plain=plain_hits(score_map, thresholds)),
+            "ours": lambda: found.update(ours=box_hits(score_map, BOXES, thresholds, IOUS)[MULTI]),
+        },
+        repeats=repeats,
+    )
+    return seconds["plain"], seconds["ours"], bool((found["plain"] == found["ours"]).all())
 
 
 def compare(maps: list[np.ndarray], repeats: int) -> dict[str, float | bool]:
     """Mean seconds per map of both ways and their ratio."""
-    thresholds = even_thresholds(0.001)
-    plain_seconds, seconds, equal = 0.0, 0.0, True
-    for score_map in maps:
-        expected, plain = timed(lambda score_map=score_map: plain_hits(score_map, thresholds), repeats)
-        hits, ours = timed(lambda score_map=score_map: box_hits(score_map, BOXES, thresholds, IOUS), repeats + 2)
-        plain_seconds, seconds = plain_seconds + plain, seconds + ours
-        equal &= bool((hits[MULTI] == expected).all())
+    plain, ours, equal = zip(*(both_ways(score_map, repeats) for score_map in maps))
     return {
-        "plain_s": round(plain_seconds / len(maps), 4),
-        "ours_s": round(seconds / len(maps), 5),
-        "ratio": round(plain_seconds / seconds, 1),
-        "equal": equal,
+        "plain_s": round(sum(plain) / len(maps), 4),
+        "ours_s": round(sum(ours) / len(maps), 5),
+        "ratio": round(sum(plain) / sum(ours), 1),
+        "equal": all(equal),
     }
 
 
 def main() -> int:
     """Run, print, and return 1 where a count differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--maps", type=int, default=5, help="number of maps of each kind; noise takes one")
-    maps = parser.parse_args().maps
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    result = {
-        "benchmark": "max_box_acc_v2",
-        "thresholds": 1000,
-        "smooth": compare([smooth_map(seed) for seed in range(maps)], repeats=3),
-        "blobs": compare([blobs_map(seed) for seed in range(maps)], repeats=3),
+    kinds = {
+        "smooth": compare([smooth_map(seed) for seed in range(5)], repeats=5),
+        "blobs": compare([blobs_map(seed) for seed in range(5)], repeats=5),
         "noise": compare([np.random.default_rng(0).random((SIZE, SIZE))], repeats=1),
     }
-    print(json.dumps(result))
-    return 0 if all(result[kind]["equal"] for kind in ("smooth", "blobs", "noise")) else 1
+    measure.report("max_box_acc_v2", thresholds=1000, **kinds)
+    return 0 if all(kind["equal"] for kind in kinds.values()) else 1
 
 
 if __name__ == "__main__":

@@ -1,32 +1,22 @@
-"""explain.py: from the command line to the files, and the parts of ``explanation`` below the page."""
+"""explain.py: from the command line to the files."""
 
 import json
-from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 import errors
 import explain
 from attribution import build_attribution
-from data_loaders.classes import display_name
 from data_loaders.transforms import to_tensor
-from errors import UserError, run
-from explanation.encode import STATED_BOUND, encode_conditional, log2_conditional
-from explanation.figure import explain_figure
-from explanation.kinds import CALM_KINDS, sentence, subset_in_words, value_in_words
-from explanation.maps import Question
-from explanation.page import encode
-from explanation.palettes import DIVERGING, table
-from explanation.questions import Ask, find_class, find_classes
+from errors import run
+from explanation.kinds import CALM_KINDS
 from networks import build_network, load_network
-from tests.explained import made_up, made_up_picture
+from tests.explained import made_up_picture
 
 SIZE = 48
 NAMES = ["001.Painted_Bunting", "002.Indigo_Bunting", "003.Summer_Tanager", "004.Least_Tern"]
@@ -176,128 +166,3 @@ def test_extreme_sizes(checkpoints, tmp_path, size):
     assert line["peak"]["box"][2] <= size[0]
     assert (out / "index.html").stat().st_size < 500_000
     assert Image.open(out / "flat.png").size[0] < 2000
-
-
-def test_classes_are_found_by_name_and_index():
-    assert find_class("3", NAMES, flag="--target") == 3
-    assert find_class("002.Indigo_Bunting", NAMES, flag="--target") == 1
-    assert find_class("LEAST tern", NAMES, flag="--target") == 3
-    assert find_classes("1, least tern,1", NAMES, flag="--subset") == (1, 3)
-    assert find_classes("tench, Tinca tinca", ["goldfish", "tench, Tinca tinca"], flag="--subset") == (1,)
-    with pytest.raises(UserError, match=r"one of \[0, 1\]"):
-        find_class("CRANE", ["crane", "Crane"], flag="--target")
-
-
-def test_an_open_question_is_settled_by_the_image():
-    supersets = {0: [0, 1], 1: [0, 1], 2: [2]}
-    assert Ask().of([2, 0, 1], supersets) == Question(2, 0, (2,))
-    assert Ask(target=0).of([2, 0, 1], supersets) == Question(0, 2, (0, 1))
-    assert Ask(target=0, versus=1, subset=(2,)).of([2, 0, 1], supersets) == Question(0, 1, (2,))
-
-
-def test_words():
-    kind = CALM_KINDS["counterfactual"]
-    words = {"target": "Tern", "versus": "Gull", "subset": []}
-    assert sentence(kind, 0.31, **words) == "Here the cue speaks for Tern rather than Gull, by a probability of 0.31."
-    assert "for Gull rather than Tern, by a probability of 0.25" in sentence(kind, -0.25, **words)
-    assert sentence(CALM_KINDS["joint"], 0.3141, **words) == "The cue for Tern was here with probability 0.31."
-    assert [value_in_words(v, "probability") for v in (0.0, 0.5, 0.00012, 0.999)] == [
-        "less than 0.0001", "0.5", "0.00012", "more than 0.99",
-    ]  # fmt: skip
-    assert value_in_words(-12.345, "class score") == "-12.3"
-    assert [subset_in_words(list(names)) for names in ("", "A", "AB", "ABC", "ABCD")] == [
-        "no class", "A", "A or B", "A, B or C", "one of 4 classes",
-    ]  # fmt: skip
-    assert [display_name(n) for n in [NAMES[0], "n01.x", "a_b"]] == ["Painted Bunting", "n01.x", "a b"]
-
-
-def test_the_diverging_palette_is_white_at_zero_and_red_above():
-    colours = table(DIVERGING).astype(int)
-    assert colours[len(colours) // 2].tolist() == [255, 255, 255]
-    above, below = colours[len(colours) // 2 + 1 :], colours[: len(colours) // 2]
-    assert (above[:, 0] > above[:, 2]).all() and (below[:, 2] > below[:, 0]).all()
-
-
-@pytest.mark.parametrize("method", ["CALM_EM", "CAM"])
-def test_the_figure_has_a_panel_and_a_bar_in_real_units_for_each_map(method):
-    explanation = made_up(method)
-    figure = explain_figure(explanation)
-    wanted = [name for name in explanation.kinds if name != "posterior"]
-    assert len(figure.axes) == 1 + 2 * len(wanted)
-    drawn = [axis.images[-1] for axis in figure.axes[1:] if len(axis.images) == 2]
-    for name, image in zip(wanted, drawn, strict=True):
-        values = explanation.maps[name]
-        high = np.abs(values).max() if explanation.kinds[name].signed else values.max()
-        assert image.norm.vmax == pytest.approx(high)
-    texts = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
-    for name in wanted:
-        assert explanation.sentence(name) in texts
-    assert f"Painted Bunting {explanation.p_y[0]:.3f}" in texts
-
-
-LONG = ["cougar, puma, catamount, mountain lion, painter, panther, Felis concolor", "Yellow_backed_Spotted_Thrush"]
-
-
-@pytest.mark.parametrize("method", ["CALM_EM", "CAM"])
-def test_long_names_neither_overlap_nor_leave_the_figure(method):
-    figure = explain_figure(replace(made_up(method), class_names=LONG * 3, question=Question(0, 1, (0, 1, 2))))
-    FigureCanvasAgg(figure).draw()
-    words = [*figure.texts, *(axis.title for axis in figure.axes), *(axis._left_title for axis in figure.axes)]
-    boxes = [text.get_window_extent() for text in words if text.get_text()]
-    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
-    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
-
-
-def slow_maps(logits: np.ndarray, prior: np.ndarray, kind: str, k: int) -> np.ndarray:
-    """[K,Z] float64 logits and p(z|x) [Z] -> one map [Z], by the definitions."""
-    conditional = np.exp(logits - logits.max(axis=0)) / np.exp(logits - logits.max(axis=0)).sum(axis=0)
-    joint = conditional * prior
-    return {"conditional": conditional[k], "joint": joint[k], "posterior": joint[k] / joint[k].sum()}[kind]
-
-
-@pytest.mark.parametrize("spread", [1.0, 40.0])
-def test_every_map_from_the_table_is_within_the_stated_bound(spread):
-    """Also where prior and conditional disagree by many orders of magnitude."""
-    rng = np.random.default_rng(0)
-    logits, heights = spread * rng.standard_normal((30, 49)), spread * rng.standard_normal(49)
-    prior = np.exp(heights - heights.max()) / np.exp(heights - heights.max()).sum()
-    decoded = encode_conditional(log2_conditional(logits), prior).decode()
-    joint = decoded * prior
-    tiny = np.finfo(np.float32).tiny
-    for k in range(30):
-        ours = {"conditional": decoded[k], "joint": joint[k], "posterior": joint[k] / joint[k].sum()}
-        for kind, values in ours.items():
-            expected = slow_maps(logits, prior, kind, k)
-            if expected.max() > tiny / prior.min():
-                assert np.abs(values - expected).max() <= STATED_BOUND * expected.max(), (kind, k)
-    subset = slow_maps(logits, prior, "joint", slice(0, 20)).sum(axis=0)
-    assert np.abs(joint[:20].sum(axis=0) - subset).max() <= STATED_BOUND * subset.max()
-    difference = slow_maps(logits, prior, "joint", 0) - slow_maps(logits, prior, "joint", 1)
-    bound = STATED_BOUND * max(slow_maps(logits, prior, "joint", k).max() for k in (0, 1))
-    assert np.abs(joint[0] - joint[1] - difference).max() <= bound
-
-
-def test_a_logit_of_ten_thousand_and_a_cell_without_prior_are_encoded():
-    logits = np.zeros((3, 4))
-    logits[0, 0], logits[1, 1] = 1e4, -1e4
-    prior = np.array([0.5, 0.25, 0.25, 0.0])
-    decoded = encode_conditional(log2_conditional(logits), prior).decode()
-    np.testing.assert_allclose(decoded[:, 0], [1, 0, 0])
-    np.testing.assert_allclose(decoded[:, 1], [0.5, 0, 0.5], rtol=1e-3)
-    np.testing.assert_allclose(decoded[:, 3], 1 / 3, rtol=1e-3)
-
-
-def test_a_table_that_fits_is_stored_as_it_is():
-    for method in ("CALM_EM", "CAM"):
-        table, _, deviation = encode(made_up(method))
-        assert table.values.dtype == np.float32 and deviation < 1e-7
-
-
-def test_the_deviation_that_the_page_states_is_measured(monkeypatch):
-    monkeypatch.setattr("explanation.page.EXACT_CELLS", 0)
-    codes, prior, deviation = encode(made_up())
-    true = made_up().output.log_p_y_given_xz[0].flatten(1).exp().numpy()
-    errors = np.abs(codes.decode() - true) * prior
-    assert (errors.max(axis=1) / (true * prior).max(axis=1)).max() <= deviation * 1.01 < STATED_BOUND
-    _, none, deviation = encode(made_up("CAM"))
-    assert none is None and 0 < deviation < 1e-4

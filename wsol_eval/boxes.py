@@ -34,10 +34,15 @@ def as_score_map(score_map: Tensor | ArrayLike) -> np.ndarray:
 
 def grey_map(score_map: Tensor | ArrayLike) -> np.ndarray:
     """Score map [H,W] in [0,1] -> uint8 [H,W], 255 times the score, truncated."""
+    return (fine_grey_map(score_map) >> 8).astype(np.uint8)
+
+
+def fine_grey_map(score_map: Tensor | ArrayLike) -> np.ndarray:
+    """Score map [H,W] in [0,1] -> uint16 [H,W], 256 steps to a grey level, truncated: the high byte is the grey."""
     values = as_score_map(score_map)
     if values.ndim != 2:
         raise ValueError(f"a score map has two dimensions, not shape {values.shape}")
-    return (values * 255).astype(np.uint8)
+    return (values * 255 * 256).astype(np.uint16)
 
 
 def grey_levels(grey: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -66,14 +71,6 @@ def matches(boxes: np.ndarray, truth: np.ndarray, ious: Sequence[int]) -> np.nda
     shared = intersections(boxes, truth)
     union = areas(boxes)[:, None] + areas(truth) - shared
     return (100 * shared[..., None] >= union[..., None] * np.asarray(ious)).any(axis=1)
-
-
-def can_match(boxes: np.ndarray, truth: np.ndarray, iou: int) -> np.ndarray:
-    """Whether each box [n,4] covers ``iou`` percent of some true box [m,4], bool [n].
-
-    No box within one that does not can reach this IoU: it shares no more with the truth, and the union is no less.
-    """
-    return (100 * intersections(boxes, truth) >= iou * areas(truth)).any(axis=1)
 
 
 def intersections(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:

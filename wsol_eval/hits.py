@@ -1,9 +1,8 @@
 """At which thresholds a score map localises its object with a box.
 
 A map has at most 256 grey levels and a mask changes only where a level is taken, so a thousand thresholds ask for a
-few hundred masks at most. Masks without a box that could reach the lowest IoU level are passed over where that is
-known in advance, and a mask of one contour has the box of its pixels; of the rest, those with few contours are traced,
-and those with hundreds (noise) are labelled, which gives all boxes at once.
+few hundred masks at most. Their parts and holes, and so the boxes of all contours, come from two component trees, of
+the map and of the map upside down. Contours are traced only where some box hits and the largest is not known.
 """
 
 from collections.abc import Sequence
@@ -13,23 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wsol_eval.boxes import as_score_map, can_match, grey_levels, grey_map, matches
-from wsol_eval.contours import (
-    NOTHING,
-    as_boxes,
-    contour_bounds,
-    contours_above,
-    extents,
-    gap_boxes,
-    histogram,
-    index_of_largest,
-    largest_box,
-    part_boxes,
-)
+from wsol_eval.boxes import as_score_map, fine_grey_map, grey_levels, matches
+from wsol_eval.contours import hole_boxes, largest_box, may_have_holes, outer_boxes
 
-CROWDED = 600  # contours from which labelling is faster than tracing
-LOOK_EVERY = 16  # traced masks between two looks at whether the rest can be left out
+GREYS = 256
 SINGLE, MULTI = 0, 1
+NO_CONTOUR = np.zeros((1, 4), np.int64)
+"""The box of a mask without a contour."""
 
 
 def box_hits(
@@ -50,71 +39,28 @@ def box_hits(
     if truth.ndim != 2 or truth.shape[0] == 0 or truth.shape[1] != 4:
         raise ValueError(f"true boxes have shape [n,4] with n above 0, not {list(truth.shape)}")
     values = as_score_map(score_map)
-    grey = grey_map(values)
+    heights = fine_grey_map(values)
+    grey = (heights >> 8).astype(np.uint8)
+    if not grey.any():
+        return np.tile(matches(NO_CONTOUR, truth, ious)[..., None], (2, 1, len(thresholds)))
     levels = grey_levels(grey, thresholds)
-    not_above = np.cumsum(histogram(grey))
+    not_above = np.cumsum(cv2.calcHist([grey], [0], None, [GREYS], [0, GREYS]))
     _, first, mask_of = np.unique(not_above[levels], return_index=True, return_inverse=True)
     levels = levels[first]  # one per different mask, ascending
-    within = extents(grey, levels)
-    useful = can_match(within, truth, min(ious))
-    bounds = contour_bounds(values, grey)[levels]
-    alone, crowded = bounds == 1, bounds > CROWDED
+    ranks = cv2.LUT(grey, np.searchsorted(levels, np.arange(GREYS)).astype(np.uint8))  # in how many masks a pixel is
     hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
-    hits[alone] = matches(within[alone], truth, ious)[:, None]
-    for chosen, count in ((useful & ~alone & ~crowded, _traced_hits), (useful & crowded, _labelled_hits)):
-        if chosen.any():
-            hits[chosen] = count(grey, levels[chosen], within[chosen], truth, ious)
+
+    sides = (truth[:, 2:] - truth[:, :2] + 1).min(axis=0)
+    width, height = (-(-min(ious) * sides // 100)).tolist()  # with less, a box does not cover enough of the truth
+    number, mask, boxes = outer_boxes(heights, ranks, len(levels), least_size=(width, height))
+    reached = matches(boxes, truth, ious)
+    np.logical_or.at(hits[:, MULTI], mask, reached)
+    alone = number[mask] == 1
+    hits[mask[alone], SINGLE] = reached[alone]
+    unsure = np.unique(mask[reached.any(axis=1) & ~alone])
+    largest = [largest_box(grey, level) for level in levels[unsure].tolist()]
+    hits[unsure, SINGLE] = matches(np.concatenate([*largest, NO_CONTOUR])[:-1], truth, ious)
+    if may_have_holes(values):
+        mask, boxes = hole_boxes(heights, ranks, len(levels), least_size=(width, height))
+        np.logical_or.at(hits[:, MULTI], mask, matches(boxes, truth, ious))
     return hits[mask_of].transpose(1, 2, 0)
-
-
-def _traced_hits(
-    grey: np.ndarray, levels: np.ndarray, within: np.ndarray, truth: np.ndarray, ious: Sequence[int]
-) -> np.ndarray:
-    """Hits of masks with few contours, bool [len(levels), 2, len(ious)].
-
-    Contours lie within those of lower levels, so once none covers enough of the truth, no later one does.
-    """
-    contours, corners, starts = [], [], []
-    for index, (level, (x0, y0, x1, y1)) in enumerate(zip(levels.tolist(), within.tolist())):
-        contours.append(contours_above(grey[y0 : y1 + 1, x0 : x1 + 1], level, offset=(x0, y0)))
-        starts.append(len(corners))
-        corners += [cv2.boundingRect(contour) for contour in contours[-1]] or [NOTHING]
-        if (
-            index % LOOK_EVERY == 0
-            and not can_match(as_boxes(corners[starts[-1] :], grey.shape), truth, min(ious)).any()
-        ):
-            break
-    matched = matches(as_boxes(corners, grey.shape), truth, ious)
-    hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
-    hits[: len(starts), MULTI] = np.logical_or.reduceat(matched, starts)
-    for index in np.flatnonzero(hits[:, MULTI].any(axis=1)):
-        hits[index, SINGLE] = matched[starts[index] + index_of_largest(contours[index])]
-    return hits
-
-
-def _labelled_hits(
-    grey: np.ndarray, levels: np.ndarray, within: np.ndarray, truth: np.ndarray, ious: Sequence[int]
-) -> np.ndarray:
-    """The same of masks with many contours; the largest is looked for only where some contour hits.
-
-    Parts only shrink as the level rises, and gaps as it falls; the box of a hole lies within that of the part around
-    it. So holes are looked for only from the highest level with a part that covers enough of the truth downwards.
-    """
-    hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
-    least, covered = min(ious), 0
-    for index, level in enumerate(levels.tolist()):
-        boxes = part_boxes(grey, level)
-        boxes = boxes[can_match(boxes, truth, least)]
-        if not len(boxes):
-            break
-        hits[index, MULTI] = matches(boxes, truth, ious).any(axis=0)
-        covered = index + 1
-    for index in reversed(range(covered)):
-        boxes, is_hole = gap_boxes(grey, int(levels[index]))
-        wide = can_match(boxes, truth, least)
-        if not wide.any():
-            break
-        hits[index, MULTI] |= matches(boxes[wide & is_hole], truth, ious).any(axis=0)
-    for index in np.flatnonzero(hits[:, MULTI].any(axis=1)):
-        hits[index, SINGLE] = matches(largest_box(grey, int(levels[index])), truth, ious)[0]
-    return hits
