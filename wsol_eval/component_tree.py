@@ -45,10 +45,11 @@ def parts_of_masks(
     basins, number = numbered(ways_up(heights, steps, KERNELS[neighbours]), ranks.ravel())
     reach = reaches(basins.reshape(ranks.shape)[1:-1, 1:-1], ranks[1:-1, 1:-1], number, masks)
     alone_from = join(reach, *passes(basins, ranks.ravel(), steps))
-    is_part = (reach[2] <= 0) & (np.arange(masks) >= alone_from[:, None])
-    large = (1 - reach[0] - reach[2] >= least_size[0]) & (1 - reach[1] - reach[3] >= least_size[1])
+    is_part = (reach[:, 2] <= 0) & (np.arange(masks, dtype=np.int16) >= alone_from[:, None])
+    minus_size = reach[:, :2] + reach[:, 2:]  # from the last column to the first, from the last row to the first
+    large = (minus_size[:, 0] <= 1 - least_size[0]) & (minus_size[:, 1] <= 1 - least_size[1])
     mask, basin = np.nonzero((is_part & large).T)
-    return Parts(is_part.sum(axis=0), mask, reach[:, basin, mask].T * np.array([1, 1, -1, -1]))
+    return Parts(is_part.sum(axis=0), mask, reach[basin, :, mask] * np.array([1, 1, -1, -1]))
 
 
 def ways_up(heights: np.ndarray, steps: tuple[int, ...], kernel: np.ndarray) -> np.ndarray:
@@ -84,21 +85,23 @@ def numbered(peaks: np.ndarray, ranks: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def reaches(basins: np.ndarray, ranks: np.ndarray, number: int, masks: int) -> np.ndarray:
-    """What each mask holds of each basin: least x, least y, least -x, least -y, int [4, basins, masks].
+    """What each mask holds of each basin: least x, least y, least -x, least -y, int [basins, 4, masks].
 
     Where it holds nothing, numbers above all of those.
     """
     height, width = ranks.shape
-    reach = np.full((4, number * (masks + 1)), max(height, width), np.min_scalar_type(-max(height, width) - 1))
+    row = masks + 1  # one place per rank, from the highest to 0, which is in no mask
+    reach = np.full(number * 4 * row, max(height, width), np.min_scalar_type(-max(height, width) - 1))
     rows, columns = (np.arange(size, dtype=reach.dtype) for size in (height, width))
     rows, columns = rows.repeat(width), columns.repeat(height)
-    cell = (basins + 1) * (masks + 1) - 1 - ranks  # basin by basin, the highest rank first
-    by_row, by_column = cell.ravel(), cell.T.ravel()
+    place = basins * (4 * row) + (masks - ranks)
+    by_row, by_column = place.ravel(), place.T.ravel()
     # Of several values for one place the last one stays, that of the outermost pixel.
-    reach[0][by_column[::-1]], reach[2][by_column] = columns[::-1], -columns
-    reach[1][by_row[::-1]], reach[3][by_row] = rows[::-1], -rows
-    reach = reach.reshape(4, number, masks + 1)[:, :, :masks]  # rank 0 is in no mask
-    return np.minimum.accumulate(reach, axis=2)[:, :, ::-1]
+    reach[by_column[::-1]], reach[2 * row :][by_column] = columns[::-1], -columns
+    reach[row:][by_row[::-1]], reach[3 * row :][by_row] = rows[::-1], -rows
+    reach = reach.reshape(number, 4, row)
+    np.minimum.accumulate(reach, axis=2, out=reach)
+    return reach[:, :, masks - 1 :: -1]
 
 
 def passes(basins: np.ndarray, ranks: np.ndarray, steps: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,10 +124,10 @@ def join(reach: np.ndarray, one: np.ndarray, other: np.ndarray, rank: np.ndarray
     """Let each part's reach be that of all its basins, in the place of one of them; in place.
 
     Returns:
-        The first mask in which a basin still has a part of its own, int64 [basins].
+        The first mask in which a basin still has a part of its own, int16 [basins].
     """
-    leader = list(range(reach.shape[1]))
-    alone_from = np.zeros(len(leader), np.intp)
+    leader = list(range(len(reach)))
+    alone_from = np.zeros(len(reach), np.int16)
 
     def leader_of(basin: int) -> int:
         while leader[basin] != basin:
@@ -135,5 +138,5 @@ def join(reach: np.ndarray, one: np.ndarray, other: np.ndarray, rank: np.ndarray
         a, b = leader_of(a), leader_of(b)
         if a != b:
             leader[b], alone_from[b] = a, height
-            np.minimum(reach[:, a, :height], reach[:, b, :height], out=reach[:, a, :height])
+            np.minimum(reach[a, :, :height], reach[b, :, :height], out=reach[a, :, :height])
     return alone_from
