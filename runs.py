@@ -99,6 +99,12 @@ def evaluation_dataset(
             f"{dataset.image_list.parent} has label {highest}, but the network's {network.num_classes} classes end at "
             f"{network.num_classes - 1}: was it trained on these classes of {args.dataset_name}?"
         )
+    known = len(dataset.class_names)
+    if network is not None and network.num_classes > known:
+        distributed.print0(
+            f"notice: the network has {network.num_classes} classes, {args.dataset_name} has {known}: "
+            "was it trained on another data set?"
+        )
     return dataset
 
 

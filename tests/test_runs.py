@@ -63,6 +63,15 @@ def test_a_checkpoint_is_looked_for_under_save_root(checkpoint, tmp_path):
     assert evaluation.checkpoint == checkpoint / runs.LAST
 
 
+def test_classes_of_the_network_beyond_those_of_the_data_are_noticed(tmp_path, capsys):
+    tiny_cub(tmp_path, "test")
+    args = parse([f"--data_root={tmp_path / 'dataset'}", f"--metadata_root={tmp_path / 'metadata'}"], "main")
+    runs.evaluation_dataset(args, build_network("resnet18", "CAM", 200), "test")
+    assert "notice" not in capsys.readouterr().out
+    runs.evaluation_dataset(args, build_network("resnet18", "CAM", 201), "test")
+    assert "notice: the network has 201 classes, CUB has 200" in capsys.readouterr().out
+
+
 def test_a_label_beyond_the_network_s_classes_is_one_sentence(tmp_path):
     tiny_cub(tmp_path, "test")
     args = parse([f"--data_root={tmp_path / 'dataset'}", f"--metadata_root={tmp_path / 'metadata'}"], "main")
