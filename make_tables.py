@@ -1,6 +1,6 @@
 """Write the paper's tables and figures, filled with the results of run folders.
 
-python make_tables.py save/SynthBirds_CAM_seed*/ save/SynthBirds_CALM_EM_seed*/ --out docs/results
+python make_tables.py save/*/ --out tables/
 """
 
 import sys
@@ -23,18 +23,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
     parser = errors.Parser(prog="make_tables.py", description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", help="run folders; without any, the published numbers alone")
-    parser.add_argument("--out", help="folder of the tables [docs/results; to be named where no runs are]")
+    parser.add_argument("--out", required=True, help="folder of the tables")
     parser.add_argument("--only", nargs="+", choices=list(published), metavar="TABLE", help=", ".join(published))
     args = parser.parse_args(argv)
-    if not args.runs and args.out is None:
-        raise UserError("no run folders given: name some, or --out for the published numbers alone")
     missing = [run for run in args.runs if not Path(run).is_dir()]
     if missing:
         raise UserError(f"{missing[0]}: no such run folder")
     results = read_results(args.runs)
     for key in args.only or published:
         table = build_table(key, published[key], results)
-        paths = write_table(table, args.out or "docs/results")
+        paths = write_table(table, args.out)
         print(as_markdown(table).split("\nCommands")[0])
         print("written: " + ", ".join(map(str, paths)) + "\n")
 

@@ -1,0 +1,76 @@
+"""The command lines that give a number again, or for the first time; they name no place of the machine they ran on."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from config import flags_of
+from flags import GROUPS
+from networks.checkpoint import CHECKPOINT_KEYS
+from tables.settings import PLACES, idle_flags
+
+RECIPES = Path(__file__).resolve().parent.parent / "configs"
+_OF_MAPS = {flag.name for flag in GROUPS["attribution maps"]}
+
+
+def commands_of(
+    trained: Mapping[str, Any], flags: Mapping[str, Any], *, evaluation: str, attribution: str | None
+) -> tuple[str, ...]:
+    """Training first, where its flags are known; then the evaluation, without what the checkpoint says itself."""
+    training = (flags_line("main", trained, leave_out=_OF_MAPS),) if trained else ()
+    if evaluation == "accuracy" and flags.get("is_train"):
+        return training
+    said = {key for key in CHECKPOINT_KEYS if trained and trained.get(key) == flags.get(key)}
+    said |= idle_flags(flags, evaluation, flags["attribution_method"], attribution)
+    if trained:
+        flags = {**flags, "load_checkpoint": f"save/{trained['experiment_name']}/"}
+    script = "main" if evaluation == "accuracy" else f"eval_{evaluation}"
+    return (*training, flags_line(script, flags, leave_out=said))
+
+
+def flags_line(script: str, values: Mapping[str, Any], *, leave_out: set[str]) -> str:
+    """The command line that gives a script ``values``, without places and defaults."""
+    words = [f"python {script}.py"]
+    for name, flag in flags_of(script).items():
+        value = values.get(name, flag.default)
+        if value is None or value == flag.default or name in leave_out | PLACES:
+            continue
+        many = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else None
+        words.append(f"--{name} {many}" if many else f"--{name}={shlex.quote(str(value))}")
+    return " ".join(words)
+
+
+def recipe_commands(
+    dataset: str, method: str, evaluation: str, attribution: str | None, trunks: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """How to get a number that was not run: the recipe in configs/ where there is one, and the evaluation.
+
+    With ``trunks`` the number is the mean over them, and each is trained and evaluated.
+    """
+    commands: list[str] = []
+    for trunk in trunks or (None,):
+        name, training = _training_command(dataset, method, trunk)
+        commands.append(training)
+        if attribution is not None:
+            chosen = "attributions" if evaluation == "attribution" else "score_map_process"
+            tag = attribution.replace("+", "p")
+            commands.append(
+                f"python eval_{evaluation}.py --load_checkpoint=save/{name}/ --{chosen}={attribution} --tag={tag}"
+            )
+    return tuple(commands)
+
+
+def _training_command(dataset: str, method: str, trunk: str | None) -> tuple[str, str]:
+    """Experiment name and command: of the trunk's own recipe, else of the method's, with the trunk exchanged."""
+    name = f"{dataset}_{method}"
+    own = f"{name}_{trunk}"
+    if trunk is not None and (RECIPES / f"{own}.yaml").is_file():
+        return own, f"python main.py --config configs/{own}.yaml"
+    if (RECIPES / f"{name}.yaml").is_file():
+        training = f"python main.py --config configs/{name}.yaml"
+    else:
+        training = f"python main.py --experiment_name={name} --dataset={dataset} --attribution_method={method}"
+    if trunk is None or trunk == "resnet50":
+        return name, training
+    return own, f"{training} --architecture={trunk} --experiment_name={own}"

@@ -1,0 +1,83 @@
+"""Results that differ in nothing but the seed, and what the settings of several such groups have in common."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tables.run_results import Result
+
+_OF_A_TRUNK = {
+    "architecture", "use_bn", "inception_tap", "lr", "weight_decay", "epochs", "lr_decay_frequency", "batch_size",
+}  # fmt: skip
+"""Flags in which the recipes of several trunks may differ and still stand for one method."""
+
+
+@dataclass
+class Group:
+    """Results that differ in nothing but the seed."""
+
+    dataset: str
+    name: str
+    settings: dict[str, Any]
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def in_order(self) -> list[Result]:
+        """The results by seed; those of no known seed last."""
+        return sorted(self.results, key=lambda result: (result.seed is None, result.seed or 0))
+
+    def values(self, metric: str) -> tuple[float, ...]:
+        """The metric per seed, where it is known."""
+        found = (result.metrics.get(metric) for result in self.in_order)
+        return tuple(value for value in found if value is not None)
+
+
+def name_of(spec_rows: Sequence[Mapping[str, Any]], result: Result) -> str | None:
+    for spec in spec_rows:
+        if (spec.get("method"), spec.get("attribution")) == (result.method, result.attribution):
+            return spec["name"]
+    return None
+
+
+def grouped(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> list[Group]:
+    groups: dict[tuple, Group] = {}
+    for result in results:
+        name = name_of(spec_rows, result)
+        key = (result.dataset, name, repr(sorted(result.settings.items())))
+        groups.setdefault(key, Group(result.dataset, name, result.settings)).results.append(result)
+    return list(groups.values())
+
+
+def means_over(trunks: Sequence[str], groups: Sequence[Group]) -> list[Group]:
+    """For every row that was run with each of ``trunks`` once: a further one, the mean over them per common seed."""
+    families: dict[tuple, list[Group]] = {}
+    for group in groups:
+        rest = {key: value for key, value in group.settings.items() if key not in _OF_A_TRUNK}
+        families.setdefault((group.dataset, group.name, repr(sorted(rest.items()))), []).append(group)
+    means = []
+    for members in families.values():
+        members = [group for group in members if group.settings.get("architecture") in trunks]
+        if sorted(group.settings["architecture"] for group in members) != sorted(trunks):
+            continue
+        settings = common_settings(members) | {"architecture": "mean of " + ", ".join(trunks)}
+        by_seed = [{result.seed: result for result in group.results} for group in members]
+        results = [mean_of([each[seed] for each in by_seed], settings) for seed in set.intersection(*map(set, by_seed))]
+        if results:
+            means.append(Group(members[0].dataset, members[0].name, settings, results))
+    return means
+
+
+def common_settings(groups: Sequence[Group]) -> dict[str, Any]:
+    """The settings that all groups have, with the same value."""
+    first, *others = [group.settings for group in groups] or [{}]
+    missing = object()
+    return {key: value for key, value in first.items() if all(o.get(key, missing) == value for o in others)}
+
+
+def mean_of(results: Sequence[Result], settings: Mapping[str, Any]) -> Result:
+    """The mean of every metric that all ``results`` have, under new settings."""
+    names = [name for name in results[0].metrics if all(r.metrics.get(name) is not None for r in results)]
+    means = {name: statistics.fmean(result.metrics[name] for result in results) for name in names}
+    commands = tuple(command for result in results for command in result.commands)
+    return replace(results[0], settings=settings, metrics=means, commands=commands, checkpoint=None)
