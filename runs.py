@@ -78,8 +78,11 @@ def write_results(
 
 
 def draw_missing_birds(args: Munch) -> None:
-    """SynthBirds is made where it is asked for and missing."""
+    """SynthBirds is made where it is asked for and missing, with a notice."""
     if args.dataset_name == synthbirds.NAME and distributed.is_main():
+        for flag in ("data_root", "metadata_root"):
+            if not (Path(args[flag]) / synthbirds.NAME).exists():
+                print(f"notice: --{flag}={args[flag]} has no {synthbirds.NAME}: it is drawn there", flush=True)
         synthbirds.ensure(args.data_root, args.metadata_root)
     distributed.barrier()
 

@@ -89,6 +89,8 @@ def _numbered_names(path: Path) -> list[str]:
         if number != str(expected) or not name:
             raise fault(path, expected, f"expected '{expected} <class name>' but found {line!r}")
         names.append(name.strip())
+    if not names:
+        raise UserError(f"{path} lists no class")
     return names
 
 

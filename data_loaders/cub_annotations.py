@@ -64,6 +64,8 @@ def read_attribute_names(root: Path) -> list[str]:
     if path is None:
         raise UserError(f"{root / 'attributes/attributes.txt'} is missing: it comes with CUB's annotations")
     numbers = _numbered(path)
+    if not numbers:
+        raise UserError(f"{path} is empty: it comes with CUB's annotations")
     if sorted(numbers.values()) != list(range(1, len(numbers) + 1)):
         raise UserError(f"{path}: the attributes should be numbered from 1 to {len(numbers)}, each once")
     return sorted(numbers, key=lambda name: numbers[name])
@@ -72,7 +74,7 @@ def read_attribute_names(root: Path) -> list[str]:
 def read_class_attributes(root: Path, num_attributes: int) -> np.ndarray:
     """Which attributes a class has: bool [K, attributes], true where at least 50 % of its images were marked so."""
     path = root / "attributes" / "class_attribute_labels_continuous.txt"
-    return _numbers(path, num_attributes, "a percentage for each attribute") >= 50
+    return _numbers(path, num_attributes, "a percentage for each attribute of attributes.txt") >= 50
 
 
 def read_keypoints(root: Path, image_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

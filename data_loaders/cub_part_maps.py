@@ -67,15 +67,15 @@ def nearest_parts(points: Sequence[tuple[int, int, int]], size: int) -> np.ndarr
     return parts
 
 
-def _open_mask(path: Path) -> Image.Image:
+def _open_mask(path: Path, advice: str) -> Image.Image:
     try:
-        mask = Image.open(path)
-        mask.load()
+        with Image.open(path) as mask:
+            mask.load()
+            return mask
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: unpack CUB's segmentations or add --mask_to_segmentation=False") from error
+        raise UserError(f"{path} is missing: {advice}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise unreadable(path, error) from error
-    return mask
 
 
 class PartMaps(Protocol):
@@ -110,7 +110,8 @@ class KeypointParts:
         parts = nearest_parts(points, self._size)
         if self._inside_bird:
             shape = (self._size, self._size)
-            bird = _open_mask(self._masks[index]).convert("L").resize(shape, Image.Resampling.BICUBIC)
+            mask = _open_mask(self._masks[index], "unpack the segmentations or add --mask_to_segmentation=False")
+            bird = mask.convert("L").resize(shape, Image.Resampling.BICUBIC)
             parts[np.asarray(bird) == 0] = NO_PART
         return parts, np.isin(range(len(PARTS)), [part for part, _, _ in points])
 
@@ -133,7 +134,8 @@ class ExactParts:
         self._size = size
 
     def __call__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        mask = _open_mask(self._masks[index]).resize((self._size, self._size), Image.Resampling.NEAREST)
+        mask = _open_mask(self._masks[index], "have SynthBirds made again or take --cue_masks=keypoints")
+        mask = mask.resize((self._size, self._size), Image.Resampling.NEAREST)
         values = np.asarray(mask)
         parts = np.where((values > 0) & (values <= len(PARTS)), values - 1, NO_PART).astype(np.uint8)
         return parts, np.isin(range(len(PARTS)), parts)

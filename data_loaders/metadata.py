@@ -125,7 +125,7 @@ def _read_labels(path: Path, known: Container[str] | None, num_classes: int | No
             raise fault(path, number, f"{image_id} is listed twice")
         (label,) = integers(path, number, (word,))
         if label < 0 or (num_classes is not None and label >= num_classes):
-            classes = "from 0 on" if num_classes is None else f"0 to {num_classes - 1}"
+            classes = "from 0 on" if num_classes is None else f"0 to {num_classes - 1} by the data set's own list"
             raise fault(path, number, f"label {label} is outside the classes, {classes}")
         labels[image_id] = label
     return labels

@@ -10,6 +10,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_type_hints
 
@@ -69,6 +70,7 @@ def _folders(data_root: str | Path, metadata_root: str | Path) -> tuple[Path, Pa
 def ensure(data_root: str | Path, metadata_root: str | Path, *, workers: int = 0, **options) -> Path:
     """Generate SynthBirds where it is missing and keep it where it is there; returns its folder.
 
+    Where only the pictures or only the metadata are missing, these are made to fit the others, which stay as they are.
     Options (fields of Options) that are not given are not compared, and have their defaults where it is generated.
     Raises UserError where what is there was made with other options, or by something else.
     """
@@ -83,10 +85,13 @@ def ensure(data_root: str | Path, metadata_root: str | Path, *, workers: int = 0
             if found.get(name) != value and not (name == "interventions" and not value):
                 raise UserError(f"{folder} was made with {name} {found.get(name)}, not {value}: remove it, or make it "
                                 "again with `python -m data_loaders.synthbirds --overwrite`")  # fmt: skip
-    if made[0] is None or made[0] != made[1]:
+    if None not in made and made[0] != made[1]:
+        raise UserError(f"{folders[0]} and {folders[1]} were made with different options: remove one of them")
+    if None in made:
         found = next((found for found in made if found), {})
         known = {name: value for name, value in found.items() if name in Options._fields}
-        generate(data_root, metadata_root, workers=workers, **(known | options))
+        missing = [folder for folder, found in zip(folders, made) if found is None]
+        _write(folders, missing, Options(**(known | options)), workers)
     return folders[0]
 
 
@@ -103,6 +108,12 @@ def generate(data_root: str | Path, metadata_root: str | Path, *, workers: int =
     folders = _folders(data_root, metadata_root)
     for folder in folders:
         _made_with(folder)
+    _write(folders, folders, chosen, workers)
+    return folders[0]
+
+
+def _write(folders: Sequence[Path], wanted: Sequence[Path], chosen: Options, workers: int) -> None:
+    """Draw everything beside its place; then those of ``folders`` (pictures, metadata) that are ``wanted`` move in."""
     parts = [folder.with_name(f".{NAME}.{os.getpid()}") for folder in folders]
     try:
         for part in parts:
@@ -113,13 +124,13 @@ def generate(data_root: str | Path, metadata_root: str | Path, *, workers: int =
         description = yaml.safe_dump({"format": FORMAT, **chosen._asdict()}, sort_keys=False)
         for part, folder in zip(parts, folders):
             (part / MARKER).write_text(description, encoding="utf-8")
-            if folder.exists():
-                shutil.rmtree(folder)
-            part.rename(folder)
+            if folder in wanted:
+                if folder.exists():
+                    shutil.rmtree(folder)
+                part.rename(folder)
     finally:
         for part in parts:
             shutil.rmtree(part, ignore_errors=True)
-    return folders[0]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -22,7 +22,7 @@ def read_tensors(path: Path, device: str | torch.device = "cpu") -> Any:
         UserError: missing, truncated or foreign file, or one whose pickle asks for other objects or for code.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     try:
         with warnings.catch_warnings():  # about the pickle's protocol: of no use to somebody with a damaged file
             warnings.simplefilter("ignore", UserWarning)

@@ -73,7 +73,7 @@ def _read_file(path: Path) -> list[Result]:
         named = _metrics_of(content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a results file of this project ({type(error).__name__}: {error})") from error
-    trained = _training_flags(folder) if folder else {}
+    trained = _training_flags(folder, given=path.parent.parent) if folder else {}
     if not trained and evaluation == "accuracy" and flags.get("is_train"):
         trained = flags
     return [
@@ -103,10 +103,15 @@ def _metrics_of(content: Mapping[str, Any]) -> dict[str | None, dict[str, float 
     return {name: dict(metrics) for name, metrics in named.items()}
 
 
-def _training_flags(folder: Path) -> dict[str, Any]:
-    """config.yaml of a run; empty where there is none, as beside a published checkpoint."""
-    path = folder / "config.yaml"
-    if not path.is_file():
+def _training_flags(folder: Path, *, given: Path) -> dict[str, Any]:
+    """config.yaml of a run; empty, with a notice, where there is none, as beside a published checkpoint.
+
+    It lies in the checkpoint's ``folder`` or, where that was moved, in the folder of the same name that was ``given``.
+    """
+    places = [folder, *([given] if given.name == folder.name else [])]
+    path = next((place / "config.yaml" for place in places if (place / "config.yaml").is_file()), None)
+    if path is None:
+        print(f"notice: {folder} has no config.yaml, so the training behind {given} is not known")
         return {}
     try:
         return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})

@@ -89,6 +89,13 @@ def test_all_grey_levels_at_a_thousand_thresholds():
     )
 
 
+def test_a_map_with_more_pixels_than_float32_counts():
+    score_map = np.zeros((4098, 4101), np.float32)
+    score_map[10, 10:12] = 1, 0.5
+    found = box_hits(score_map, [[10, 10, 11, 11]], even_thresholds(0.1), (100,))
+    assert found[0, 0].tolist() == [False] * 5 + [True] * 5
+
+
 def test_noise_of_full_size_equals_the_plain_version():
     rng = np.random.default_rng(5)
     score_map, truth = rng.random((224, 224)), [[0, 0, 223, 223], [100, 100, 104, 104], [30, 40, 150, 170]]

@@ -96,9 +96,10 @@ def test_mistakes_are_one_sentence(checkpoint, words, said):
     assert "\n" not in str(error.value)
 
 
-def test_synthbirds_alone_is_drawn_where_it_is_missing(monkeypatch):
+def test_synthbirds_alone_is_drawn_where_it_is_missing(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(runs.synthbirds, "ensure", lambda *roots: asked.append(roots))
     for name in ("CUB", "SynthBirds"):
         runs.draw_missing_birds(Munch(dataset_name=name, data_root="d", metadata_root="m"))
     assert asked == [("d", "m")]
+    assert "notice: --data_root=d has no SynthBirds" in capsys.readouterr().out

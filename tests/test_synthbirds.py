@@ -117,6 +117,18 @@ def test_ensure_generates_keeps_and_refuses(tmp_path):
     assert hashes(data) == first and sorted(path.name for path in data.iterdir()) == ["SynthBirds"]
 
 
+def test_ensure_leaves_what_is_there(tmp_path):
+    synthbirds.ensure(tmp_path / "data", tmp_path / "metadata", **SMALL)
+    kept = tmp_path / "metadata" / "SynthBirds" / "test" / "image_ids.txt"
+    kept.write_text(kept.read_text().splitlines()[0] + "\n")
+    synthbirds.ensure(tmp_path / "elsewhere", tmp_path / "metadata")
+    assert len(kept.read_text().splitlines()) == 1
+    assert hashes(tmp_path / "elsewhere") == hashes(tmp_path / "data")
+    synthbirds.generate(tmp_path / "data", tmp_path / "other", **(SMALL | {"seed": 5}))
+    with pytest.raises(UserError, match="made with different options"):
+        synthbirds.ensure(tmp_path / "data", tmp_path / "metadata")
+
+
 def test_a_foreign_folder_is_left_alone(tmp_path):
     foreign = tmp_path / "data" / "SynthBirds" / "photograph.jpg"
     foreign.parent.mkdir(parents=True)

@@ -112,6 +112,17 @@ def test_own_data_sets_and_own_maps_get_rows_without_published_numbers(tmp_path)
     assert ("CUB", "CALM_ML, conditional", "") not in rows
 
 
+def test_a_moved_run_keeps_its_training(tmp_path, capsys):
+    folder = write_run(tmp_path / "old", "a", "CAM", 7, attribution="cam", epochs=3)
+    (tmp_path / "new").mkdir()
+    moved = folder.rename(tmp_path / "new" / "a")
+    row = rows_of("table1", moved)["CUB", "CAM", ""]
+    assert row.seeds == (7,) and "--epochs=3" in row.commands[0] and not capsys.readouterr().out
+    (moved / "config.yaml").unlink()
+    row = rows_of("table1", moved)["CUB", "CAM", ""]
+    assert row.seeds == (None,) and "the training behind" in capsys.readouterr().out
+
+
 def test_accuracy_needs_no_attribution(tmp_path):
     folder = write_run(tmp_path, "a", "CALM_ML", 3, evaluation="accuracy", metrics={"accuracy": 60.5})
     row = rows_of("table2", folder)["CUB", "CALM_ML", ""]

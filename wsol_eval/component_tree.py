@@ -1,10 +1,11 @@
 """The connected parts of all masks of a map at once.
 
 Masks of a map are nested: mask i holds the pixels of a rank above i. So their parts form a tree, the component tree
-(P. Salembier, A. Oliveras, L. Garrido, "Antiextensive connected operators for image and sequence processing", 1998).
+or max-tree (P. Salembier, A. Oliveras, L. Garrido, "Antiextensive connected operators for image and sequence
+processing", 1998).
 From every pixel the steepest way up leads to a peak; what a mask holds of the pixels of one peak, its basin, is
-connected, and two basins are connected in the masks below the highest pass between them. A smooth map has a few dozen
-peaks, and they tell the parts of its hundreds of masks without a look at the masks themselves.
+connected, and two basins are connected in the masks below the highest pass (saddle) between them. A smooth map has a
+few dozen peaks, and they tell the parts of its hundreds of masks without a look at the masks themselves.
 """
 
 from typing import NamedTuple
@@ -30,14 +31,14 @@ class Parts(NamedTuple):
 def parts_of_masks(
     heights: np.ndarray, ranks: np.ndarray, masks: int, *, neighbours: int = 8, least_size: tuple[int, int] = (1, 1)
 ) -> Parts:
-    """Find the parts of all masks, and the boxes around the large ones.
+    """Find the parts of all masks, and the boxes around the large ones, in memory of 8 bytes a peak and mask.
 
     Args:
         heights: uint16 [H,W], never lower where the rank is higher; above 0 in the masks. Fewer ties make fewer peaks.
         ranks: uint8 [H,W] from 0 to M; a pixel is in the masks below its rank.
         masks: their number M, up to 255.
         neighbours: how many of a pixel's neighbours are connected to it, 4 or 8.
-        least_size: boxes of less width or height are left out.
+        least_size: (width, height); boxes with less are left out.
     """
     stride = ranks.shape[1] + 2  # the map gets a rim of pixels in no mask
     steps = (1, stride) if neighbours == 4 else (1, stride - 1, stride, stride + 1)
@@ -121,7 +122,9 @@ def passes(basins: np.ndarray, ranks: np.ndarray, steps: tuple[int, ...]) -> tup
 
 
 def join(reach: np.ndarray, one: np.ndarray, other: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """Let each part's reach be that of all its basins, in the place of one of them; in place.
+    """Merge basins at their passes, the highest first: a part's reach is then in the place of one of its basins.
+
+    Changes ``reach``.
 
     Returns:
         The first mask in which a basin still has a part of its own, int16 [basins].

@@ -9,6 +9,9 @@ import numpy as np
 
 from wsol_eval.component_tree import KERNELS, Parts, parts_of_masks
 
+NO_CONTOUR = np.zeros((1, 4), np.int64)
+"""The box of a mask without a contour."""
+
 
 def contour_boxes(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Boxes [n,4] around contours as the protocol has them: one pixel more to the right and below, within the map.
@@ -24,10 +27,10 @@ def outer_boxes(heights: np.ndarray, ranks: np.ndarray, masks: int, *, least_siz
     """The boxes around the outer contours of all masks, one for each part.
 
     Args:
-        heights: uint16 [H,W], the score map in steps finer than the levels.
+        heights: uint16 [H,W], the score map in steps finer than the levels, between 0 and 65535.
         ranks: uint8 [H,W], in how many of the masks each pixel is, from the lowest level on.
         masks: their number, up to 255.
-        least_size: boxes of less width or height may be left out.
+        least_size: (width, height); boxes with less may be left out.
     """
     width, height = least_size
     parts = parts_of_masks(heights, ranks, masks, least_size=(width - 1, height - 1))
@@ -59,6 +62,6 @@ def largest_box(grey: np.ndarray, level: int) -> np.ndarray:
     mask = cv2.threshold(grey, level, 255, cv2.THRESH_BINARY)[1]
     contours = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
     if not contours:
-        return np.zeros((1, 4), np.int64)
+        return NO_CONTOUR
     x, y, width, height = cv2.boundingRect(max(contours, key=cv2.contourArea))
     return contour_boxes(np.array([[x, y, x + width - 1, y + height - 1]]), grey.shape)

@@ -13,12 +13,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from wsol_eval.boxes import as_score_map, fine_grey_map, grey_levels, matches
-from wsol_eval.contours import hole_boxes, largest_box, may_have_holes, outer_boxes
+from wsol_eval.contours import NO_CONTOUR, hole_boxes, largest_box, may_have_holes, outer_boxes
 
 GREYS = 256
 SINGLE, MULTI = 0, 1
-NO_CONTOUR = np.zeros((1, 4), np.int64)
-"""The box of a mask without a contour."""
 
 
 def box_hits(
@@ -34,33 +32,38 @@ def box_hits(
 
     Returns:
         bool [2, len(ious), T]: at 0 by the box of the largest contour, at 1 by the best of all contours.
+
+    Raises:
+        ValueError: a map with other values or dimensions, boxes of another shape, or no levels.
     """
     truth = np.asarray(boxes, dtype=np.int64)
     if truth.ndim != 2 or truth.shape[0] == 0 or truth.shape[1] != 4:
         raise ValueError(f"true boxes have shape [n,4] with n above 0, not {list(truth.shape)}")
+    if not ious:
+        raise ValueError("there are no IoU levels")
     values = as_score_map(score_map)
     heights = fine_grey_map(values)
     grey = (heights >> 8).astype(np.uint8)
     if not grey.any():
         return np.tile(matches(NO_CONTOUR, truth, ious)[..., None], (2, 1, len(thresholds)))
     levels = grey_levels(grey, thresholds)
-    not_above = np.cumsum(cv2.calcHist([grey], [0], None, [GREYS], [0, GREYS]))
-    _, first, mask_of = np.unique(not_above[levels], return_index=True, return_inverse=True)
+    greys_up_to = np.cumsum(cv2.calcHist([grey], [0], None, [GREYS], [0, GREYS]) > 0)
+    _, first, mask_of = np.unique(greys_up_to[levels], return_index=True, return_inverse=True)
     levels = levels[first]  # one per different mask, ascending
     ranks = cv2.LUT(grey, np.searchsorted(levels, np.arange(GREYS)).astype(np.uint8))  # in how many masks a pixel is
     hits = np.zeros((len(levels), 2, len(ious)), dtype=bool)
 
     sides = (truth[:, 2:] - truth[:, :2] + 1).min(axis=0)
     width, height = (-(-min(ious) * sides // 100)).tolist()  # with less, a box does not cover enough of the truth
-    number, mask, boxes = outer_boxes(heights, ranks, len(levels), least_size=(width, height))
-    reached = matches(boxes, truth, ious)
+    number, mask, found = outer_boxes(heights, ranks, len(levels), least_size=(width, height))
+    reached = matches(found, truth, ious)
     np.logical_or.at(hits[:, MULTI], mask, reached)
     alone = number[mask] == 1
     hits[mask[alone], SINGLE] = reached[alone]
     unsure = np.unique(mask[reached.any(axis=1) & ~alone])
-    largest = [largest_box(grey, level) for level in levels[unsure].tolist()]
-    hits[unsure, SINGLE] = matches(np.concatenate([*largest, NO_CONTOUR])[:-1], truth, ious)
+    largest = np.array([largest_box(grey, level) for level in levels[unsure].tolist()]).reshape(-1, 4)
+    hits[unsure, SINGLE] = matches(largest, truth, ious)
     if may_have_holes(values):
-        mask, boxes = hole_boxes(heights, ranks, len(levels), least_size=(width, height))
-        np.logical_or.at(hits[:, MULTI], mask, matches(boxes, truth, ious))
+        mask, found = hole_boxes(heights, ranks, len(levels), least_size=(width, height))
+        np.logical_or.at(hits[:, MULTI], mask, matches(found, truth, ious))
     return hits[mask_of].transpose(1, 2, 0)

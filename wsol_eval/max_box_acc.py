@@ -20,8 +20,8 @@ class MaxBoxAcc:
     """
 
     def __init__(self, interval: float = 0.001, ious: Sequence[int] = (30, 50, 70)) -> None:
-        if not ious or not all(0 < iou <= 100 and int(iou) == iou for iou in ious):
-            raise ValueError(f"ious are whole percents from 1 to 100, not {list(ious)}")
+        if not ious or not all(0 < iou <= 100 and int(iou) == iou for iou in ious) or len({*ious}) < len(ious):
+            raise ValueError(f"ious are different whole percents from 1 to 100, not {list(ious)}")
         self.thresholds = even_thresholds(interval)
         self.ious = tuple(int(iou) for iou in ious)
         self._seen = torch.zeros(1, dtype=torch.int64)
