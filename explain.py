@@ -24,12 +24,13 @@ from data_loaders.classes import class_names, read_wnids
 from errors import UserError
 from explanation import gallery
 from explanation.explainer import Explainer
-from explanation.figure import explain_figure, save_figure
+from explanation.figure import explain_figure
 from explanation.image_files import find_images
 from explanation.maps import Explanation
 from explanation.page import render
 from explanation.questions import parse_ask
 from networks.checkpoint import CHECKPOINT_KEYS, read_checkpoint
+from pictures import save_figure
 
 
 def parse(argv: Sequence[str] | None) -> Munch:
@@ -78,7 +79,7 @@ def start(args: Munch) -> tuple[Explainer, Path]:
 
 def write(explanation: Explanation, path: Path, out: Path, name: str, *, page: str, in_gallery: bool) -> dict[str, Any]:
     """Write one image's figure, maps and page; returns its line of JSON."""
-    save_figure(explain_figure(explanation), out / f"{name}.png")
+    save_figure(explain_figure(explanation), out / f"{name}.png", dpi=130)
     with replacing(out / f"{name}.npz") as temporary:
         question = explanation.question
         np.savez_compressed(

@@ -29,11 +29,11 @@ from errors import UserError
 from explanation.contrast import BASELINES, Contrast, contrast_figure, counterfactual_map
 from explanation.examples import choose_contrasts, correct_images
 from explanation.explainer import Explainer
-from explanation.figure import save_figure
 from explanation.questions import Ask
 from explanation.strip import strip_figure
 from flags import natural, positive_int
 from networks.network import Network
+from pictures import save_figure
 
 DATA_FLAGS = ("data_root", "metadata_root", "crop_size")
 

@@ -1,22 +1,36 @@
-"""Pictures of images and their maps."""
+"""Pictures of images and their maps: the two palettes, a map over its image, and files."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
-import matplotlib
 import numpy as np
 import torch
+from matplotlib import colormaps
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from atomic import replacing
-from attribution import build_attribution
+from attribution import build_attribution, default_attribution
 from attribution.score_map import normalize, resize
 from data_loaders.classes import short_name
 
-SEQUENTIAL, DIVERGING = "inferno", "RdBu_r"
-"""Colour maps, both readable with a colour-vision deficiency; the diverging one is red above zero, blue below."""
+SEQUENTIAL: Colormap = colormaps["viridis"]
+"""Safe for colour-vision deficiencies, as is the other."""
+DIVERGING: Colormap = LinearSegmentedColormap.from_list(
+    "blue_white_red",
+    ["#053061", "#2166ac", "#4393c3", "#92c5de", "#ffffff", "#f4a582", "#d6604d", "#b2182b", "#67001f"],
+    N=257,
+)
+"""Red above zero, blue below, zero exactly white: an odd number of colours has a middle one."""
+METADATA = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
+"""Suffix -> what matplotlib shall leave out, so that the same figure gives the same file."""
+
+
+def colour_table(palette: Colormap) -> np.ndarray:
+    """[N,3] uint8, the palette's colours in order."""
+    return (palette(np.arange(palette.N))[:, :3] * 255).round().astype(np.uint8)
 
 
 def to_rgb(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
@@ -25,17 +39,17 @@ def to_rgb(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> np.nda
     return (pixels.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def overlay(rgb: np.ndarray, score_map: np.ndarray, *, opacity: float = 0.75) -> np.ndarray:
+def overlay(rgb: np.ndarray, score_map: np.ndarray, *, opacity: float = 0.8) -> np.ndarray:
     """[H,W,3] uint8 and [H,W] in [0,1] -> [H,W,3] uint8: the map's colour, the more opaque the higher the score."""
-    colour = matplotlib.colormaps[SEQUENTIAL](score_map)[..., :3] * 255
+    colour = SEQUENTIAL(score_map)[..., :3] * 255
     weight = opacity * np.sqrt(np.clip(score_map, 0, 1))[..., None]
     return (rgb * (1 - weight) + colour * weight).round().astype(np.uint8)
 
 
 def save_figure(figure: Figure, path: str | Path, *, dpi: int = 110) -> None:
-    """Write a figure atomically."""
+    """Write a figure atomically; the suffix chooses the format."""
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=dpi, bbox_inches="tight", metadata={"Software": None})
+        figure.savefig(temporary, dpi=dpi, bbox_inches="tight", metadata=METADATA.get(temporary.suffix))
 
 
 def save_map_sheet(path: str | Path, network: nn.Module, dataset, *, device: torch.device, count: int = 12) -> None:
@@ -49,7 +63,7 @@ def save_map_sheet(path: str | Path, network: nn.Module, dataset, *, device: tor
     targets = torch.tensor([target for _, target, _ in items], device=device)
     with torch.inference_mode():
         p_y = network.eval()(images).log_p_y.exp().cpu()
-        maps = build_attribution("joint" if network.head.uses_prior else "cam")(network, images, targets)
+        maps = build_attribution(default_attribution(network.method))(network, images, targets)
         scores = normalize(resize(maps, images.shape[-1]), "max").cpu().numpy()
     columns = min(6, len(items))
     rows = -(-len(items) // columns)

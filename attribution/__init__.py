@@ -56,17 +56,21 @@ def canonical_name(name: str) -> str:
     raise UserError(f"unknown attribution {name!r}{hint}: choose from {', '.join(ATTRIBUTIONS)}")
 
 
+def default_attribution(method: str) -> str:
+    """The attribution that comes with a method, "CAM", "CALM_ML" or "CALM_EM": its class map, CALM's joint."""
+    return "cam" if method == "CAM" else "joint"
+
+
 def resolve_name(score_map_process: str | None, score_map_method: str, method: str) -> str:
     """Our name of the attribution that three flags ask for.
 
     Args:
-        score_map_process: a name of an attribution; None takes cam for a CAM network and joint for a CALM network.
+        score_map_process: a name of an attribution; None takes ``default_attribution``.
         score_map_method: "activation_map", or "backprop", which turns cam into gradient and allows no other map.
             Gradient maps have the same meaning under both.
         method: how the network was trained, "CAM", "CALM_ML" or "CALM_EM".
     """
-    default = "cam" if method == "CAM" else "joint"
-    name = canonical_name(score_map_process) if score_map_process else default
+    name = canonical_name(score_map_process) if score_map_process else default_attribution(method)
     if score_map_method not in ("activation_map", "backprop"):
         raise UserError(f"unknown --score_map_method {score_map_method!r}: choose activation_map or backprop")
     if score_map_method == "backprop" and name not in GRADIENT_MAPS:

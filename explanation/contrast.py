@@ -12,8 +12,8 @@ from torch import Tensor
 
 from attribution import build_attribution
 from explanation.figure import INK, SOFT, enlarge, grey
-from explanation.palettes import DIVERGING
 from networks.network import Network
+from pictures import DIVERGING
 from wsol_eval.pixel_ap import PixelScores, exact_curve
 
 BASELINES = {

@@ -1,7 +1,6 @@
 """Maps over their picture, drawn with matplotlib: every panel has a colour bar in the map's own unit."""
 
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,10 +10,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from atomic import replacing
 from attribution.score_map import resize
 from explanation.maps import Explanation
-from explanation.palettes import DIVERGING, SEQUENTIAL
+from pictures import DIVERGING, SEQUENTIAL
 
 PANELS = ("joint", "conditional", "saliency", "subset", "counterfactual")
 INK, SOFT = "#1d2127", "#636b76"
@@ -146,9 +144,3 @@ def explain_figure(explanation: Explanation) -> Figure:
     caption = f"{explanation.image_id} · {explanation.model}"
     figure.text(0.5, 1 - 0.48 / tall, caption, ha="center", va="top", fontsize=8, color=SOFT)
     return figure
-
-
-def save_figure(figure: Figure, path: str | Path, *, dpi: int = 130) -> None:
-    """Write a figure atomically; the suffix chooses the format."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=dpi, bbox_inches="tight", facecolor="white")

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
 
-from explanation.figure import enlarge
+from attribution.score_map import normalize, resize
 from explanation.maps import Explanation
 from explanation.page import ASSETS, fill
-from explanation.palettes import SEQUENTIAL
+from pictures import overlay
 
 THUMBNAIL_SIDE = 176
 
@@ -41,14 +42,6 @@ def _thumbnail(pixels: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def overlay(picture: np.ndarray, values: np.ndarray, *, opacity: float = 0.85) -> np.ndarray:
-    """[H,W,3] uint8 picture and [h,w] map -> [H,W,3] uint8; low values let the picture through."""
-    low, high = min(0.0, float(values.min())), float(values.max())
-    share = (enlarge(values, picture.shape[:2]) - low) / (high - low if high > low else 1.0)
-    weight = opacity * np.sqrt(share.clip(0, 1))[..., None]
-    return (picture * (1 - weight) + SEQUENTIAL(share)[..., :3] * 255 * weight).round().astype(np.uint8)
-
-
 def card(explanation: Explanation, page: str) -> Card:
     """Reduce an explanation to its card.
 
@@ -59,6 +52,8 @@ def card(explanation: Explanation, page: str) -> Card:
     small = explanation.picture.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     pixels, target = np.asarray(small), explanation.question.target
+    attribution = torch.from_numpy(explanation.maps[explanation.attribution])[None]
+    scores = normalize(resize(attribution, pixels.shape[:2]), "max")[0].numpy()
     return Card(
         page=page,
         image_id=explanation.image_id,
@@ -67,7 +62,7 @@ def card(explanation: Explanation, page: str) -> Card:
         predicted=explanation.names[int(explanation.ranking[0])],
         sentence=explanation.sentence(explanation.attribution),
         picture=_thumbnail(pixels),
-        attribution=_thumbnail(overlay(pixels, explanation.maps[explanation.attribution])),
+        attribution=_thumbnail(overlay(pixels, scores)),
     )
 
 

@@ -22,9 +22,8 @@ from explanation.encode import (
     log2_conditional,
 )
 from explanation.maps import Explanation
-from explanation.palettes import DIVERGING, SEQUENTIAL
-from explanation.palettes import table as colours
 from networks.outputs import CalmOutput
+from pictures import DIVERGING, SEQUENTIAL, colour_table
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 STYLES = ("colors.css", "page.css")
@@ -100,8 +99,8 @@ def payload(explanation: Explanation, table: Exact | Codes, prior: np.ndarray | 
         "question": {"target": question.target, "versus": question.versus, "subset": list(question.subset)},
         "supersets": _groups(explanation),
         "palettes": {
-            "sequential": base64_of(colours(SEQUENTIAL).tobytes()),
-            "diverging": base64_of(colours(DIVERGING).tobytes()),
+            "sequential": base64_of(colour_table(SEQUENTIAL).tobytes()),
+            "diverging": base64_of(colour_table(DIVERGING).tobytes()),
         },
     }
 

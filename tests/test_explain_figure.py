@@ -9,12 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from explanation.figure import explain_figure
 from explanation.maps import Question
-from explanation.palettes import DIVERGING, table
+from pictures import DIVERGING, colour_table
 from tests.explained import made_up
 
 
 def test_the_diverging_palette_is_white_at_zero_and_red_above():
-    colours = table(DIVERGING).astype(int)
+    colours = colour_table(DIVERGING).astype(int)
     assert colours[len(colours) // 2].tolist() == [255, 255, 255]
     above, below = colours[len(colours) // 2 + 1 :], colours[: len(colours) // 2]
     assert (above[:, 0] > above[:, 2]).all() and (below[:, 2] > below[:, 0]).all()

@@ -9,7 +9,8 @@ LEVELS = [
     {"config", "distributed"},
     {"networks", "data_loaders", "metrics"},
     {"engine", "attribution", "wsol_eval"},
-    {"pictures", "explanation", "training"},
+    {"pictures"},
+    {"explanation", "training"},
     {"runs", "evaluation"},
     {"training_run", "evaluation_run", "tables"},
 ]

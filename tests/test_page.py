@@ -18,7 +18,7 @@ from explanation.encode import EXACT_CELLS, STATED_BOUND
 from explanation.kinds import sentence
 from explanation.maps import Explanation, Question
 from explanation.page import render
-from explanation.palettes import DIVERGING, SEQUENTIAL, table
+from pictures import DIVERGING, SEQUENTIAL, colour_table
 from tests.browser import browser
 from tests.explained import made_up, made_up_picture
 
@@ -135,7 +135,7 @@ def test_the_pixels_are_the_palette_at_the_resized_map(show, kind, smooth):
     true = torch.from_numpy(true_map(explanation, kind, explanation.question))[None]
     enlarged = resize(true, SIDE) if smooth else true.repeat_interleave(56, 1).repeat_interleave(56, 2)
     signed = kind == "counterfactual"
-    palette = table(DIVERGING if signed else SEQUENTIAL).astype(int)
+    palette = colour_table(DIVERGING if signed else SEQUENTIAL).astype(int)
     high = float(true.abs().max())
     low = -high if signed else 0.0
     position = (enlarged[0].numpy() - low) / (high - low) * (len(palette) - 1)

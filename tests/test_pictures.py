@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 import pictures
 from evaluation import localisation_pictures, perturbation_pictures
@@ -61,3 +62,20 @@ def test_names_are_whole_and_apart(draw, tmp_path, monkeypatch):
     for boxes in rows.values():
         boxes.sort(key=lambda box: box.x0)
         assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_a_figure_s_file_says_nothing_of_when_and_with_what_it_was_made(suffix, tmp_path, recwarn):
+    figure = Figure(figsize=(1, 1))
+    figure.text(0.5, 0.5, "words")
+    pictures.save_figure(figure, tmp_path / f"figure.{suffix}")
+    content = (tmp_path / f"figure.{suffix}").read_bytes()
+    assert b"CreationDate" not in content and b"Software" not in content
+    assert not recwarn.list
+
+
+def test_an_overlay_shows_the_picture_at_zero_and_the_palette_s_end_at_one():
+    grey = np.full((2, 2, 3), 100, np.uint8)
+    seen = pictures.overlay(grey, np.array([[0.0, 1.0], [0.0, 0.0]]), opacity=1.0)
+    assert seen[0, 1].tolist() == pictures.colour_table(pictures.SEQUENTIAL)[-1].tolist()
+    assert (np.delete(seen.reshape(4, 3), 1, axis=0) == 100).all()
