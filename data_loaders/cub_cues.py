@@ -24,6 +24,11 @@ class ClassPair(NamedTuple):
     class_b: int
     parts: tuple[int, ...]
 
+    @property
+    def part_names(self) -> list[str]:
+        """Of the differing parts, in the order of PARTS."""
+        return [PARTS[part] for part in self.parts]
+
     def mask(self, part_maps: np.ndarray) -> np.ndarray:
         """Part maps of any shape -> bool, true where the pixel belongs to a differing part."""
         table = np.zeros(256, dtype=bool)
@@ -49,11 +54,12 @@ def differing_parts(root: Path) -> np.ndarray:
 def class_pairs(differs: np.ndarray) -> list[ClassPair]:
     """All pairs a < b with one to three differing parts, by number of parts, then a, then b."""
     count = np.triu(differs.sum(axis=2))
-    found = [_pair(differs, a, b) for a, b in np.argwhere((count > 0) & (count <= MAX_PARTS))]
+    found = [pair_of(differs, a, b) for a, b in np.argwhere((count > 0) & (count <= MAX_PARTS))]
     return sorted(found, key=lambda pair: (len(pair.parts), pair.class_a, pair.class_b))
 
 
-def _pair(differs: np.ndarray, a: int, b: int) -> ClassPair:
+def pair_of(differs: np.ndarray, a: int, b: int) -> ClassPair:
+    """Two classes and the parts in which ``differs`` [K,K,7] says that they differ."""
     return ClassPair(int(a), int(b), tuple(np.flatnonzero(differs[a, b]).tolist()))
 
 
@@ -66,9 +72,9 @@ def chosen_pairs(text: str, differs: np.ndarray) -> list[ClassPair]:
             raise UserError(
                 f"--class_pairs={text}: '{word}' should be two classes from 1 to {len(differs)}, such as 1-2"
             )
-        pair = _pair(differs, int(ends[0]) - 1, int(ends[1]) - 1)
+        pair = pair_of(differs, int(ends[0]) - 1, int(ends[1]) - 1)
         if not 1 <= len(pair.parts) <= MAX_PARTS:
-            parts = ", ".join(PARTS[part] for part in pair.parts) or "no part"
+            parts = ", ".join(pair.part_names) or "no part"
             raise UserError(f"--class_pairs={text}: classes {word} differ in {parts}; choose pairs with 1 to 3 parts")
         pairs.append(pair)
     return pairs

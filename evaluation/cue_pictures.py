@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from attribution.score_map import resize
-from data_loaders.cub_cues import PARTS
 from data_loaders.cub_part_maps import CueImages
 from evaluation.cue_localisation import RECALLS, Maps, PairResult
 from pictures import DIVERGING, SEQUENTIAL, save_figure, to_rgb
@@ -110,7 +109,7 @@ def _draw_row(
     row[4].imshow(marked)
     a, b = (names[c] for c in (pair.class_a, pair.class_b))
     own = images.images.records[images.indices[position]].target
-    titles = [names[own], f"A: {a}", f"B: {b}", "A - B", f"true cue: {', '.join(PARTS[p] for p in pair.parts)}"]
+    titles = [names[own], f"A: {a}", f"B: {b}", "A - B", f"true cue: {', '.join(pair.part_names)}"]
     for axis, text in zip(row, titles):
         axis.set_title(fill(text, 38), fontsize=7)
         axis.set_axis_off()
