@@ -23,7 +23,7 @@ from attribution.supersets import supersets_of
 from data_loaders.classes import class_names, read_wnids
 from errors import UserError
 from explanation import gallery
-from explanation.explainer import Explainer
+from explanation.explainer import Explainer, method_in_words
 from explanation.figure import explain_figure
 from explanation.image_files import find_images
 from explanation.maps import Explanation
@@ -72,7 +72,8 @@ def start(args: Munch) -> tuple[Explainer, Path]:
     names = read_checkpoint(checkpoint).get("class_names") or class_names(args.dataset_name, args.data_root)
     if len(names) != network.num_classes:
         raise UserError(f"{checkpoint}: has {network.num_classes} classes, but {len(names)} class names are known")
-    model = f"{args.attribution_method} · {args.architecture} · {args.dataset_name}"
+    method = method_in_words(args.attribution_method, args.prior_activation)
+    model = f"{method} · {args.architecture} · {args.dataset_name}"
     explainer = Explainer(network, args.crop_size, list(names), supersets(args, network.num_classes), model)
     return explainer, args.out or checkpoint.parent / "results" / "explain"
 

@@ -12,6 +12,14 @@ from explanation.maps import Explanation, Question
 from explanation.questions import Ask
 from networks.network import Network
 
+PRIORS = {"softplus": "softplus", "relu": "ReLU"}
+"""--prior_activation -> as people write it."""
+
+
+def method_in_words(method: str, prior_activation: str) -> str:
+    """"CAM", which has no prior, or such as "CALM_EM, ReLU prior"."""
+    return method if method == "CAM" else f"{method}, {PRIORS[prior_activation]} prior"
+
 
 @dataclass(frozen=True)
 class Explainer:

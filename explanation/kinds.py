@@ -1,5 +1,6 @@
 """The maps an explanation shows: their names, formulas and the sentence that says what one value means."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -66,11 +67,16 @@ def value_in_words(value: float, unit: str) -> str:
     return "more than 0.99" if value > 0.995 else f"{value:.2g}"
 
 
+def listed(names: Sequence[str], word: str) -> str:
+    """["A", "B", "C"] -> "A, B or C", where ``word`` is "or"."""
+    return f" {word} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
 def subset_in_words(names: list[str]) -> str:
     """["A", "B"] -> "A or B"; more than three are counted."""
     if len(names) > 3:
         return f"one of {len(names)} classes"
-    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else "no class"
+    return listed(names, "or") or "no class"
 
 
 def sentence(kind: MapKind, value: float, *, target: str, versus: str, subset: list[str]) -> str:
