@@ -17,6 +17,8 @@ from pictures import DIVERGING, SEQUENTIAL
 PANELS = ("joint", "conditional", "saliency", "subset", "counterfactual")
 INK, SOFT = "#1d2127", "#636b76"
 SIDE = 448
+PALE = 0.55
+"""Grey of black under a signed map, so that what is seen at zero is near white."""
 LINE = 0.17
 """Height of a line of words under a panel, inches."""
 
@@ -33,18 +35,25 @@ def grey(picture: Image.Image, side: int = SIDE) -> np.ndarray:
     return 0.12 + 0.88 * np.asarray(small, dtype=np.float32) / 255
 
 
-def draw_map(
-    axis: Axes, picture: Image.Image, values: np.ndarray, *, signed: bool, opacity: float = 0.65,
-    high: float | None = None,
-):  # fmt: skip
+def draw_picture(axis: Axes, picture: Image.Image) -> None:
+    """Draw a picture as it is, without ticks; a small one is enlarged smoothly."""
+    width, height = picture.size
+    axis.imshow(np.asarray(picture), interpolation="lanczos", extent=(0, width, height, 0))
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+
+
+def draw_map(axis: Axes, picture: Image.Image, values: np.ndarray, *, signed: bool, high: float | None = None):
     """Draw a map [h,w] over its picture; returns the image, for a colour bar.
 
-    A signed map is red above zero, blue below and white at zero, to the same extent on both sides; others start at
-    zero, or at their minimum where they are scores below zero. ``high`` ends the scale in place of the largest value.
+    A signed map is red above zero, blue below and white at zero, to the same extent on both sides, over a paler
+    picture; others start at zero, or at their minimum where they are scores below zero. ``high`` ends the scale in
+    place of the largest value.
     """
     width, height = picture.size
     extent = (0, width, height, 0)
-    axis.imshow(grey(picture), cmap="gray", vmin=0, vmax=1, extent=extent)
+    under, opacity = (PALE + (1 - PALE) * grey(picture), 0.8) if signed else (grey(picture), 0.65)
+    axis.imshow(under, cmap="gray", vmin=0, vmax=1, interpolation="lanczos", extent=extent)
     high = float(np.abs(values).max() if signed else values.max()) if high is None else high
     low = -high if signed else min(0.0, float(values.min()))
     limits = {"vmin": low, "vmax": high if high > low else low + 1}
@@ -53,6 +62,16 @@ def draw_map(
     axis.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0), aspect="equal")
     axis.spines[:].set_visible(False)
     return drawn
+
+
+def outline(axis: Axes, picture: Image.Image, mask: np.ndarray, *, line: float = 0.7) -> None:
+    """Outline a bool mask [S,S] of the whole picture, dark on a light rim so that it is seen on any map."""
+    width, height = picture.size
+    padded = np.pad(mask.astype(float), 1)  # closes the outline where the mask touches the border
+    xs, ys = ((np.arange(-1, n + 1) + 0.5) * side / n for n, side in zip(mask.shape[::-1], (width, height)))
+    for colour, thick in (("white", 2.2 * line), (INK, line)):
+        axis.contour(xs, ys, padded, levels=[0.5], colors=colour, linewidths=thick)
+    axis.set(xlim=(0, width), ylim=(height, 0))
 
 
 def mark_cell(axis: Axes, picture: Image.Image, cell: tuple[int, int], grid: tuple[int, int]) -> None:
@@ -98,9 +117,7 @@ def _words(explanation: Explanation, name: str) -> str:
 
 
 def _input_panel(axis: Axes, explanation: Explanation) -> None:
-    axis.imshow(np.asarray(explanation.picture))
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(False)
+    draw_picture(axis, explanation.picture)
     axis.set_title("Input", fontsize=9, color=INK, loc="left", pad=5)
     ranking = explanation.ranking[:4]
     top = [f"{textwrap.shorten(explanation.names[k], 44, placeholder='…')}  {explanation.p_y[k]:.3f}" for k in ranking]

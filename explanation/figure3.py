@@ -1,0 +1,86 @@
+"""Figure 3 of the paper: one image and its maps side by side, the true cue outlined."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from explanation.figure import INK, SOFT, colour_bar, draw_map, draw_picture, outline
+from explanation.kinds import listed
+from explanation.maps import Explanation
+
+TITLES = {"joint": "Attribution", "cam": "Attribution"}
+ONE_SCALE = ("joint", "saliency", "subset", "counterfactual")
+"""Maps of p(y,z|x) or sums and differences of it, none above p(z|x): they are drawn on one scale."""
+
+
+def maps_figure(explanation: Explanation, cue: np.ndarray, parts: Sequence[str], *, width: float = 1.75) -> Figure:
+    """Input, attribution, conditional, saliency, subset and counterfactual in one row, each with its colour bar.
+
+    Maps that can be compared share their scale (``ONE_SCALE``); each of these has its sum written below.
+
+    Args:
+        explanation: of one image.
+        cue: bool [S,S], the parts in which the question's two classes differ.
+        parts: their names.
+        width: of a panel, inches.
+    """
+    panels = [name for name in explanation.kinds if name != "posterior"]
+    picture_width, picture_height = explanation.picture.size
+    height = width * min(max(picture_height / picture_width, 0.4), 2.5)
+    gap, above, below = 0.14, 0.52, 1.2
+    full_width, full_height = (len(panels) + 1) * (width + gap) + gap, above + height + below
+    figure = Figure(figsize=(full_width, full_height), facecolor="white")
+    for column, name in enumerate([None, *panels]):
+        left = (gap + column * (width + gap)) / full_width
+        axis = figure.add_axes((left, below / full_height, width / full_width, height / full_height))
+        _panel(figure, axis, explanation, name)
+        axis.spines[:].set(visible=True, linewidth=0.4, color=SOFT)
+        if name:
+            outline(axis, explanation.picture, cue)
+        place = (left + width / full_width / 2, (below - (0.46 if name else 0.1)) / full_height)
+        figure.text(*place, _words(explanation, name), ha="center", va="top", fontsize=7, color=INK, linespacing=1.4)
+    for bottom, colour, text in zip((0.22, 0.05), (INK, SOFT), _legend(explanation, parts)):
+        figure.text(gap / full_width, bottom / full_height, text, fontsize=7, color=colour, va="bottom")
+    return figure
+
+
+def _shares(explanation: Explanation) -> tuple[str, ...]:
+    """Those of ``ONE_SCALE`` that the network has: none where its maps are CAM's scores."""
+    return ONE_SCALE if "joint" in explanation.kinds else ()
+
+
+def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str | None) -> None:
+    """One map with its colour bar and formula; None: the picture itself."""
+    if name is None:
+        draw_picture(axis, explanation.picture)
+        axis.set_title("Input", fontsize=9, color=INK, pad=20)
+        return
+    kind = explanation.kinds[name]
+    high = float(explanation.maps["saliency"].max()) if name in _shares(explanation) else None
+    drawn = draw_map(axis, explanation.picture, explanation.maps[name], signed=kind.signed, high=high)
+    axis.set_title(TITLES.get(name, kind.title), fontsize=9, color=INK, pad=20)
+    place = {"xy": (0.5, 1), "xycoords": "axes fraction", "xytext": (0, 6), "textcoords": "offset points"}
+    axis.annotate(kind.formula, **place, ha="center", va="bottom", fontsize=7.5, color=SOFT)
+    colour_bar(figure, axis, drawn, "")
+
+
+def _words(explanation: Explanation, name: str | None) -> str:
+    """Below the input p of both classes; below a map its sum, where that is a probability, and its classes."""
+    question = explanation.question
+    if name is None:
+        p, rival = explanation.p_y[question.target], explanation.p_y[question.versus]
+        return f"p(y | x) = {p:.2f}\np(y′ | x) = {rival:.2f}"
+    lines = [f"sum over z: {explanation.maps[name].sum():.2f}"] if name in _shares(explanation) else []
+    if name.endswith("subset"):
+        lines.append(f"y and {len(question.subset) - 1} more of its family")
+    return "\n".join([*lines, "y rather than y′"] if name == "counterfactual" else lines)
+
+
+def _legend(explanation: Explanation, parts: Sequence[str]) -> tuple[str, str]:
+    """The two classes and their difference; the network and the scale."""
+    target, versus = (explanation.names[k] for k in (explanation.question.target, explanation.question.versus))
+    scale = "     Attribution, saliency, subset and counterfactual share one scale." if _shares(explanation) else ""
+    cue = f"Outline: the true cue, where they differ ({listed(parts, 'and')})"
+    return f"y: {target}     y′: {versus}     {cue}", explanation.model + scale
