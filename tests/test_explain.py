@@ -14,6 +14,7 @@ import explain
 from attribution import build_attribution
 from data_loaders.transforms import to_tensor
 from errors import run
+from explanation.explainer import method_in_words
 from explanation.kinds import CALM_KINDS
 from networks import build_network, load_network
 from tests.explained import made_up_picture
@@ -166,3 +167,8 @@ def test_extreme_sizes(checkpoints, tmp_path, size):
     assert line["peak"]["box"][2] <= size[0]
     assert (out / "index.html").stat().st_size < 500_000
     assert Image.open(out / "flat.png").size[0] < 2000
+
+
+def test_a_network_is_named_by_its_method_and_prior():
+    words = [method_in_words(*flags) for flags in (("CAM", "relu"), ("CALM_ML", "softplus"), ("CALM_EM", "relu"))]
+    assert words == ["CAM", "CALM_ML, softplus prior", "CALM_EM, ReLU prior"]
