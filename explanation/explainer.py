@@ -17,7 +17,7 @@ PRIORS = {"softplus": "softplus", "relu": "ReLU"}
 
 
 def method_in_words(method: str, prior_activation: str) -> str:
-    """"CAM", which has no prior, or such as "CALM_EM, ReLU prior"."""
+    """Such as "CALM_EM, ReLU prior", or "CAM", which has none."""
     return method if method == "CAM" else f"{method}, {PRIORS[prior_activation]} prior"
 
 
