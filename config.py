@@ -10,7 +10,7 @@ import yaml
 from munch import Munch
 
 from errors import Parser, UserError
-from flags import GROUPS, Flag
+from flags import GROUPS, NOTES, Flag
 
 
 def flags_of(script: str) -> dict[str, Flag]:
@@ -18,11 +18,20 @@ def flags_of(script: str) -> dict[str, Flag]:
     return {flag.name: flag for flags in GROUPS.values() for flag in flags if script in flag.scripts}
 
 
+def _help(flag: Flag) -> str:
+    """The flag's meaning with its default in brackets; one without a default says in words what happens then."""
+    if flag.default is None:
+        return flag.help
+    return f"{flag.help} [{' '.join(map(str, flag.default)) if flag.many else flag.default}]"
+
+
 def add_flag(group: argparse._ActionsContainer, flag: Flag) -> None:
     """Give a parser, or a group of one, a flag of the table."""
-    options: dict[str, Any] = {"type": flag.type, "help": f"{flag.help} [{flag.default}]"}
+    options: dict[str, Any] = {"type": flag.type, "help": _help(flag)}
     if flag.choices:
         options["choices"] = flag.choices
+    if flag.aliases:
+        options["metavar"] = "NAME"  # else the choices stand behind every alias; the help lists them
     if flag.type.__name__ == "boolean":
         options |= {"nargs": "?", "const": True, "metavar": "BOOL"}
     if flag.many:
@@ -30,11 +39,14 @@ def add_flag(group: argparse._ActionsContainer, flag: Flag) -> None:
     group.add_argument(*(f"--{name}" for name in (flag.name, *flag.aliases)), dest=flag.name, **options)
 
 
-def _parser(script: str) -> Parser:
-    parser = Parser(prog=f"{script}.py", allow_abbrev=False, argument_default=argparse.SUPPRESS)
-    parser.add_argument("--config", help="YAML file of flags; the command line goes before it")
+def _parser(script: str, *, about: str | None = None) -> Parser:
+    parser = Parser(
+        prog=f"{script}.py", usage="%(prog)s [--FLAG=VALUE ...]", description=about, allow_abbrev=False,
+        argument_default=argparse.SUPPRESS, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--config", help="YAML file of flags; the command line takes precedence over it")
     for title, flags in GROUPS.items():
-        group = parser.add_argument_group(title)
+        group = parser.add_argument_group(title, NOTES.get(title, {}).get(script))
         for flag in flags:
             if script in flag.scripts:
                 add_flag(group, flag)
@@ -107,12 +119,13 @@ def _validate(args: Munch) -> None:
         raise UserError(f"--tag={args.tag}: becomes part of a file's name, so it should have no '/'")
 
 
-def parse(argv: Sequence[str] | None, script: str) -> Munch:
+def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) -> Munch:
     """Command line -> one Munch of every flag the script takes.
 
     Args:
         argv: the words after the script's name; None takes them from ``sys.argv``.
         script: "main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol" or "eval_attribution".
+        about: what --help says before the flags, such as the script's docstring.
 
     Returns:
         The flags, and ``given``: the names that the command line or the YAML file set.
@@ -120,7 +133,7 @@ def parse(argv: Sequence[str] | None, script: str) -> Munch:
     Raises:
         UserError: with one sentence naming the flag or key.
     """
-    parser = _parser(script)
+    parser = _parser(script, about=about)
     command_line, unknown = parser.parse_known_args(argv)
     if unknown:
         word = unknown[0].split("=")[0]

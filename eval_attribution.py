@@ -1,6 +1,8 @@
-"""Compare attributions by the metrics of the CAM literature (evaluation/attribution_metrics.py), on some checkpoints.
+"""Compare attributions, on one checkpoint or several, by the metrics of the CAM literature.
 
-python eval_attribution.py --load_checkpoint=save/cam/,save/calm/ --attributions=cam,gradcam,joint
+The metrics are those of evaluation/attribution_metrics.py: drop, increase, win, Loc, insertion, deletion and more.
+
+    python eval_attribution.py --load_checkpoint=save/cam/,save/calm/ --attributions=cam,gradcam,joint
 """
 
 import sys
@@ -126,7 +128,7 @@ def print_table(rows: dict[str, dict[str, float]], wins: dict[str, float]) -> No
 
 def judge_all(argv: Sequence[str]) -> list[Judged]:
     """Judge the checkpoints of --load_checkpoint, which commas separate, on the same images."""
-    args = config.parse(argv, "eval_attribution")
+    args = config.parse(argv, "eval_attribution", about=__doc__)
     checkpoints = list(dict.fromkeys((args.load_checkpoint or "").split(",")))
     if len(checkpoints) > 1 and "experiment_name" in args.given:
         raise UserError("--experiment_name goes with one checkpoint: without it each run folder gets its own results")

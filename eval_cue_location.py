@@ -1,6 +1,6 @@
 """Cue localisation: does the map find the parts that tell two bird classes apart? (paper, Section 5.2).
 
-python eval_cue_location.py --load_checkpoint=save/x/ [--score_map_process=joint] [--protocol=paper|released]
+    python eval_cue_location.py --load_checkpoint=save/x/ --score_map_process=joint --protocol=released
 """
 
 import sys
@@ -119,7 +119,7 @@ def draw(evaluation: Evaluation, images: CueImages, maps: Maps, results: Sequenc
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run it on the test split; results/cue_location[_<tag>].json and pictures beside it."""
-    evaluation = start_evaluation(argv, "cue_location")
+    evaluation = start_evaluation(argv, "cue_location", about=__doc__)
     args, network, device = evaluation.args, evaluation.network, evaluation.device
     name = evaluation.attribution_name()
     root = annotations_folder(args.data_root, args.dataset_name)

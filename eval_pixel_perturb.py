@@ -1,6 +1,6 @@
 """Remove-and-classify: erase the most important k % of the pixels and classify again (paper, Section 5.3).
 
-python eval_pixel_perturb.py --load_checkpoint=save/x/ [--score_map_process=joint] [--erase=blur|zero|mean|noise]
+    python eval_pixel_perturb.py --load_checkpoint=save/x/ --score_map_process=joint --erase=mean
 """
 
 import sys
@@ -71,7 +71,7 @@ def draw_samples(evaluation: Evaluation, dataset: ImageDataset, maps_of: Callabl
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run it on the test split; results/pixel_perturb[_<tag>].json and pictures beside it."""
-    evaluation = start_evaluation(argv, "pixel_perturb")
+    evaluation = start_evaluation(argv, "pixel_perturb", about=__doc__)
     args, device = evaluation.args, evaluation.device
     name = evaluation.attribution_name()
     args.erase = args.erase or ("zero" if args.protocol == "released" else "blur")

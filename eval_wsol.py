@@ -1,7 +1,7 @@
 """Weakly supervised object localisation: do the maps cover the object? Boxes (MaxBoxAcc) and masks (PxAP).
 
-python eval_wsol.py --load_checkpoint=save/x/ [--score_map_process=subset] [--resize_mode=bicubic]
-python eval_wsol.py --scoremap_root=maps/ --dataset=CUB      # .npy maps of any tool, without a network
+    python eval_wsol.py --load_checkpoint=save/x/ --score_map_process=subset --resize_mode=bicubic
+    python eval_wsol.py --scoremap_root=maps/ --dataset=CUB    # .npy maps of any tool, without a network
 """
 
 import sys
@@ -146,7 +146,7 @@ def print_table(values: dict[str, float], title: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run it on the test split; results/wsol[_<tag>].json and pictures beside it."""
-    evaluation = start_evaluation(argv, "wsol", needs_network=False)
+    evaluation = start_evaluation(argv, "wsol", about=__doc__, needs_network=False)
     args = evaluation.args
     if evaluation.network is None and args.scoremap_root is None:
         raise UserError("--load_checkpoint is missing: name a run folder or a file, or give --scoremap_root")

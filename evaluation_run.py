@@ -112,14 +112,17 @@ class Evaluation:
         return path
 
 
-def start_evaluation(argv: Sequence[str] | None, name: str, *, needs_network: bool = True) -> Evaluation:
+def start_evaluation(
+    argv: Sequence[str] | None, name: str, *, about: str | None = None, needs_network: bool = True
+) -> Evaluation:
     """Parse the flags of eval_<name>.py, join the other processes and load the checkpoint.
 
     Results go to the experiment's folder where --experiment_name is given, else to the checkpoint's run folder.
-    With ``needs_network=False`` a missing --load_checkpoint is accepted and the network is None.
+    With ``needs_network=False`` a missing --load_checkpoint is accepted and the network is None. ``about`` is what
+    --help says before the flags.
     """
     script = f"eval_{name}"
-    args = config.parse(argv, script)
+    args = config.parse(argv, script, about=about)
     process = distributed.init()
     network, checkpoint = None, None
     if needs_network or args.load_checkpoint:

@@ -71,15 +71,21 @@ def method_name(text: str) -> str:
     return text.upper().replace("-", "_")
 
 
+_CHECKPOINT = "run folder, checkpoint file or zoo:NAME; looked for as given, then under --save_root"
+_OF_ONE_CHECKPOINT = tuple(script for script in SCRIPTS if script != "eval_attribution")
+
 RUN = (
     Flag("experiment_name", str, "result", "name of the run folder under --save_root"),
     Flag("override_cache", boolean, False, "replace an earlier run of the same name"),
     Flag("save_root", str, "save", "folder of the run folders"),
     Flag("workers", natural, 4, "processes that load images (and, in eval_wsol.py, score maps)"),
     Flag("use_load_checkpoint", boolean, False, "as released; --load_checkpoint alone is enough"),
-    Flag("load_checkpoint", str, None, "run folder, checkpoint file or zoo:NAME; as given, or under --save_root"),
+    Flag("load_checkpoint", str, None, _CHECKPOINT, scripts=_OF_ONE_CHECKPOINT),
+    Flag("load_checkpoint", str, None, f"{_CHECKPOINT}; several with commas between them",
+         scripts=("eval_attribution",)),
     Flag("is_different_checkpoint", boolean, False, "start from another task's checkpoint: load all but conv_last"),
-    Flag("seed", optional_natural, None, "fixes everything random; none draws a seed and records it"),
+    Flag("seed", optional_natural, None, "fixes everything random; without it main.py chooses a seed and records it, "
+         "an evaluation takes 0"),
     Flag("precision", str, "fp32", "arithmetic of the trunk; head and loss stay in float32", ("fp32", "bf16")),
     Flag("compile", boolean, False, "torch.compile the network"),
 )
@@ -122,10 +128,16 @@ TRAINING = (
     Flag("em_momentum", non_negative, 0.999, "of the moving average for --em_target=ema"),
     Flag("resume", boolean, False, "continue the run of this experiment name", scripts=("main",)),
 )
+_MAP_NAMES = (
+    "joint, conditional, posterior, saliency, subset, subset-mean, posterior-subset, posterior-subset-mean, "
+    "counterfactual, gradient, integrated_gradients, smoothgrad, smoothgrad-squared, vargrad, cam, cam-saliency, "
+    "cam-subset, gradcam, gradcam++, layercam, smoothgradcam++, scorecam, sscam, ablationcam"
+)
 MAPS = (
     Flag("score_map_method", str, "activation_map", "activation_map, or backprop for --score_map_process=vanilla",
          ("activation_map", "backprop")),
-    Flag("score_map_process", str, None, "attribution map, by our name or the released one (CAM: cam, CALM: joint)"),
+    Flag("score_map_process", str, None, f"the map to use: {_MAP_NAMES}; or its released name, "
+         "such as jointll, gtcond, vanilla, input_grad (default: cam for a CAM network, joint for a CALM network)"),
     Flag("norm_type", str, "minmax", "how a resized map becomes a score map", ("max", "minmax", "clipping")),
     Flag("smoothing_ksize", positive_int, 1, "Gaussian kernel for gradient maps, odd; 1 is none"),
     Flag("smooth_grad_nr_iter", positive_int, 50, "noisy copies of SmoothGrad and VarGrad"),
@@ -138,7 +150,8 @@ MAPS = (
     Flag("iou_thresholds", int, [30, 50, 70], "IoU levels of box localisation, in percent", many=True),
 )
 EVALUATION = (
-    Flag("protocol", str, "paper", "of the evaluation", ("paper", "released"), scripts=EVALUATIONS),
+    Flag("protocol", str, "paper", "as the paper says, or as the released code does, where they differ",
+         ("paper", "released"), scripts=EVALUATIONS),
     Flag("tag", str, None, "suffix of the results file", scripts=EVALUATIONS),
     Flag("class_pairs", str, None, "only these class pairs, ids from 1, such as 9-27,9-107",
          scripts=("eval_cue_location",)),
@@ -168,3 +181,12 @@ GROUPS = {
     "attribution maps": MAPS,
     "evaluation": EVALUATION,
 }
+_FROM_CHECKPOINT = "What the checkpoint records is the default here, in place of the values in brackets."
+_IGNORED = "No effect here: accepted so that one list of flags serves every script, as in the released code."
+NOTES = {
+    "data": dict.fromkeys(EVALUATIONS, _FROM_CHECKPOINT),
+    "network": dict.fromkeys(EVALUATIONS, _FROM_CHECKPOINT),
+    "training": dict.fromkeys(EVALUATIONS, _IGNORED),
+    "attribution maps": {"main": _IGNORED},
+}
+"""Group -> script -> what its --help says of all flags of the group."""

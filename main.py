@@ -1,4 +1,9 @@
-"""Train one network, or measure the accuracy of one: python main.py --help."""
+"""Train one network and measure its test accuracy, or only measure the accuracy of a checkpoint.
+
+    python main.py --dataset=CUB --attribution_method=CALM_EM --experiment_name=x
+    python main.py --config configs/demo.yaml --epochs=10
+    python main.py --is_train=False --load_checkpoint=save/x/
+"""
 
 import random
 import sys
@@ -143,7 +148,7 @@ def train(args: Munch, process: Process) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the flags, then train or evaluate."""
-    args = config.parse(argv, "main")
+    args = config.parse(argv, "main", about=__doc__)
     resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
     process = distributed.init()
     if args.seed is None:

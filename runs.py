@@ -122,7 +122,7 @@ def evaluation_loader(args: Munch, dataset: ImageDataset, process: distributed.P
 def restore(args: Munch, device: torch.device) -> tuple[Network, Path]:
     """Load --load_checkpoint: the network in evaluation mode on ``device``; ``args`` takes over the run's config.
 
-    Flags given on the command line go before the run's config, with a notice where they differ.
+    Flags given on the command line take precedence over the run's config, with a notice where they differ.
     """
     if not args.load_checkpoint:
         raise UserError("--load_checkpoint is missing: name a run folder, a checkpoint file or zoo:NAME")

@@ -1,10 +1,13 @@
 """Flags: defaults, merging, aliases, and one sentence for each mistake."""
 
+import ast
+
 import pytest
 
 import config
+from attribution import ATTRIBUTIONS
 from errors import UserError
-from flags import SCRIPTS
+from flags import NOTES, SCRIPTS
 
 RELEASED_TRAINING = (
     "--experiment_name=experiment_name/ --architecture=resnet50 --attribution_method=CALM_EM --dataset=CUB "
@@ -129,3 +132,35 @@ def test_every_script_knows_the_released_flags():
     released = set(config.flags_of("main")) - {"resume"}
     for script in SCRIPTS:
         assert released <= set(config.flags_of(script))
+
+
+def help_of(script, capsys, **options):
+    with pytest.raises(SystemExit):
+        config.parse(["--help"], script, **options)
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_says_what_the_script_does_and_shows_a_command_that_parses(script, request, capsys, monkeypatch):
+    monkeypatch.chdir(request.config.rootpath)
+    docstring = ast.get_docstring(ast.parse((request.config.rootpath / f"{script}.py").read_text()))
+    shown = help_of(script, capsys, about=docstring)
+    assert " ".join(docstring.split()) in shown
+    examples = [line.split("#")[0].split() for line in docstring.splitlines() if "python " in line]
+    assert examples
+    for words in examples:
+        assert words[:2] == ["python", f"{script}.py"]
+        config.parse(words[2:], script)
+
+
+def test_help_shows_defaults_as_they_are_given(capsys):
+    shown = help_of("eval_wsol", capsys)
+    assert "[30 50 70]" in shown and "[None]" not in shown and "[[" not in shown
+    assert all(f"{name}," in shown or f"{name};" in shown for name in ATTRIBUTIONS)
+
+
+def test_help_says_which_flags_have_no_effect(capsys):
+    for script in SCRIPTS:
+        shown = help_of(script, capsys)
+        notes = {note for group in NOTES.values() for name, note in group.items() if name == script}
+        assert notes and all(note in shown for note in notes)
