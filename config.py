@@ -154,11 +154,6 @@ def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) 
     return args
 
 
-def default_score_map(method: str) -> str:
-    """The attribution evaluated where --score_map_process is not given."""
-    return "cam" if method == "CAM" else "joint"
-
-
 def recorded(args: Munch) -> dict[str, Any]:
     """What goes into config.yaml, checkpoints and results: every flag, as plain values."""
     return {name: value for name, value in sorted(args.items()) if name != "given"}

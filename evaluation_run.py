@@ -12,7 +12,14 @@ from torch.utils.data import DataLoader
 
 import config
 import distributed
-from attribution import GRADIENT_MAPS, build_attribution, canonical_name, output_attribution, resolve_name
+from attribution import (
+    GRADIENT_MAPS,
+    build_attribution,
+    canonical_name,
+    default_attribution,
+    output_attribution,
+    resolve_name,
+)
 from attribution.score_map import smooth
 from attribution.supersets import supersets_of
 from data_loaders.classes import read_wnids
@@ -128,7 +135,7 @@ def start_evaluation(
     if needs_network or args.load_checkpoint:
         network, checkpoint = restore(args, process.device)
         if args.score_map_process is None:
-            args.score_map_process = config.default_score_map(args.attribution_method)
+            args.score_map_process = default_attribution(args.attribution_method)
         draw_missing_birds(args)
     named = "experiment_name" in args.given or checkpoint is None
     return Evaluation(name, args, process, run_folder(args) if named else checkpoint.parent, network, checkpoint)
