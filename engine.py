@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
@@ -12,8 +11,9 @@ from tqdm import tqdm
 
 import distributed
 from errors import UserError
-from networks.losses import posterior
 from networks.outputs import CalmOutput, CamOutput
+from networks.precision import autocast
+from networks.teacher import Teacher
 
 BLOCK = 50
 """Steps between two looks at the loss; more often would make a GPU wait."""
@@ -33,11 +33,6 @@ class EpochSummary(NamedTuple):
     loss: float
     images_per_second: float
     seconds: float
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager:
-    """bf16 autocast for ``precision="bf16"``, else nothing."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def compile_in_place(network: nn.Module, device: torch.device) -> None:
@@ -69,28 +64,6 @@ def _check(losses: list[Tensor], last_step: int) -> list[float]:
         if value != value or abs(value) == float("inf"):
             raise NonFiniteLoss(last_step - len(values) + offset + 1, value)
     return values
-
-
-class Teacher:
-    """theta' of Eq. 6 as a moving average of the network's parameters; its posterior is EM's pseudo-target."""
-
-    def __init__(self, average: nn.Module, momentum: float) -> None:
-        """``average`` is a copy of the network, updated here in place and never trained."""
-        self.average = average.eval().requires_grad_(False)
-        self.momentum = momentum
-
-    @torch.no_grad()
-    def posterior(self, images: Tensor, targets: Tensor) -> Tensor:
-        """p'(z|x,y), [B,h,w]."""
-        return posterior(self.average(images).log_joint_of(targets))
-
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """theta' <- momentum theta' + (1 - momentum) theta; batch-norm statistics are copied."""
-        for mine, theirs in zip(self.average.parameters(), network.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - self.momentum)
-        for mine, theirs in zip(self.average.buffers(), network.buffers(), strict=True):
-            mine.copy_(theirs)
 
 
 def train_one_epoch(

@@ -17,13 +17,14 @@ import errors
 from attribution import PRIOR_MAPS, canonical_name
 from data_loaders.datasets import ImageDataset
 from distributed import gather, print0
-from engine import autocast, predict
+from engine import predict
 from errors import UserError
 from evaluation.attribution_metrics import COLUMNS, Means, Wins
 from evaluation.faithfulness import judge
 from evaluation.regions import region_of
 from evaluation_run import Evaluation, start_evaluation
 from metrics import reduce
+from networks.precision import autocast
 
 Values = dict[str, Tensor]
 """Column -> one number per image; "index" -> which images of the data set they are."""

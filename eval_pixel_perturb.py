@@ -14,11 +14,12 @@ import errors
 from data_loaders.classes import short_name
 from data_loaders.datasets import ImageDataset
 from distributed import is_main, print0
-from engine import Prediction, autocast, predict
+from engine import Prediction, predict
 from evaluation.perturbation import PERCENTAGES, image_keys, remove_and_classify
 from evaluation.perturbation_pictures import save_curves, save_samples, spread
 from evaluation_run import Evaluation, start_evaluation
 from metrics import PerturbationRatio, reduce
+from networks.precision import autocast
 
 SAMPLES = 6
 """Images in the picture."""

@@ -24,10 +24,11 @@ from attribution.score_map import smooth
 from attribution.supersets import supersets_of
 from data_loaders.classes import read_wnids
 from data_loaders.datasets import ImageDataset
-from engine import Prediction, autocast
+from engine import Prediction
 from errors import UserError
 from evaluation.localisation_truth import TruthReader
 from networks.network import Network
+from networks.precision import autocast
 from runs import draw_missing_birds, evaluation_dataset, evaluation_loader, restore, run_folder, write_results
 
 _MAP_FLAGS = ("smooth_grad_nr_iter", "smooth_grad_sigma", "integrated_grad_nr_iter", "ig_variant")

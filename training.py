@@ -12,12 +12,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 import config
 from distributed import Process
-from engine import Teacher, compile_in_place
+from engine import compile_in_place
 from errors import UserError
 from networks import METHODS, build_network
 from networks.checkpoint import FORMAT_VERSION, load_matching
 from networks.network import Network
 from networks.parameter_groups import parameter_groups
+from networks.teacher import Teacher
 
 _OF_THIS_CALL = {"experiment_name", "save_root", "resume", "override_cache"}
 _FREE_ON_RESUME = {"epochs", "workers", "data_root", "metadata_root", "mask_root", "pretrained", "pretrained_path",

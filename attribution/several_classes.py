@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from attribution import build_attribution, output_attribution
+from networks.precision import autocast
 
 
 def maps_of_several(
@@ -24,12 +25,11 @@ def maps_of_several(
     of_output, of_images = output_attribution(name, **options), build_attribution(name, **options)
 
     def maps_of(network: nn.Module, images: Tensor, classes: Sequence[Sequence[int]]) -> Tensor:
-        autocast = torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
         if of_output is None:
-            with autocast:
+            with autocast(images.device, precision):
                 return _in_rounds(lambda rows, y: of_images(network, images[rows], y), classes, images.device)
         with torch.inference_mode():
-            with autocast:
+            with autocast(images.device, precision):
                 output = network(images)
             return _in_rounds(lambda rows, y: of_output(_take(output, rows), y), classes, images.device)
 

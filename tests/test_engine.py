@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine import NonFiniteLoss, Teacher, compile_in_place, predict, train_one_epoch
+from engine import NonFiniteLoss, compile_in_place, predict, train_one_epoch
 from errors import UserError
 from networks.heads import CalmHead
 from networks.losses import em_loss, marginal_loss
+from networks.teacher import Teacher
 
 CPU = torch.device("cpu")
 
