@@ -66,6 +66,28 @@ def _check(losses: list[Tensor], last_step: int) -> list[float]:
     return values
 
 
+def _step(
+    network: nn.Module,
+    loss_of: Callable[..., Tensor],
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    precision: str,
+    teacher: Teacher | None,
+) -> Tensor:
+    """Change the network, and its teacher, by one batch; returns the loss before the change."""
+    with autocast(images.device, precision):
+        extra = () if teacher is None else (teacher.posterior(images, targets),)
+        loss = loss_of(network(images), targets, *extra)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    if teacher is not None:
+        teacher.update(network.module if hasattr(network, "module") else network)
+    return loss.detach()
+
+
 def train_one_epoch(
     network: nn.Module,
     loss_of: Callable[..., Tensor],
@@ -95,15 +117,7 @@ def train_one_epoch(
     bar = _bar(loader, title)
     for step, (images, targets, _) in enumerate(bar, start=1):
         images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
-        with autocast(device, precision):
-            extra = () if teacher is None else (teacher.posterior(images, targets),)
-            loss = loss_of(network(images), targets, *extra)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        if teacher is not None:
-            teacher.update(network.module if hasattr(network, "module") else network)
-        losses.append(loss.detach())
+        losses.append(_step(network, loss_of, optimizer, images, targets, precision=precision, teacher=teacher))
         images_seen += len(images) * distributed.world_size()
         if step % BLOCK == 0 or step == len(loader):
             values = _check(losses, step)
