@@ -140,7 +140,7 @@ class Prediction(NamedTuple):
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, loader: DataLoader, *, device: torch.device, precision: str = "fp32", title: str = "predict"
+    network: nn.Module, loader: Iterable, *, device: torch.device, precision: str = "fp32", title: str = "predict"
 ) -> Iterator[Prediction]:
     """Run the network over ``loader`` without gradients, in evaluation mode, and yield each batch."""
     network.eval()

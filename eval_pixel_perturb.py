@@ -14,12 +14,11 @@ import errors
 from data_loaders.classes import short_name
 from data_loaders.datasets import ImageDataset
 from distributed import is_main, print0
-from engine import Prediction, predict
+from engine import Prediction
 from evaluation.perturbation import PERCENTAGES, image_keys, remove_and_classify
 from evaluation.perturbation_pictures import save_curves, save_samples, spread
 from evaluation_run import Evaluation, start_evaluation
 from metrics import PerturbationRatio, reduce
-from networks.precision import autocast
 
 SAMPLES = 6
 """Images in the picture."""
@@ -28,16 +27,6 @@ SAMPLES = 6
 def keys_of(dataset: ImageDataset, indices: Tensor, seed: int, device: torch.device) -> Tensor:
     """[B,4], where each image's random numbers start."""
     return image_keys([dataset.records[index].image_id for index in indices.tolist()], seed=seed, device=device)
-
-
-def classifier(evaluation: Evaluation) -> Callable[[Tensor], Tensor]:
-    """Images [B,3,H,W] -> the most probable class of each, [B]."""
-
-    def classify(images: Tensor) -> Tensor:
-        with autocast(evaluation.device, evaluation.args.precision):
-            return evaluation.network(images).log_p_y.argmax(dim=1)
-
-    return classify
 
 
 def print_table(values: dict[str, float], name: str, erase: str) -> None:
@@ -80,10 +69,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "norm_type" in args.given:
         print0(f"notice: --norm_type={args.norm_type} has no effect: pixels are ranked before normalisation")
     dataset = evaluation.dataset()
-    maps_of, classify = evaluation.raw_maps(name, dataset), classifier(evaluation)
+    maps_of = evaluation.raw_maps(name, dataset)
+
+    def classify(images: Tensor) -> Tensor:
+        return evaluation.log_p_y(images).argmax(dim=1)
+
     ratio = PerturbationRatio(PERCENTAGES)
-    loader = evaluation.loader(dataset)
-    for batch in predict(evaluation.network, loader, device=device, precision=args.precision, title=name):
+    for batch in evaluation.predict(evaluation.loader(dataset), name):
         keys = keys_of(dataset, batch.indices, seed, device)
         erased = remove_and_classify(classify, batch.images, maps_of(batch), keys, erase=args.erase)
         ratio.update(batch.targets, batch.output.log_p_y.argmax(dim=1), erased.ranked, erased.random)

@@ -5,24 +5,20 @@
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from torch.utils.data import default_collate
-from tqdm import tqdm
 
 import errors
-from attribution.score_map import normalize, resize
 from data_loaders.classes import short_name
 from data_loaders.datasets import ImageDataset
-from data_loaders.score_maps import read_score_map, score_map_path
-from distributed import is_main, print0, shard
-from engine import Prediction, predict
+from distributed import is_main, print0
 from errors import UserError
-from evaluation.localisation import TOP_IOU, Localisation, Scorer, found_box, ranks_of, score_all
+from evaluation.localisation import TOP_IOU, Localisation, Scorer, found_box, score_all
 from evaluation.localisation_pictures import Sample, save_precision_recall, save_samples
 from evaluation.localisation_truth import TruthReader
+from evaluation.map_sources import FileMaps, NetworkMaps
 from evaluation_run import Evaluation, start_evaluation
 from metrics import reduce
 from pictures import to_rgb
@@ -31,64 +27,16 @@ SAMPLES = 8
 """Images in the picture."""
 
 
-class NetworkMaps:
-    """Score maps [size,size] of the true classes, made by the evaluation's network."""
-
-    def __init__(self, evaluation: Evaluation, dataset: ImageDataset) -> None:
-        self._evaluation, self._dataset = evaluation, dataset
-        self.name = evaluation.attribution_name()
-        self._raw_maps = evaluation.raw_maps(self.name, dataset)
-
-    def _maps_of(self, batch: Prediction) -> np.ndarray:
-        args = self._evaluation.args
-        maps = resize(self._raw_maps(batch), args.crop_size, mode=args.resize_mode)
-        return normalize(maps, args.norm_type).cpu().numpy()
-
-    def _batches(self, loader) -> Iterator[Prediction]:
-        evaluation = self._evaluation
-        precision = evaluation.args.precision
-        return predict(evaluation.network, loader, device=evaluation.device, precision=precision, title=self.name)
-
-    def stream(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """(index, rank of the true class, map) of this process's images."""
-        for batch in self._batches(self._evaluation.loader(self._dataset)):
-            ranks = ranks_of(batch.output.log_p_y, batch.targets)
-            yield from zip(batch.indices.tolist(), ranks, self._maps_of(batch))
-
-    def of(self, indices: Sequence[int]) -> np.ndarray:
-        """The maps [n,size,size] of a few images."""
-        (batch,) = self._batches([default_collate([self._dataset[index] for index in indices])])
-        return self._maps_of(batch)
-
-
-class FileMaps:
-    """Score maps [size,size] that lie in a folder, one .npy per image."""
-
-    def __init__(self, root: Path, dataset: ImageDataset, size: int) -> None:
-        self.name = f"maps of {root}"
-        self._root, self._dataset, self._size = root, dataset, size
-
-    def _path(self, index: int) -> Path:
-        return score_map_path(self._root, self._dataset.records[index].image_id)
-
-    def stream(self) -> Iterator[tuple[int, None, Path]]:
-        """(index, nothing, file) of this process's images; a missing file is named before the first is read."""
-        indices = shard(range(len(self._dataset)))
-        for index in indices:
-            self._path(index)
-        for index in tqdm(indices, desc="score maps", disable=not is_main(), dynamic_ncols=True, leave=False):
-            yield index, None, self._path(index)
-
-    def of(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """The maps of a few images."""
-        return [read_score_map(self._path(index), self._size) for index in indices]
-
-
 def open_maps(evaluation: Evaluation, dataset: ImageDataset) -> NetworkMaps | FileMaps:
     """The maps that the flags ask for."""
     args = evaluation.args
     if args.scoremap_root is None:
-        return NetworkMaps(evaluation, dataset)
+        name = evaluation.attribution_name()
+        return NetworkMaps(
+            name=name, dataset=dataset, loader=evaluation.loader(dataset),
+            predict=lambda batches: evaluation.predict(batches, name), raw_maps=evaluation.raw_maps(name, dataset),
+            size=args.crop_size, resize_mode=args.resize_mode, norm_type=args.norm_type,
+        )  # fmt: skip
     if not Path(args.scoremap_root).is_dir():
         raise UserError(f"--scoremap_root={args.scoremap_root}: no such folder")
     return FileMaps(Path(args.scoremap_root), dataset, args.crop_size)

@@ -1,6 +1,6 @@
 """The evaluation of one checkpoint: what the eval_* scripts share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from attribution.score_map import smooth
 from attribution.supersets import supersets_of
 from data_loaders.classes import read_wnids
 from data_loaders.datasets import ImageDataset
-from engine import Prediction
+from engine import Prediction, predict
 from errors import UserError
 from evaluation.localisation_truth import TruthReader
 from networks.network import Network
@@ -109,6 +109,15 @@ class Evaluation:
             return smooth(raw, self.args.smoothing_ksize) if canonical_name(name) in GRADIENT_MAPS else raw
 
         return maps
+
+    def predict(self, batches: Iterable, title: str) -> Iterator[Prediction]:
+        """Run the network over a loader, or any batches, and yield each with its output."""
+        return predict(self.network, batches, device=self.device, precision=self.args.precision, title=title)
+
+    def log_p_y(self, images: Tensor) -> Tensor:
+        """[B,3,H,W] -> log p(y|x), [B,K]."""
+        with autocast(self.device, self.args.precision):
+            return self.network(images).log_p_y
 
     def write(self, metrics: Mapping[str, Any], details: Mapping[str, Any], *, protocol: str | None = None) -> Path:
         """Write the results file and say where it is."""

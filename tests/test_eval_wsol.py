@@ -228,7 +228,7 @@ def test_maps_by_name_and_the_files_of_the_same_maps_agree(birds, monkeypatch, m
 
     def stream(self):
         for index, rank, score_map in original(self):
-            saved[self._dataset.records[index].image_id] = score_map
+            saved[self.dataset.records[index].image_id] = score_map
             yield index, rank, score_map
 
     monkeypatch.setattr(eval_wsol.NetworkMaps, "stream", stream)
