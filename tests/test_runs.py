@@ -15,8 +15,9 @@ from tests.tiny_data import tiny_cub
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
-    """A run folder with a checkpoint of ours: CALM_EM resnet18 with 3 classes."""
+def checkpoint(tmp_path, monkeypatch):
+    """A run folder with a checkpoint of ours: CALM_EM resnet18 with 3 classes; no bird is drawn for it."""
+    monkeypatch.setattr(evaluation_run, "draw_missing_birds", lambda args: None)
     network = build_network("resnet18", "CALM_EM", 3)
     args = parse(["--attribution_method=CALM_EM", "--architecture=resnet18", "--crop_size=32"], "main")
     folder = tmp_path / "save" / "x"
