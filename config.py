@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,13 @@ from munch import Munch
 
 from errors import Parser, UserError
 from flags import GROUPS, NOTES, Flag
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of a description, and names with hyphens in one piece."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def flags_of(script: str) -> dict[str, Flag]:
@@ -42,7 +50,7 @@ def add_flag(group: argparse._ActionsContainer, flag: Flag) -> None:
 def _parser(script: str, *, about: str | None = None) -> Parser:
     parser = Parser(
         prog=f"{script}.py", usage="%(prog)s [--FLAG=VALUE ...]", description=about, allow_abbrev=False,
-        argument_default=argparse.SUPPRESS, formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS, formatter_class=_HelpFormatter,
     )  # fmt: skip
     parser.add_argument("--config", help="YAML file of flags; the command line takes precedence over it")
     for title, flags in GROUPS.items():

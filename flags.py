@@ -133,11 +133,15 @@ _MAP_NAMES = (
     "counterfactual, gradient, integrated_gradients, smoothgrad, smoothgrad-squared, vargrad, cam, cam-saliency, "
     "cam-subset, gradcam, gradcam++, layercam, smoothgradcam++, scorecam, sscam, ablationcam"
 )
+_RELEASED_MAP_NAMES = (
+    "jointll, jointll-superclass, jointll-superclass-mean, gtcond, gtcond-superclass, gtcond-superclass-mean, vanilla, "
+    "vanilla-saliency, vanilla-superclass, input_grad, backprop, integrated_grad, smooth_grad, var_grad"
+)
 MAPS = (
     Flag("score_map_method", str, "activation_map", "activation_map, or backprop for --score_map_process=vanilla",
          ("activation_map", "backprop")),
-    Flag("score_map_process", str, None, f"the map to use: {_MAP_NAMES}; or its released name, "
-         "such as jointll, gtcond, vanilla, input_grad (default: cam for a CAM network, joint for a CALM network)"),
+    Flag("score_map_process", str, None, f"the map to use: {_MAP_NAMES}; or by a released name: {_RELEASED_MAP_NAMES} "
+         "(default: cam for a CAM network, joint for a CALM network)"),
     Flag("norm_type", str, "minmax", "how a resized map becomes a score map", ("max", "minmax", "clipping")),
     Flag("smoothing_ksize", positive_int, 1, "Gaussian kernel for gradient maps, odd; 1 is none"),
     Flag("smooth_grad_nr_iter", positive_int, 50, "noisy copies of SmoothGrad and VarGrad"),

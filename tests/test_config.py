@@ -1,11 +1,12 @@
 """Flags: defaults, merging, aliases, and one sentence for each mistake."""
 
 import ast
+import re
 
 import pytest
 
 import config
-from attribution import ATTRIBUTIONS
+from attribution import ATTRIBUTIONS, RELEASED_NAMES
 from errors import UserError
 from flags import NOTES, SCRIPTS
 
@@ -156,7 +157,8 @@ def test_help_says_what_the_script_does_and_shows_a_command_that_parses(script, 
 def test_help_shows_defaults_as_they_are_given(capsys):
     shown = help_of("eval_wsol", capsys)
     assert "[30 50 70]" in shown and "[None]" not in shown and "[[" not in shown
-    assert all(f"{name}," in shown or f"{name};" in shown for name in ATTRIBUTIONS)
+    ours, released = re.search(r"the map to use: (.*?); or by a released name: (.*?) \(default", shown).groups()
+    assert set(ours.split(", ")) == set(ATTRIBUTIONS) and set(released.split(", ")) == set(RELEASED_NAMES)
 
 
 def test_help_says_which_flags_have_no_effect(capsys):
