@@ -19,6 +19,7 @@ from data_loaders.metadata import Record, write_records
 from errors import UserError
 from evaluation.localisation import PER_WORKER, Scorer, Scores, ranks_of, score_all
 from evaluation.localisation_truth import Truth
+from evaluation.map_sources import NetworkMaps
 from networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -224,14 +225,14 @@ def test_network_results_depend_on_neither_batches_nor_workers(birds):
 )
 def test_maps_by_name_and_the_files_of_the_same_maps_agree(birds, monkeypatch, method, name):
     saved = {}
-    original = eval_wsol.NetworkMaps.stream
+    original = NetworkMaps.stream
 
     def stream(self):
         for index, rank, score_map in original(self):
             saved[self.dataset.records[index].image_id] = score_map
             yield index, rank, score_map
 
-    monkeypatch.setattr(eval_wsol.NetworkMaps, "stream", stream)
+    monkeypatch.setattr(NetworkMaps, "stream", stream)
     made = network_results(birds, method, f"--score_map_process={name}")
     folder = birds / "maps" / method / name
     for image_id, score_map in saved.items():
