@@ -122,7 +122,7 @@ def _validate(args: Munch) -> None:
     if not 0 <= args.em_momentum < 1 or not 0 <= args.momentum < 1:
         raise UserError("--momentum and --em_momentum should lie in [0, 1)")
     if not args.experiment_name.strip("/. "):
-        raise UserError(f"--experiment_name={args.experiment_name}: should name a folder")
+        raise UserError(f"--experiment_name={args.experiment_name}: should be the name of a folder")
     if "/" in (args.get("tag") or ""):
         raise UserError(f"--tag={args.tag}: becomes part of a file's name, so it should have no '/'")
 

@@ -45,7 +45,9 @@ def attributions_of(evaluation: Evaluation) -> list[str]:
     wanted = evaluation.args.attributions
     if not wanted:
         return [evaluation.attribution_name()]
-    names = list(dict.fromkeys(canonical_name(name.strip()) for name in wanted.split(",")))
+    names = list(dict.fromkeys(canonical_name(name.strip()) for name in wanted.split(",") if name.strip()))
+    if not names:
+        raise UserError(f"--attributions={wanted}: names no map; give some, such as gradcam,joint")
     if evaluation.args.attribution_method == "CAM":
         for name in [name for name in names if name in PRIOR_MAPS]:
             print0(f"notice: {name} needs CALM's prior and is left out for {evaluation.checkpoint}")
@@ -55,16 +57,16 @@ def attributions_of(evaluation: Evaluation) -> list[str]:
     return names
 
 
-def judge_checkpoint(evaluation: Evaluation) -> Judged:
-    """Run every attribution on this process's images."""
-    args, dataset = evaluation.args, evaluation.dataset()
+def judge_checkpoint(evaluation: Evaluation, dataset: ImageDataset, names: Sequence[str]) -> Judged:
+    """Run the attributions on this process's images."""
+    args = evaluation.args
     truth_of = evaluation.truths(dataset)
 
     def regions_of(indices: Tensor) -> Tensor:
         truths = [truth_of(dataset, index) for index in indices.tolist()]
         return torch.stack([region_of(truth, args.regions, args.crop_size) for truth in truths])
 
-    makers = {name: evaluation.raw_maps(name, dataset) for name in attributions_of(evaluation)}
+    makers = {name: evaluation.raw_maps(name, dataset) for name in names}
     title = f"{evaluation.checkpoint.parent.name}: {len(makers)} attributions"
     values = judge_all(
         evaluation.predict(evaluation.loader(dataset), title), makers, log_p_y=evaluation.log_p_y,
@@ -88,18 +90,19 @@ def print_table(rows: dict[str, dict[str, float]], wins: dict[str, float]) -> No
 
 
 def judge_checkpoints(argv: Sequence[str]) -> list[Judged]:
-    """Judge the checkpoints of --load_checkpoint, which commas separate, on the same images."""
+    """Judge the checkpoints of --load_checkpoint, which commas separate, on the same images; first load them all."""
     args = config.parse(argv, "eval_attribution", about=__doc__)
     checkpoints = list(dict.fromkeys((args.load_checkpoint or "").split(",")))
     if len(checkpoints) > 1 and "experiment_name" in args.given:
         raise UserError("--experiment_name goes with one checkpoint: without it each run folder gets its own results")
-    judged: list[Judged] = []
-    for checkpoint in checkpoints:
-        one = judge_checkpoint(start_evaluation([*argv, f"--load_checkpoint={checkpoint}"], "attribution"))
-        if judged and one.image_ids() != judged[0].image_ids():
+    evaluations = [start_evaluation([*argv, f"--load_checkpoint={one}"], "attribution") for one in checkpoints]
+    datasets = [evaluation.dataset() for evaluation in evaluations]
+    images = [[record.image_id for record in dataset.records] for dataset in datasets]
+    for checkpoint, others in zip(checkpoints, images, strict=True):
+        if others != images[0]:
             raise UserError(f"--load_checkpoint: {checkpoint} and {checkpoints[0]} do not share one data set")
-        judged.append(one)
-    return judged
+    names = [attributions_of(evaluation) for evaluation in evaluations]
+    return [judge_checkpoint(*each) for each in zip(evaluations, datasets, names, strict=True)]
 
 
 def main(argv: Sequence[str] | None = None) -> None:

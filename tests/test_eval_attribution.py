@@ -148,6 +148,7 @@ def test_masks_predicted_classes_and_two_processes(birds):
     [
         (["CAM"], ["--attributions=joint"], "none of them exists"),
         (["CAM"], ["--attributions=gradcamm"], "gradcam"),
+        (["CAM"], ["--attributions=,"], "names no map"),
         (["CAM", "CALM_ML"], ["--experiment_name=x"], "one checkpoint"),
         (["CALM_ML"], ["--attributions=counterfactual"], "versus"),
     ],
@@ -156,3 +157,9 @@ def test_refusals_are_one_sentence(birds, capsys, methods, flags, words):
     assert evaluate(*flags_for(birds, *methods), *flags) == 2
     message = capsys.readouterr().err
     assert words in message and message.count("\n") == 1
+
+
+def test_a_missing_second_checkpoint_is_told_before_the_first_is_judged(birds, capsys, monkeypatch):
+    monkeypatch.setattr(eval_attribution, "judge_checkpoint", lambda *given: pytest.fail("judged too early"))
+    assert evaluate(*flags_for(birds, "CALM_ML", "nowhere")) == 2
+    assert "nowhere" in capsys.readouterr().err
