@@ -16,9 +16,25 @@ def boolean(text: str) -> bool:
     return value
 
 
+def integer(text: str) -> int:
+    """A whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+
+
+def number(text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+
+
 def positive_int(text: str) -> int:
     """An integer of at least 1."""
-    value = int(text)
+    value = integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is below 1")
     return value
@@ -26,7 +42,7 @@ def positive_int(text: str) -> int:
 
 def natural(text: str) -> int:
     """An integer of at least 0."""
-    value = int(text)
+    value = integer(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is below 0")
     return value
@@ -34,7 +50,7 @@ def natural(text: str) -> int:
 
 def non_negative(text: str) -> float:
     """A finite number of at least 0."""
-    value = float(text)
+    value = number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a finite number of at least 0")
     return value
@@ -42,7 +58,7 @@ def non_negative(text: str) -> float:
 
 def interval(text: str) -> float:
     """A threshold step in (0, 1]."""
-    value = float(text)
+    value = number(text)
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not in (0, 1]")
     return value
@@ -151,7 +167,7 @@ MAPS = (
          ("released", "standard"), scripts=EVALUATIONS),
     Flag("threshold_type", str, "even", "bins of cue localisation's released protocol", ("even", "log")),
     Flag("cam_curve_interval", interval, 0.001, "step between thresholds"),
-    Flag("iou_thresholds", int, [30, 50, 70], "IoU levels of box localisation, in percent", many=True),
+    Flag("iou_thresholds", integer, [30, 50, 70], "IoU levels of box localisation, in percent", many=True),
 )
 EVALUATION = (
     Flag("protocol", str, "paper", "as the paper says, or as the released code does, where they differ",
