@@ -16,7 +16,7 @@ from attribution.score_map import normalize, resize, smooth
 from attribution.several_classes import maps_of_several
 from data_loaders.classes import short_name
 from data_loaders.cub_annotations import annotations_folder
-from data_loaders.cub_cues import PARTS, ClassPair, chosen_pairs, class_pairs, differing_parts
+from data_loaders.cub_cues import ClassPair, chosen_pairs, class_pairs, differing_parts
 from data_loaders.cub_part_maps import CueImages, ExactParts, KeypointParts
 from data_loaders.datasets import ImageDataset
 from distributed import is_main, print0
@@ -82,7 +82,7 @@ def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[
         {
             "class_a": result.pair.class_a + 1,
             "class_b": result.pair.class_b + 1,
-            "parts": [PARTS[part] for part in result.pair.parts],
+            "parts": result.pair.part_names,
             "num_images": sum(area is not None for area in result.mask_pixels),
             "PxAP": result.pxap,
             "images": [

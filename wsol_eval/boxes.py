@@ -34,12 +34,20 @@ def as_score_map(score_map: Tensor | ArrayLike) -> np.ndarray:
 
 def grey_map(score_map: Tensor | ArrayLike) -> np.ndarray:
     """Score map [H,W] in [0,1] -> uint8 [H,W], 255 times the score, truncated."""
-    return (fine_grey_map(score_map) >> 8).astype(np.uint8)
+    return grey_of(fine_grey_map(as_score_map(score_map)))
 
 
-def fine_grey_map(score_map: Tensor | ArrayLike) -> np.ndarray:
-    """Score map [H,W] in [0,1] -> uint16 [H,W], 256 steps to a grey level, truncated: the high byte is the grey."""
-    values = as_score_map(score_map)
+def grey_of(fine: np.ndarray) -> np.ndarray:
+    """What ``fine_grey_map`` returns -> uint8 [H,W], the grey levels, its high bytes."""
+    return (fine >> 8).astype(np.uint8)
+
+
+def fine_grey_map(values: np.ndarray) -> np.ndarray:
+    """What ``as_score_map`` returns, [H,W] -> uint16 [H,W], 256 steps to a grey level, truncated.
+
+    Raises:
+        ValueError: where it has not two dimensions.
+    """
     if values.ndim != 2:
         raise ValueError(f"a score map has two dimensions, not shape {values.shape}")
     return (values * 255 * 256).astype(np.uint16)

@@ -45,7 +45,7 @@ def parts_of_masks(
     heights, ranks = (cv2.copyMakeBorder(each, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0) for each in (heights, ranks))
     basins, number = numbered(ways_up(heights, steps, KERNELS[neighbours]), ranks.ravel())
     reach = reaches(basins.reshape(ranks.shape)[1:-1, 1:-1], ranks[1:-1, 1:-1], number, masks)
-    alone_from = join(reach, *passes(basins, ranks.ravel(), steps))
+    alone_from = join(reach, *passes(basins, number, ranks.ravel(), steps))
     is_part = (reach[:, 2] <= 0) & (np.arange(masks, dtype=np.int16) >= alone_from[:, None])
     minus_size = reach[:, :2] + reach[:, 2:]  # from the last column to the first, from the last row to the first
     large = (minus_size[:, 0] <= 1 - least_size[0]) & (minus_size[:, 1] <= 1 - least_size[1])
@@ -105,10 +105,12 @@ def reaches(basins: np.ndarray, ranks: np.ndarray, number: int, masks: int) -> n
     return reach[:, :, masks - 1 :: -1]
 
 
-def passes(basins: np.ndarray, ranks: np.ndarray, steps: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def passes(
+    basins: np.ndarray, number: int, ranks: np.ndarray, steps: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of basins that touch and the rank of the highest pass between them, int64 [E] each, highest first."""
     begin, end = max(steps), basins.size - max(steps)
-    number, most = basins.max() + 1, np.iinfo(ranks.dtype).max + 1
+    most = np.iinfo(ranks.dtype).max + 1
     found = []
     for step in steps:
         here = np.flatnonzero(basins[begin:end] != basins[begin + step : end + step]) + begin

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wsol_eval.boxes import as_score_map, fine_grey_map, grey_levels, matches
+from wsol_eval.boxes import as_score_map, fine_grey_map, grey_levels, grey_of, matches
 from wsol_eval.contours import NO_CONTOUR, hole_boxes, largest_box, may_have_holes, outer_boxes
 
 GREYS = 256
@@ -43,7 +43,7 @@ def box_hits(
         raise ValueError("there are no IoU levels")
     values = as_score_map(score_map)
     heights = fine_grey_map(values)
-    grey = (heights >> 8).astype(np.uint8)
+    grey = grey_of(heights)
     if not grey.any():
         return np.tile(matches(NO_CONTOUR, truth, ious)[..., None], (2, 1, len(thresholds)))
     levels = grey_levels(grey, thresholds)
