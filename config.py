@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from munch import Munch
 
-from errors import Parser, UserError
-from flags import GROUPS, NOTES, Flag
+from calm.errors import Parser, UserError
+from calm.flags import GROUPS, NOTES, Flag
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -49,9 +49,13 @@ def add_flag(group: argparse._ActionsContainer, flag: Flag) -> None:
 
 def _parser(script: str, *, about: str | None = None) -> Parser:
     parser = Parser(
-        prog=f"{script}.py", usage="%(prog)s [--FLAG=VALUE ...]", description=about, allow_abbrev=False,
-        argument_default=argparse.SUPPRESS, formatter_class=_HelpFormatter,
-    )  # fmt: skip
+        prog=f"{script}.py",
+        usage="%(prog)s [--FLAG=VALUE ...]",
+        description=about,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=_HelpFormatter,
+    )
     parser.add_argument("--config", help="YAML file of flags; the command line takes precedence over it")
     for title, flags in GROUPS.items():
         group = parser.add_argument_group(title, NOTES.get(title, {}).get(script))

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-import distributed
-from errors import UserError
-from networks.outputs import CalmOutput, CamOutput
-from networks.precision import autocast
-from networks.teacher import Teacher
+from calm import distributed
+from calm.errors import UserError
+from calm.networks.outputs import CalmOutput, CamOutput
+from calm.networks.precision import autocast
+from calm.networks.teacher import Teacher
 
 BLOCK = 50
 """Steps between two looks at the loss; more often would make a GPU wait."""

@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-import config
-import errors
-from attribution import PRIOR_MAPS, canonical_name
-from data_loaders.datasets import ImageDataset
-from distributed import print0
-from errors import UserError
-from evaluation.attribution_metrics import COLUMNS
-from evaluation.comparison import Values, judge_all, mean_of, per_image, wins_of, with_wins
-from evaluation.regions import region_of
-from evaluation_run import Evaluation, start_evaluation
+from calm import config, errors
+from calm.attribution import PRIOR_MAPS, canonical_name
+from calm.data_loaders.datasets import ImageDataset
+from calm.distributed import print0
+from calm.errors import UserError
+from calm.evaluation.attribution.comparison import Values, judge_all, mean_of, per_image, wins_of, with_wins
+from calm.evaluation.attribution.metrics import COLUMNS
+from calm.evaluation.attribution.regions import region_of
+from calm.evaluation.session import Evaluation, start_evaluation
 
 
 class Judged(NamedTuple):
@@ -69,9 +68,14 @@ def judge_checkpoint(evaluation: Evaluation, dataset: ImageDataset, names: Seque
     makers = {name: evaluation.raw_maps(name, dataset) for name in names}
     title = f"{evaluation.checkpoint.parent.name}: {len(makers)} attributions"
     values = judge_all(
-        evaluation.predict(evaluation.loader(dataset), title), makers, log_p_y=evaluation.log_p_y,
-        regions_of=regions_of, explain=args.explain, steps=args.auc_steps, norm_type=args.norm_type,
-    )  # fmt: skip
+        evaluation.predict(evaluation.loader(dataset), title),
+        makers,
+        log_p_y=evaluation.log_p_y,
+        regions_of=regions_of,
+        explain=args.explain,
+        steps=args.auc_steps,
+        norm_type=args.norm_type,
+    )
     return Judged(evaluation, dataset, values)
 
 

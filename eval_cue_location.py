@@ -1,6 +1,6 @@
 """Cue localisation: does the map find the parts that tell two bird classes apart? (paper, Section 5.2).
 
-    python eval_cue_location.py --load_checkpoint=save/x/ --score_map_process=joint --protocol=released
+python eval_cue_location.py --load_checkpoint=save/x/ --score_map_process=joint --protocol=released
 """
 
 import sys
@@ -10,18 +10,19 @@ from typing import Any
 
 from torch import Tensor
 
-import errors
-from attribution import GRADIENT_MAPS
-from attribution.score_map import normalize, resize, smooth
-from attribution.several_classes import maps_of_several
-from data_loaders.classes import short_name
-from data_loaders.cub_annotations import annotations_folder
-from data_loaders.cub_cues import ClassPair, chosen_pairs, class_pairs, differing_parts
-from data_loaders.cub_part_maps import CueImages, ExactParts, KeypointParts
-from data_loaders.datasets import ImageDataset
-from distributed import is_main, print0
-from errors import UserError
-from evaluation.cue_localisation import (
+from calm import errors
+from calm.attribution import GRADIENT_MAPS
+from calm.attribution.score_map import normalize, resize, smooth
+from calm.attribution.several_classes import maps_of_several
+from calm.data_loaders.classes import short_name
+from calm.data_loaders.cues.annotations import annotations_folder
+from calm.data_loaders.cues.pairs import ClassPair, chosen_pairs, class_pairs, differing_parts
+from calm.data_loaders.cues.part_maps import CueImages, ExactParts, KeypointParts
+from calm.data_loaders.datasets import ImageDataset
+from calm.distributed import is_main, print0
+from calm.errors import UserError
+from calm.evaluation.cue_location.pictures import save_curves, save_samples
+from calm.evaluation.cue_location.protocols import (
     Maps,
     PairResult,
     PaperProtocol,
@@ -31,8 +32,7 @@ from evaluation.cue_localisation import (
     needed_classes,
     summarise,
 )
-from evaluation.cue_pictures import save_curves, save_samples
-from evaluation_run import Evaluation, start_evaluation
+from calm.evaluation.session import Evaluation, start_evaluation
 
 
 def pairs_to_evaluate(root: Path, args, num_classes: int) -> list[ClassPair]:
@@ -99,8 +99,10 @@ def print_table(metrics: dict[str, Any], title: str) -> None:
     print0(f"\ncue localisation: {title}")
     print0(f"{'differing parts':>16}{'pairs':>7}{'mPxAP':>8}")
     total = sum(metrics[f"num_pairs_{n}"] for n in (1, 2, 3))
-    rows = [*((str(n), metrics[f"num_pairs_{n}"], metrics[f"mPxAP_{n}"]) for n in (1, 2, 3)),
-            ("all", total, metrics["mPxAP"])]  # fmt: skip
+    rows = [
+        *((str(n), metrics[f"num_pairs_{n}"], metrics[f"mPxAP_{n}"]) for n in (1, 2, 3)),
+        ("all", total, metrics["mPxAP"]),
+    ]
     for label, count, value in rows:
         print0(f"{label:>16}{count:>7}{'-' if value is None else f'{value:.2f}':>8}")
     if metrics["num_pairs_skipped"]:
@@ -112,9 +114,14 @@ def draw(evaluation: Evaluation, images: CueImages, maps: Maps, results: Sequenc
     save_curves(evaluation.results_dir / "curves.png", results, title=title)
     names = [short_name(name) for name in images.images.class_names]
     save_samples(
-        evaluation.results_dir / "samples.png", images, maps, results, names=names, mean=evaluation.network.mean,
+        evaluation.results_dir / "samples.png",
+        images,
+        maps,
+        results,
+        names=names,
+        mean=evaluation.network.mean,
         std=evaluation.network.std,
-    )  # fmt: skip
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """Remove-and-classify: erase the most important k % of the pixels and classify again (paper, Section 5.3).
 
-    python eval_pixel_perturb.py --load_checkpoint=save/x/ --score_map_process=joint --erase=mean
+python eval_pixel_perturb.py --load_checkpoint=save/x/ --score_map_process=joint --erase=mean
 """
 
 import sys
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-import errors
-from data_loaders.classes import short_name
-from data_loaders.datasets import ImageDataset
-from distributed import is_main, print0
-from engine import Prediction
-from evaluation.perturbation import PERCENTAGES, image_keys, remove_and_classify
-from evaluation.perturbation_pictures import save_curves, save_samples, spread
-from evaluation_run import Evaluation, start_evaluation
-from metrics import PerturbationRatio, reduce
+from calm import errors
+from calm.data_loaders.classes import short_name
+from calm.data_loaders.datasets import ImageDataset
+from calm.distributed import is_main, print0
+from calm.engine import Prediction
+from calm.evaluation.metrics import PerturbationRatio, reduce
+from calm.evaluation.pixel_perturb.erasing import PERCENTAGES, image_keys, remove_and_classify
+from calm.evaluation.pixel_perturb.pictures import save_curves, save_samples, spread
+from calm.evaluation.session import Evaluation, start_evaluation
 
 SAMPLES = 6
 """Images in the picture."""
@@ -54,9 +54,17 @@ def draw_samples(evaluation: Evaluation, dataset: ImageDataset, maps_of: Callabl
     maps = maps_of(Prediction(output, images, targets, indices))
     names = [short_name(dataset.class_names[target]) for target in targets.tolist()]
     save_samples(
-        evaluation.results_dir / "samples.png", images, maps, keys, probability, erase=erase,
-        percentages=PERCENTAGES, mean=network.mean, std=network.std, names=names,
-    )  # fmt: skip
+        evaluation.results_dir / "samples.png",
+        images,
+        maps,
+        keys,
+        probability,
+        erase=erase,
+        percentages=PERCENTAGES,
+        mean=network.mean,
+        std=network.std,
+        names=names,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """Weakly supervised object localisation: do the maps cover the object? Boxes (MaxBoxAcc) and masks (PxAP).
 
-    python eval_wsol.py --load_checkpoint=save/x/ --score_map_process=subset --resize_mode=bicubic
-    python eval_wsol.py --scoremap_root=maps/ --dataset=CUB    # .npy maps of any tool, without a network
+python eval_wsol.py --load_checkpoint=save/x/ --score_map_process=subset --resize_mode=bicubic
+python eval_wsol.py --scoremap_root=maps/ --dataset=CUB    # .npy maps of any tool, without a network
 """
 
 import sys
@@ -10,18 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-import errors
-from data_loaders.classes import short_name
-from data_loaders.datasets import ImageDataset
-from distributed import is_main, print0
-from errors import UserError
-from evaluation.localisation import TOP_IOU, Localisation, Scorer, found_box, score_all
-from evaluation.localisation_pictures import Sample, save_precision_recall, save_samples
-from evaluation.localisation_truth import TruthReader
-from evaluation.map_sources import FileMaps, NetworkMaps
-from evaluation_run import Evaluation, start_evaluation
-from metrics import reduce
-from pictures import to_rgb
+from calm import errors
+from calm.data_loaders.classes import short_name
+from calm.data_loaders.datasets import ImageDataset
+from calm.data_loaders.truth import TruthReader
+from calm.distributed import is_main, print0
+from calm.errors import UserError
+from calm.evaluation.metrics import reduce
+from calm.evaluation.session import Evaluation, start_evaluation
+from calm.evaluation.wsol.map_sources import FileMaps, NetworkMaps
+from calm.evaluation.wsol.pictures import Sample, save_precision_recall, save_samples
+from calm.evaluation.wsol.scores import TOP_IOU, Localisation, Scorer, found_box, score_all
+from calm.pictures import to_rgb
 
 SAMPLES = 8
 """Images in the picture."""
@@ -33,10 +33,15 @@ def open_maps(evaluation: Evaluation, dataset: ImageDataset) -> NetworkMaps | Fi
     if args.scoremap_root is None:
         name = evaluation.attribution_name()
         return NetworkMaps(
-            name=name, dataset=dataset, loader=evaluation.loader(dataset),
-            predict=lambda batches: evaluation.predict(batches, name), raw_maps=evaluation.raw_maps(name, dataset),
-            size=args.crop_size, resize_mode=args.resize_mode, norm_type=args.norm_type,
-        )  # fmt: skip
+            name=name,
+            dataset=dataset,
+            loader=evaluation.loader(dataset),
+            predict=lambda batches: evaluation.predict(batches, name),
+            raw_maps=evaluation.raw_maps(name, dataset),
+            size=args.crop_size,
+            resize_mode=args.resize_mode,
+            norm_type=args.norm_type,
+        )
     if not Path(args.scoremap_root).is_dir():
         raise UserError(f"--scoremap_root={args.scoremap_root}: no such folder")
     return FileMaps(Path(args.scoremap_root), dataset, args.crop_size)

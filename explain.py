@@ -1,7 +1,7 @@
 """Explain images: figure, raw maps, a line of JSON and a page where every map of every class can be drawn.
 
-    python explain.py bird.jpg --load_checkpoint=save/demo/
-    python explain.py photos/ --load_checkpoint=save/demo/ --target "Painted Bunting" --versus "Indigo Bunting"
+python explain.py bird.jpg --load_checkpoint=save/demo/
+python explain.py photos/ --load_checkpoint=save/demo/ --target "Painted Bunting" --versus "Indigo Bunting"
 """
 
 import argparse
@@ -14,31 +14,31 @@ from typing import Any
 import numpy as np
 from munch import Munch
 
-import config
-import distributed
-import errors
-import runs
-from atomic import replacing, write_text
-from attribution.supersets import supersets_of
-from data_loaders.classes import class_names, read_wnids
-from errors import UserError
-from explanation import gallery
-from explanation.explainer import Explainer, method_in_words
-from explanation.figure import explain_figure
-from explanation.image_files import find_images
-from explanation.maps import Explanation
-from explanation.page import render
-from explanation.questions import parse_ask
-from networks.checkpoint import CHECKPOINT_KEYS, read_checkpoint
-from pictures import save_figure
+from calm import config, distributed, errors, runs
+from calm.atomic import replacing, write_text
+from calm.attribution.supersets import supersets_of
+from calm.data_loaders.classes import class_names, read_wnids
+from calm.errors import UserError
+from calm.explanation import gallery
+from calm.explanation.explainer import Explainer, method_in_words
+from calm.explanation.figure import explain_figure
+from calm.explanation.image_files import find_images
+from calm.explanation.maps import Explanation
+from calm.explanation.page import render
+from calm.explanation.questions import parse_ask
+from calm.networks.checkpoint import CHECKPOINT_KEYS, read_checkpoint
+from calm.pictures import save_figure
 
 
 def parse(argv: Sequence[str] | None) -> Munch:
     """Command line -> flags. Those that describe the network are needed for a released checkpoint only."""
     parser = errors.Parser(
-        prog="explain.py", description=__doc__, allow_abbrev=False, argument_default=argparse.SUPPRESS,
+        prog="explain.py",
+        description=__doc__,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawTextHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="an image, a folder of images or a pattern")
     parser.add_argument("--target", help="the class to explain, by name or index from 0 [predicted]")
     parser.add_argument("--versus", help="the class to compare with [the most probable other one]")
@@ -84,10 +84,14 @@ def write(explanation: Explanation, path: Path, out: Path, name: str, *, page: s
     with replacing(out / f"{name}.npz") as temporary:
         question = explanation.question
         np.savez_compressed(
-            temporary, **explanation.maps, p_y=explanation.p_y.astype(np.float32), target=question.target,
-            versus=question.versus, subset_classes=np.array(question.subset),
+            temporary,
+            **explanation.maps,
+            p_y=explanation.p_y.astype(np.float32),
+            target=question.target,
+            versus=question.versus,
+            subset_classes=np.array(question.subset),
             class_names=np.array(explanation.class_names),
-        )  # fmt: skip
+        )
     write_text(out / page, render(explanation, gallery="index.html" if in_gallery else None))
     files = {"figure": f"{name}.png", "maps": f"{name}.npz", "page": page}
     return explanation.summary() | {"image": str(path), "files": files}

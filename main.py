@@ -1,8 +1,8 @@
 """Train one network and measure its test accuracy, or only measure the accuracy of a checkpoint.
 
-    python main.py --dataset=CUB --attribution_method=CALM_EM --experiment_name=x
-    python main.py --config configs/demo.yaml --epochs=10
-    python main.py --is_train=False --load_checkpoint=save/x/
+python main.py --dataset=CUB --attribution_method=CALM_EM --experiment_name=x
+python main.py --config configs/demo.yaml --epochs=10
+python main.py --is_train=False --load_checkpoint=save/x/
 """
 
 import random
@@ -13,18 +13,15 @@ from pathlib import Path
 import torch
 from munch import Munch
 
-import config
-import distributed
-import errors
-import pictures
-from attribution import resolve_name
-from data_loaders.datasets import build_dataset, build_loader, count_classes
-from distributed import Process
-from engine import NonFiniteLoss, predict, train_one_epoch
-from errors import UserError
-from metrics import Accuracy, reduce
-from networks.network import Network
-from runs import (
+from calm import config, distributed, errors, pictures
+from calm.attribution import resolve_name
+from calm.data_loaders.datasets import build_dataset, build_loader, count_classes
+from calm.distributed import Process
+from calm.engine import NonFiniteLoss, predict, train_one_epoch
+from calm.errors import UserError
+from calm.evaluation.metrics import Accuracy, reduce
+from calm.networks.network import Network
+from calm.runs import (
     BEST,
     LAST,
     draw_missing_birds,
@@ -34,8 +31,8 @@ from runs import (
     run_folder,
     write_results,
 )
-from training import Training, build_training, loss_of
-from training_run import Run, create_run, refuse_reuse, stored_run
+from calm.training.run import Run, create_run, refuse_reuse, stored_run
+from calm.training.state import Training, build_training, loss_of
 
 
 def measure_accuracy(network: Network, args: Munch, split: str, process: Process) -> tuple[float, int]:
@@ -53,9 +50,13 @@ def finish(network: Network, args: Munch, process: Process, *, folder: Path, che
     accuracy, num_images = measure_accuracy(network, args, "test", process)
     distributed.print0(f"test accuracy: {accuracy:.2f} % of {num_images} images")
     path = write_results(
-        args, "accuracy", metrics={"accuracy": accuracy}, details={"num_images": num_images, **details},
-        checkpoint=checkpoint, folder=folder,
-    )  # fmt: skip
+        args,
+        "accuracy",
+        metrics={"accuracy": accuracy},
+        details={"num_images": num_images, **details},
+        checkpoint=checkpoint,
+        folder=folder,
+    )
     distributed.print0(f"results: {path}")
     if distributed.is_main():
         picture = folder / "results" / "test_maps.png"
@@ -76,28 +77,45 @@ def train_epoch(training: Training, args: Munch, train_set, run: Run, process: P
     lr = training.set_learning_rate(epoch, args.lr_decay_frequency)
     torch.manual_seed(args.seed + epoch)
     loader = build_loader(
-        train_set, args.batch_size // process.world_size, workers=args.workers, shuffle=True, seed=args.seed,
-        epoch=epoch, rank=process.rank, world_size=process.world_size, pin_memory=process.device.type == "cuda",
-    )  # fmt: skip
+        train_set,
+        args.batch_size // process.world_size,
+        workers=args.workers,
+        shuffle=True,
+        seed=args.seed,
+        epoch=epoch,
+        rank=process.rank,
+        world_size=process.world_size,
+        pin_memory=process.device.type == "cuda",
+    )
     first_step = (epoch - 1) * len(loader)
     try:
         summary = train_one_epoch(
-            training.wrapped, loss_of(args.attribution_method), loader, training.optimizer, device=process.device,
-            precision=args.precision, teacher=training.teacher, title=f"epoch {epoch}/{args.epochs}",
+            training.wrapped,
+            loss_of(args.attribution_method),
+            loader,
+            training.optimizer,
+            device=process.device,
+            precision=args.precision,
+            teacher=training.teacher,
+            title=f"epoch {epoch}/{args.epochs}",
             on_block=lambda step, loss: run.record(epoch=epoch, step=first_step + step, loss=loss),
-        )  # fmt: skip
+        )
     except NonFiniteLoss as error:
         last_good = f"{run.folder / LAST} (epoch {training.epoch})" if training.epoch else "none was written yet"
         raise UserError(
-            f"{error} of epoch {epoch} at learning rate {lr:g}; the last good checkpoint: {last_good}; "
-            "try a lower --lr"
+            f"{error} of epoch {epoch} at learning rate {lr:g}; the last good checkpoint: {last_good}; try a lower --lr"
         ) from error
     val_accuracy, _ = measure_accuracy(training.network, args, "val", process)
     training.epoch = epoch
     run.record(
-        epoch=epoch, step=first_step + len(loader), train_loss=summary.loss, val_accuracy=val_accuracy, lr=lr,
-        images_per_second=summary.images_per_second, seconds=summary.seconds,
-    )  # fmt: skip
+        epoch=epoch,
+        step=first_step + len(loader),
+        train_loss=summary.loss,
+        val_accuracy=val_accuracy,
+        lr=lr,
+        images_per_second=summary.images_per_second,
+        seconds=summary.seconds,
+    )
     run.log(
         f"epoch {epoch}: loss {summary.loss:.4f}, val accuracy {val_accuracy:.2f} %, lr {lr:g}, "
         f"{summary.images_per_second:.1f} images/s"
@@ -125,10 +143,18 @@ def train(args: Munch, process: Process) -> None:
     torch.manual_seed(args.seed)
     training = build_training(args, num_classes, process)
     train_set = build_dataset(
-        args.dataset_name, "train", data_root=args.data_root, metadata_root=args.metadata_root,
-        resize_size=args.resize_size, crop_size=args.crop_size, mean=training.network.mean, std=training.network.std,
-        augment=True, seed=args.seed, proxy=args.proxy_training_set,
-    )  # fmt: skip
+        args.dataset_name,
+        "train",
+        data_root=args.data_root,
+        metadata_root=args.metadata_root,
+        resize_size=args.resize_size,
+        crop_size=args.crop_size,
+        mean=training.network.mean,
+        std=training.network.std,
+        augment=True,
+        seed=args.seed,
+        proxy=args.proxy_training_set,
+    )
     for split in ("val", "test"):  # a wrong folder should be found out before training, not after
         evaluation_dataset(args, training.network, split)
     if stored is not None:

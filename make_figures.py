@@ -15,27 +15,24 @@ from pathlib import Path
 
 from munch import Munch
 
-import config
-import distributed
-import errors
-import runs
-from data_loaders import synthbirds
-from data_loaders.classes import display_name
-from data_loaders.cub_annotations import annotations_folder
-from data_loaders.cub_cues import class_pairs, differing_parts
-from data_loaders.cub_part_maps import ExactParts
-from data_loaders.datasets import ImageDataset
-from data_loaders.images import read_rgb
-from data_loaders.synthbirds_classes import siblings
-from errors import UserError
-from explanation.examples import choose_counterfactuals, class_probabilities, correct_images, most_doubtful
-from explanation.explainer import Explainer, method_in_words
-from explanation.figure3 import maps_figure
-from explanation.figure4 import Row, columns, counterfactual_map, counterfactuals_figure
-from explanation.questions import Ask
-from flags import natural, positive_int
-from networks.network import Network
-from pictures import save_figure
+from calm import config, distributed, errors, runs
+from calm.data_loaders.classes import display_name
+from calm.data_loaders.cues.annotations import annotations_folder
+from calm.data_loaders.cues.pairs import class_pairs, differing_parts
+from calm.data_loaders.cues.part_maps import ExactParts
+from calm.data_loaders.datasets import ImageDataset
+from calm.data_loaders.images import read_rgb
+from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.data_loaders.synthbirds.classes import siblings
+from calm.errors import UserError
+from calm.explanation.examples import choose_counterfactuals, class_probabilities, correct_images, most_doubtful
+from calm.explanation.explainer import Explainer, method_in_words
+from calm.explanation.figure3 import maps_figure
+from calm.explanation.figure4 import Row, columns, counterfactual_map, counterfactuals_figure
+from calm.explanation.questions import Ask
+from calm.flags import natural, positive_int
+from calm.networks.network import Network
+from calm.pictures import save_figure
 
 DATA_FLAGS = ("data_root", "metadata_root", "crop_size")
 FIGURE4 = {"seed": 0, "rows": 2}

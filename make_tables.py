@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
-import errors
-from errors import UserError
-from tables.build import build_table
-from tables.files import as_markdown, write_table
-from tables.run_results import read_results
+from calm import errors
+from calm.errors import UserError
+from calm.tables.build import build_table
+from calm.tables.files import as_markdown, write_table
+from calm.tables.run_results import read_results
 
 PUBLISHED = Path(__file__).resolve().parent / "metadata" / "published.yaml"
 

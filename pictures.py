@@ -11,10 +11,10 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from atomic import replacing
-from attribution import build_attribution, default_attribution
-from attribution.score_map import normalize, resize
-from data_loaders.classes import short_name
+from calm.atomic import replacing
+from calm.attribution import build_attribution, default_attribution
+from calm.attribution.score_map import normalize, resize
+from calm.data_loaders.classes import short_name
 
 SEQUENTIAL: Colormap = colormaps["viridis"]
 """Safe for colour-vision deficiencies, as is the other."""

@@ -15,15 +15,14 @@ import torch
 from munch import Munch
 from torch.utils.data import DataLoader
 
-import config
-import distributed
-from atomic import write_text
-from data_loaders import synthbirds
-from data_loaders.datasets import ImageDataset, build_dataset, build_loader
-from engine import compile_in_place
-from errors import UserError
-from networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
-from networks.network import Network
+from calm import config, distributed
+from calm.atomic import write_text
+from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
+from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.engine import compile_in_place
+from calm.errors import UserError
+from calm.networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
+from calm.networks.network import Network
 
 LAST, BEST = FILE_NAME, "best_checkpoint.pth.tar"
 
@@ -87,15 +86,19 @@ def draw_missing_birds(args: Munch) -> None:
     distributed.barrier()
 
 
-def evaluation_dataset(
-    args: Munch, network: Network | None, split: str, *, need_images: bool = True
-) -> ImageDataset:
+def evaluation_dataset(args: Munch, network: Network | None, split: str, *, need_images: bool = True) -> ImageDataset:
     """``split`` of the data set in ``args``, resized to crop_size, normalised for ``network``, within its classes."""
     normalisation = {} if network is None else {"mean": network.mean, "std": network.std}
     dataset = build_dataset(
-        args.dataset_name, split, data_root=args.data_root, metadata_root=args.metadata_root,
-        resize_size=args.resize_size, crop_size=args.crop_size, need_images=need_images, **normalisation,
-    )  # fmt: skip
+        args.dataset_name,
+        split,
+        data_root=args.data_root,
+        metadata_root=args.metadata_root,
+        resize_size=args.resize_size,
+        crop_size=args.crop_size,
+        need_images=need_images,
+        **normalisation,
+    )
     highest = max(record.target for record in dataset.records)
     if network is not None and highest >= network.num_classes:
         raise UserError(
@@ -114,9 +117,13 @@ def evaluation_dataset(
 def evaluation_loader(args: Munch, dataset: ImageDataset, process: distributed.Process) -> DataLoader:
     """Batches of this process's share of ``dataset``, without padding."""
     return build_loader(
-        dataset, max(1, args.batch_size // process.world_size), workers=args.workers, rank=process.rank,
-        world_size=process.world_size, pin_memory=process.device.type == "cuda",
-    )  # fmt: skip
+        dataset,
+        max(1, args.batch_size // process.world_size),
+        workers=args.workers,
+        rank=process.rank,
+        world_size=process.world_size,
+        pin_memory=process.device.type == "cuda",
+    )
 
 
 def restore(args: Munch, device: torch.device) -> tuple[Network, Path]:

@@ -13,9 +13,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from attribution import cam, gradient, latent, library
-from attribution.class_score import evaluating
-from errors import UserError
+from calm.attribution import cam, gradient, latent
+from calm.attribution import cam_family as library
+from calm.attribution.class_score import evaluating
+from calm.errors import UserError
 
 OUTPUT_MAPS: dict[str, Callable[..., Tensor]] = {**latent.MAPS, **cam.MAPS}
 """name -> (output, targets, *, options) -> maps."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from attribution.class_sets import membership, sum_over_classes
-from networks.outputs import CalmOutput, CamOutput
+from calm.attribution.class_sets import membership, sum_over_classes
+from calm.networks.outputs import CalmOutput, CamOutput
 
 Output = CalmOutput | CamOutput
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from networks.outputs import CalmOutput, CamOutput
+from calm.networks.outputs import CalmOutput, CamOutput
 
 
 def target_scores(output: CamOutput | CalmOutput, targets: Tensor) -> Tensor:

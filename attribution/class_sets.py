@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from errors import UserError
+from calm.errors import UserError
 
 
 def membership(targets: Tensor, supersets: Mapping[int, Sequence[int]], maps: Tensor) -> Tensor:

@@ -15,10 +15,10 @@ from pathlib import Path
 import yaml
 from timm.data import ImageNetInfo
 
-import errors
-from atomic import write_text
-from attribution.supersets import ILSVRC_TABLE, TABLES, WORDNET_TABLE
-from errors import UserError
+from calm import errors
+from calm.atomic import write_text
+from calm.attribution.supersets import ILSVRC_TABLE, TABLES, WORDNET_TABLE
+from calm.errors import UserError
 
 HYPERNYM_POINTERS = ("@", "@i")
 

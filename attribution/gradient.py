@@ -11,9 +11,9 @@ from functools import wraps
 import torch
 from torch import Tensor, nn
 
-from attribution.class_score import image_gradient
-from attribution.library import times_input_gradients
-from errors import UserError
+from calm.attribution.cam_family import times_input_gradients
+from calm.attribution.class_score import image_gradient
+from calm.errors import UserError
 
 Noise = Callable[[int, torch.Size], Tensor]
 IMAGES_PER_PASS = 8

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from attribution.class_sets import membership, sum_over_classes
-from errors import UserError
-from networks.losses import posterior as posterior_of
-from networks.outputs import CalmOutput, CamOutput
+from calm.attribution.class_sets import membership, sum_over_classes
+from calm.errors import UserError
+from calm.networks.losses import posterior as posterior_of
+from calm.networks.outputs import CalmOutput, CamOutput
 
 Supersets = Mapping[int, Sequence[int]]
 

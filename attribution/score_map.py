@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from errors import UserError
+from calm.errors import UserError
 
 RESIZE_MODES = ("bilinear", "bicubic")
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from attribution import build_attribution, output_attribution
-from networks.precision import autocast
+from calm.attribution import build_attribution, output_attribution
+from calm.networks.precision import autocast
 
 
 def maps_of_several(

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from errors import UserError
+from calm.errors import UserError
 
 TABLES = Path(__file__).resolve().parent.parent / "metadata"
 ILSVRC_TABLE = "supersets_ILSVRC.txt"

@@ -12,8 +12,8 @@ import sys
 import measure
 import torch
 
-from attribution import ATTRIBUTIONS, PRIOR_MAPS, build_attribution
-from networks import build_network
+from calm.attribution import ATTRIBUTIONS, PRIOR_MAPS, build_attribution
+from calm.networks import build_network
 
 CLASSES = 200
 SMALL = {"architecture": "resnet18", "side": 112, "batch": 2, "large_feature_map": False}

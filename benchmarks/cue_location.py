@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 
-from attribution import build_attribution
-from attribution.score_map import normalize, resize
-from attribution.several_classes import maps_of_several
-from data_loaders.cub_cues import ClassPair, chosen_pairs, class_pairs, differing_parts
-from data_loaders.cub_part_maps import CueImages, KeypointParts
-from data_loaders.datasets import build_dataset
-from data_loaders.loaders import build_loader
-from data_loaders.metadata import Record, write_records
-from evaluation.cue_localisation import PairResult, PaperProtocol, collect, evaluate, needed_classes
-from networks import build_network
+from calm.attribution import build_attribution
+from calm.attribution.score_map import normalize, resize
+from calm.attribution.several_classes import maps_of_several
+from calm.data_loaders.cues.pairs import ClassPair, chosen_pairs, class_pairs, differing_parts
+from calm.data_loaders.cues.part_maps import CueImages, KeypointParts
+from calm.data_loaders.datasets import build_dataset
+from calm.data_loaders.loaders import build_loader
+from calm.data_loaders.metadata import Record, write_records
+from calm.evaluation.cue_location.protocols import PairResult, PaperProtocol, collect, evaluate, needed_classes
+from calm.networks import build_network
 
 FIVE_CLASSES = (63, 101, 141, 145, 146)
 """Every two of them differ in one to three parts: ten pairs, each image in four, eight passes where one will do."""
@@ -88,9 +88,10 @@ class Bench:
         targets = [record.target for record in self.data.records]
         maps_of = maps_of_several("joint")
         maps = collect(
-            build_loader(images, BATCH), lambda batch, classes: maps_of(self.network, batch.to(DEVICE), classes),
+            build_loader(images, BATCH),
+            lambda batch, classes: maps_of(self.network, batch.to(DEVICE), classes),
             [self.needed[target] for target in targets],
-        )  # fmt: skip
+        )
         return evaluate(self.pairs, maps, targets, to_scores, PaperProtocol(), device=DEVICE)
 
     def forward_passes(self) -> None:

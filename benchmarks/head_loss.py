@@ -7,8 +7,8 @@ import measure
 import torch
 import torch.nn.functional as F
 
-from networks.heads import CalmHead
-from networks.losses import em_loss
+from calm.networks.heads import CalmHead
+from calm.networks.losses import em_loss
 
 B, K, SIDE = 32, 1000, 28
 

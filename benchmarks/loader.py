@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from data_loaders.datasets import ImageDataset, build_loader
-from data_loaders.metadata import Record
+from calm.data_loaders.datasets import ImageDataset, build_loader
+from calm.data_loaders.metadata import Record
 
 FILES = 64
 

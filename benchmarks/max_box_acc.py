@@ -11,8 +11,8 @@ import measure
 import numpy as np
 import torch
 
-from wsol_eval.boxes import even_thresholds
-from wsol_eval.hits import MULTI, box_hits
+from calm.wsol_eval.boxes import even_thresholds
+from calm.wsol_eval.hits import MULTI, box_hits
 
 SIZE = 224
 BOXES = np.array([[60, 50, 170, 160], [20, 120, 90, 200]])

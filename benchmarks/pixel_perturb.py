@@ -3,9 +3,15 @@
 import measure
 import torch
 
-from attribution import output_attribution
-from evaluation.perturbation import fill_for, image_keys, rank_at_random, rank_by_score, remove_and_classify
-from networks import build_network
+from calm.attribution import output_attribution
+from calm.evaluation.pixel_perturb.erasing import (
+    fill_for,
+    image_keys,
+    rank_at_random,
+    rank_by_score,
+    remove_and_classify,
+)
+from calm.networks import build_network
 
 PASSES = 11  # the whole images, and five shares erased in two orders
 

@@ -10,7 +10,7 @@ import torch
 from measure import peak_bytes, report, seconds_of
 from sklearn.metrics import average_precision_score
 
-from wsol_eval import PxAP
+from calm.wsol_eval import PxAP
 
 SIZE, INTERVAL = 224, 0.001
 DIFFERENT = 16

@@ -11,9 +11,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from data_loaders.synthbirds_classes import bird_classes
-from data_loaders.synthbirds_files import SPLITS, Options, pictures
-from data_loaders.synthbirds_render import render
+from calm.data_loaders.synthbirds.classes import bird_classes
+from calm.data_loaders.synthbirds.files import SPLITS, Options, pictures
+from calm.data_loaders.synthbirds.render import render
 
 COUNT = 300
 HISTOGRAMS = {
@@ -47,10 +47,14 @@ def images_and_targets(split: str) -> tuple[list[np.ndarray], np.ndarray]:
     classes = bird_classes(options.num_classes)
     chosen = [picture for picture in pictures(options, classes) if picture.split == split]
     images = [
-        render(classes[p.target].looks, (options.seed, SPLITS.index(split), p.target, p.number),
-               size=options.image_size, shape=classes[p.target].shape).image
+        render(
+            classes[p.target].looks,
+            (options.seed, SPLITS.index(split), p.target, p.number),
+            size=options.image_size,
+            shape=classes[p.target].shape,
+        ).image
         for p in chosen
-    ]  # fmt: skip
+    ]
     return images, np.array([picture.target for picture in chosen])
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from networks import METHODS, build_network
+from calm.networks import METHODS, build_network
 
 
 class BareTrunk(nn.Module):

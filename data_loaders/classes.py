@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from data_loaders.text_lines import fault, read_lines
-from errors import UserError
+from calm.data_loaders.text_lines import fault, read_lines
+from calm.errors import UserError
 
 ALIASES = {"ImageNet": "ILSVRC"}
 FOLDERS = {

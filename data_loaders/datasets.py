@@ -8,11 +8,11 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from data_loaders import images, transforms
-from data_loaders.classes import FOLDERS, canonical_dataset, class_names, count_classes
-from data_loaders.loaders import build_loader
-from data_loaders.metadata import IMAGE_IDS, PROXY_IDS, SPLITS, Record, Size, read_records, split_folder
-from errors import UserError
+from calm.data_loaders import images, transforms
+from calm.data_loaders.classes import FOLDERS, canonical_dataset, class_names, count_classes
+from calm.data_loaders.loaders import build_loader
+from calm.data_loaders.metadata import IMAGE_IDS, PROXY_IDS, SPLITS, Record, Size, read_records, split_folder
+from calm.errors import UserError
 
 __all__ = ["DATASETS", "ImageDataset", "build_dataset", "build_loader", "class_names", "count_classes"]
 
@@ -54,10 +54,19 @@ class ImageDataset(Dataset):
     """
 
     def __init__(
-        self, records: Sequence[Record], *, roots: Sequence[Path], image_list: Path, class_names: Sequence[str],
-        resize_size: int = 256, crop_size: int = 224, mean: Sequence[float] = transforms.IMAGENET_MEAN,
-        std: Sequence[float] = transforms.IMAGENET_STD, augment: bool = False, seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        records: Sequence[Record],
+        *,
+        roots: Sequence[Path],
+        image_list: Path,
+        class_names: Sequence[str],
+        resize_size: int = 256,
+        crop_size: int = 224,
+        mean: Sequence[float] = transforms.IMAGENET_MEAN,
+        std: Sequence[float] = transforms.IMAGENET_STD,
+        augment: bool = False,
+        seed: int = 0,
+    ) -> None:
         if augment:
             transforms.check_sizes(resize_size, crop_size)
         self.records, self.roots, self.image_list, self.class_names = list(records), roots, image_list, class_names
@@ -101,11 +110,21 @@ class ImageDataset(Dataset):
 
 
 def build_dataset(
-    dataset_name: str, split: str, *, data_root: str | Path, metadata_root: str | Path, resize_size: int = 256,
-    crop_size: int = 224, mean: Sequence[float] = transforms.IMAGENET_MEAN,
-    std: Sequence[float] = transforms.IMAGENET_STD, augment: bool = False, seed: int = 0, proxy: bool = False,
-    num_classes: int | None = None, need_images: bool = True,
-) -> ImageDataset:  # fmt: skip
+    dataset_name: str,
+    split: str,
+    *,
+    data_root: str | Path,
+    metadata_root: str | Path,
+    resize_size: int = 256,
+    crop_size: int = 224,
+    mean: Sequence[float] = transforms.IMAGENET_MEAN,
+    std: Sequence[float] = transforms.IMAGENET_STD,
+    augment: bool = False,
+    seed: int = 0,
+    proxy: bool = False,
+    num_classes: int | None = None,
+    need_images: bool = True,
+) -> ImageDataset:
     """One split of a data set.
 
     Args:
@@ -125,9 +144,14 @@ def build_dataset(
         read_records(metadata_root, name, split, num_classes=num_classes, proxy=proxy),
         roots=[Path(data_root) / folder for folder in getattr(DATASETS[name], split)],
         image_list=split_folder(metadata_root, name, split) / (PROXY_IDS if proxy else IMAGE_IDS),
-        class_names=class_names(name, data_root), resize_size=resize_size, crop_size=crop_size, mean=mean, std=std,
-        augment=augment, seed=seed,
-    )  # fmt: skip
+        class_names=class_names(name, data_root),
+        resize_size=resize_size,
+        crop_size=crop_size,
+        mean=mean,
+        std=std,
+        augment=augment,
+        seed=seed,
+    )
     if need_images:
         _ = dataset.root
     return dataset

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from errors import UserError
+from calm.errors import UserError
 
 UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 """What PIL raises for a truncated or foreign file, by format."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
-from errors import UserError
+from calm.errors import UserError
 
 
 class TrainingOrder(Sampler[tuple[int, int]]):
@@ -63,9 +63,17 @@ class ImageLoader(DataLoader):
 
 
 def build_loader(
-    dataset: Dataset, batch_size: int, *, workers: int = 0, shuffle: bool = False, seed: int = 0, epoch: int = 0,
-    rank: int = 0, world_size: int = 1, pin_memory: bool = False,
-) -> ImageLoader:  # fmt: skip
+    dataset: Dataset,
+    batch_size: int,
+    *,
+    workers: int = 0,
+    shuffle: bool = False,
+    seed: int = 0,
+    epoch: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> ImageLoader:
     """Batches (images [B,3,S,S], targets [B], indices [B]) of one process.
 
     Args:
@@ -82,7 +90,10 @@ def build_loader(
     else:
         sampler = EvaluationShare(dataset, rank=rank, world_size=world_size)
     return ImageLoader(
-        dataset, batch_size=batch_size, sampler=sampler, num_workers=min(workers, os.cpu_count() or 1),
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=min(workers, os.cpu_count() or 1),
         pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(seed),  # workers are seeded from it, not from the global state
-    )  # fmt: skip
+    )

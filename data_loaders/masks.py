@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from data_loaders.images import UNREADABLE, unreadable
+from calm.data_loaders.images import UNREADABLE, unreadable
 
 IGNORED = 255
 

@@ -4,9 +4,9 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from atomic import write_text
-from data_loaders.text_lines import fault, integers, read_lines, read_rows
-from errors import UserError
+from calm.atomic import write_text
+from calm.data_loaders.text_lines import fault, integers, read_lines, read_rows
+from calm.errors import UserError
 
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]

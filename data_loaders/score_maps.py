@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from errors import UserError
+from calm.errors import UserError
 
 
 def score_map_path(root: str | Path, image_id: str) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
-from errors import UserError
+from calm.errors import UserError
 
 
 def fault(path: Path, line: int, what: str) -> UserError:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from errors import UserError
+from calm.errors import UserError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data_loaders.cub_cues import MAX_PARTS, ClassPair, pair_of
-from data_loaders.cub_part_maps import PartMaps
-from data_loaders.datasets import ImageDataset
-from errors import UserError
-from networks.network import Network
+from calm.data_loaders.cues.pairs import MAX_PARTS, ClassPair, pair_of
+from calm.data_loaders.cues.part_maps import PartMaps
+from calm.data_loaders.datasets import ImageDataset
+from calm.errors import UserError
+from calm.networks.network import Network
 
 BATCH = 32
 SMALLEST_CUE = 0.01

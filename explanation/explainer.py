@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from data_loaders.transforms import to_tensor
-from explanation.image_files import open_image
-from explanation.maps import Explanation, Question
-from explanation.questions import Ask
-from networks.network import Network
+from calm.data_loaders.transforms import to_tensor
+from calm.explanation.image_files import open_image
+from calm.explanation.maps import Explanation, Question
+from calm.explanation.questions import Ask
+from calm.networks.network import Network
 
 PRIORS = {"softplus": "softplus", "relu": "ReLU"}
 """--prior_activation -> as people write it."""
@@ -50,6 +50,13 @@ class Explainer:
         ranking = output.log_p_y[0].double().sort(descending=True, stable=True).indices.tolist()
         question: Question = (ask or Ask()).of(ranking, self.supersets)
         return Explanation(
-            image_id=Path(path).name, picture=picture, size=size, input_size=self.input_size, output=output,
-            class_names=self.class_names, supersets=self.supersets, question=question, model=self.model,
-        )  # fmt: skip
+            image_id=Path(path).name,
+            picture=picture,
+            size=size,
+            input_size=self.input_size,
+            output=output,
+            class_names=self.class_names,
+            supersets=self.supersets,
+            question=question,
+            model=self.model,
+        )

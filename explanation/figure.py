@@ -10,9 +10,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from attribution.score_map import resize
-from explanation.maps import Explanation
-from pictures import DIVERGING, SEQUENTIAL
+from calm.attribution.score_map import resize
+from calm.explanation.maps import Explanation
+from calm.pictures import DIVERGING, SEQUENTIAL
 
 PANELS = ("joint", "conditional", "saliency", "subset", "counterfactual")
 INK, SOFT = "#1d2127", "#636b76"

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from explanation.figure import INK, SOFT, colour_bar, draw_map, draw_picture, outline
-from explanation.kinds import listed
-from explanation.maps import Explanation
+from calm.explanation.figure import INK, SOFT, colour_bar, draw_map, draw_picture, outline
+from calm.explanation.kinds import listed
+from calm.explanation.maps import Explanation
 
 TITLES = {"joint": "Attribution", "cam": "Attribution"}
 ONE_SCALE = ("joint", "saliency", "subset", "counterfactual")

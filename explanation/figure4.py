@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 from PIL import Image
 from torch import Tensor
 
-from attribution import build_attribution, default_attribution
-from explanation.figure import INK, SOFT, draw_map, draw_picture, enlarge, outline
-from explanation.kinds import listed
-from networks.network import Network
-from pictures import DIVERGING
-from wsol_eval.pixel_ap import PixelScores, exact_curve
+from calm.attribution import build_attribution, default_attribution
+from calm.explanation.figure import INK, SOFT, draw_map, draw_picture, enlarge, outline
+from calm.explanation.kinds import listed
+from calm.networks.network import Network
+from calm.pictures import DIVERGING
+from calm.wsol_eval.pixel_ap import PixelScores, exact_curve
 
 BASELINES = {
     "Gradient": "gradient",

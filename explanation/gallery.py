@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from attribution.score_map import normalize, resize
-from explanation.maps import Explanation
-from explanation.page import ASSETS, fill
-from pictures import overlay
+from calm.attribution.score_map import normalize, resize
+from calm.explanation.maps import Explanation
+from calm.explanation.page import ASSETS, fill
+from calm.pictures import overlay
 
 THUMBNAIL_SIDE = 176
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from data_loaders.images import read_rgb
-from data_loaders.transforms import evaluation_view
-from errors import UserError
+from calm.data_loaders.images import read_rgb
+from calm.data_loaders.transforms import evaluation_view
+from calm.errors import UserError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"})
 DISPLAY_SIDE = 1024

@@ -15,15 +15,17 @@ class MapKind(NamedTuple):
 
 
 CALM_KINDS = {
-    "joint": MapKind(
-        "Joint", "p(y, z | x)", "The cue for {target} was here with probability {value}.", "probability"
-    ),
+    "joint": MapKind("Joint", "p(y, z | x)", "The cue for {target} was here with probability {value}.", "probability"),
     "conditional": MapKind(
-        "Conditional", "p(y | x, z)", "If the cue was here, the class is {target} with probability {value}.",
+        "Conditional",
+        "p(y | x, z)",
+        "If the cue was here, the class is {target} with probability {value}.",
         "probability",
     ),
     "posterior": MapKind(
-        "Posterior", "p(z | x, y)", "If the class is {target}, the cue was here with probability {value}.",
+        "Posterior",
+        "p(z | x, y)",
+        "If the class is {target}, the cue was here with probability {value}.",
         "probability",
     ),
     "saliency": MapKind(
@@ -33,28 +35,37 @@ CALM_KINDS = {
         "Subset", "Σ p(y, z | x)", "The cue for {subset} was here with probability {value}.", "probability"
     ),
     "counterfactual": MapKind(
-        "Counterfactual", "p(y, z | x) − p(y′, z | x)",
+        "Counterfactual",
+        "p(y, z | x) − p(y′, z | x)",
         "Here the cue speaks for {target} rather than {versus}, by a probability of {value}.",
-        "difference of probabilities", signed=True,
+        "difference of probabilities",
+        signed=True,
     ),
-}  # fmt: skip
+}
 """Maps of a CALM network (paper, Section 4.1.3), in the order they are shown."""
 
 CAM_KINDS = {
     "cam": MapKind("Class map", "g(y, z)", "The score of {target} before pooling is {value} here.", "class score"),
     "cam-saliency": MapKind(
-        "Saliency", "Σ scaled g(y, z)", "The class maps, each scaled to 0…1, add up to {value} here.",
+        "Saliency",
+        "Σ scaled g(y, z)",
+        "The class maps, each scaled to 0…1, add up to {value} here.",
         "sum of scaled maps",
     ),
     "cam-subset": MapKind(
-        "Subset", "Σ scaled g(y, z)", "The scaled class maps of {subset} add up to {value} here.",
+        "Subset",
+        "Σ scaled g(y, z)",
+        "The scaled class maps of {subset} add up to {value} here.",
         "sum of scaled maps",
     ),
     "counterfactual": MapKind(
-        "Counterfactual", "g(y, z) − g(y′, z)", "Here the score of {target} is {value} above that of {versus}.",
-        "difference of class scores", signed=True,
+        "Counterfactual",
+        "g(y, z) − g(y′, z)",
+        "Here the score of {target} is {value} above that of {versus}.",
+        "difference of class scores",
+        signed=True,
     ),
-}  # fmt: skip
+}
 """Maps of a CAM network: it has no p(z|x), so its values are scores (paper, Section 3)."""
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from attribution import output_attribution
-from data_loaders.classes import display_name
-from explanation.kinds import CALM_KINDS, CAM_KINDS, MapKind, sentence
-from networks.outputs import CalmOutput, CamOutput
+from calm.attribution import output_attribution
+from calm.data_loaders.classes import display_name
+from calm.explanation.kinds import CALM_KINDS, CAM_KINDS, MapKind, sentence
+from calm.networks.outputs import CalmOutput, CamOutput
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,12 @@ class Explanation:
     def sentence(self, name: str) -> str:
         """What the map says about its peak, in words."""
         return sentence(
-            self.kinds[name], float(self.maps[name][self.peak(name)]), target=self.names[self.question.target],
-            versus=self.names[self.question.versus], subset=[self.names[index] for index in self.question.subset],
-        )  # fmt: skip
+            self.kinds[name],
+            float(self.maps[name][self.peak(name)]),
+            target=self.names[self.question.target],
+            versus=self.names[self.question.versus],
+            subset=[self.names[index] for index in self.question.subset],
+        )
 
     def summary(self) -> dict[str, Any]:
         """The line of JSON: top-5 classes, p(y|x), the cell with the highest attribution and its share.
@@ -127,8 +130,13 @@ class Explanation:
             "subset": [self.class_names[index] for index in question.subset],
             "p_y": float(self.p_y[question.target]),
             "peak": {
-                "map": self.attribution, "row": row, "column": column, "grid": [height, width],
-                "value": float(values[row, column]), "share": share, "box": [xs[0], ys[0], xs[1], ys[1]],
+                "map": self.attribution,
+                "row": row,
+                "column": column,
+                "grid": [height, width],
+                "value": float(values[row, column]),
+                "share": share,
+                "box": [xs[0], ys[0], xs[1], ys[1]],
             },
             "sentences": {name: self.sentence(name) for name in self.kinds},
-        }  # fmt: skip
+        }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from explanation.encode import (
+from calm.explanation.encode import (
     EXACT_CELLS,
     STATED_BOUND,
     Codes,
@@ -21,9 +21,9 @@ from explanation.encode import (
     largest_deviation,
     log2_conditional,
 )
-from explanation.maps import Explanation
-from networks.outputs import CalmOutput
-from pictures import DIVERGING, SEQUENTIAL, colour_table
+from calm.explanation.maps import Explanation
+from calm.networks.outputs import CalmOutput
+from calm.pictures import DIVERGING, SEQUENTIAL, colour_table
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 STYLES = ("colors.css", "page.css")
@@ -72,8 +72,11 @@ def _packed(table: Exact | Codes) -> dict[str, Any]:
         return {"values": base64_of(table.values.astype("<f4").tobytes())}
     codes = base64_of(table.codes.astype("<u2").tobytes())
     return {
-        "codes": codes, "low": table.low.tolist(), "step": table.step.tolist(), "logarithmic": table.logarithmic,
-    }  # fmt: skip
+        "codes": codes,
+        "low": table.low.tolist(),
+        "step": table.step.tolist(),
+        "logarithmic": table.logarithmic,
+    }
 
 
 def _groups(explanation: Explanation) -> dict[str, Any]:

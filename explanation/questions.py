@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from data_loaders.classes import display_name
-from errors import UserError
-from explanation.maps import Question
+from calm.data_loaders.classes import display_name
+from calm.errors import UserError
+from calm.explanation.maps import Question
 
 
 class Ask(NamedTuple):

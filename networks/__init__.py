@@ -1,7 +1,21 @@
-"""Networks: build one by name, or load one from a checkpoint."""
+"""Networks: build one by name, or load one from a checkpoint.
 
-from networks.build import ARCHITECTURES, build_network
-from networks.checkpoint import load_network
-from networks.losses import METHODS
+The names are imported when they are asked for, so that listing the zoo needs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calm.networks.build import ARCHITECTURES, build_network
+    from calm.networks.checkpoint import load_network
+    from calm.networks.losses import METHODS
 
 __all__ = ["ARCHITECTURES", "METHODS", "build_network", "load_network"]
+_HOMES = {"ARCHITECTURES": "build", "METHODS": "losses", "build_network": "build", "load_network": "checkpoint"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"calm.networks.{_HOMES[name]}"), name)

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from errors import UserError
-from networks.heads import PRIOR_ACTIVATIONS
-from networks.inception import InceptionV3
-from networks.initialise import initialise
-from networks.losses import METHODS
-from networks.network import Network
-from networks.resnet import resnet18, resnet50
-from networks.timm_trunk import EfficientNetLite0, TimmTrunk
-from networks.trunk_options import TrunkOptions
-from networks.vgg import Vgg16
-from networks.weights import load_imagenet_weights
+from calm.errors import UserError
+from calm.networks.heads import PRIOR_ACTIVATIONS
+from calm.networks.losses import METHODS
+from calm.networks.network import Network
+from calm.networks.trunks.inception import InceptionV3
+from calm.networks.trunks.initialise import initialise
+from calm.networks.trunks.options import TrunkOptions
+from calm.networks.trunks.resnet import resnet18, resnet50
+from calm.networks.trunks.timm_trunk import EfficientNetLite0, TimmTrunk
+from calm.networks.trunks.vgg import Vgg16
+from calm.networks.weights import load_imagenet_weights
 
 ARCHITECTURES: dict[str, Callable[[TrunkOptions], Network]] = {
     "resnet50": resnet50,

@@ -8,19 +8,24 @@ import torch
 from munch import Munch
 from torch import Tensor
 
-from errors import UserError
-from networks.build import build_network, canonical_architecture, canonical_method
-from networks.network import Network
-from networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
-from networks.zoo_files import fetched_file, read_note
+from calm.errors import UserError
+from calm.networks.build import build_network, canonical_architecture, canonical_method
+from calm.networks.network import Network
+from calm.networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
+from calm.networks.zoo.files import fetched_file, read_note
 
 FILE_NAME = "last_checkpoint.pth.tar"
 FORMAT_VERSION = 1
 """Newest layout of our checkpoints that this code reads."""
 NETWORK_KEYS = (
-    "architecture", "attribution_method", "large_feature_map", "use_bn", "prior_activation", "detach_prior_sum",
+    "architecture",
+    "attribution_method",
+    "large_feature_map",
+    "use_bn",
+    "prior_activation",
+    "detach_prior_sum",
     "inception_tap",
-)  # fmt: skip
+)
 DATA_KEYS = ("dataset_name", "data_root", "metadata_root", "mask_root", "resize_size", "crop_size")
 CHECKPOINT_KEYS = (*NETWORK_KEYS, *DATA_KEYS)
 """What an evaluation takes over from the run that wrote its checkpoint, unless the command line says otherwise."""

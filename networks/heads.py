@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from networks.outputs import CalmOutput, CamOutput
+from calm.networks.outputs import CalmOutput, CamOutput
 
 PRIOR_FLOOR = 1e-30
 """Least value of the unnormalised ReLU prior, so that a prior of all zeros is uniform instead of 0/0."""

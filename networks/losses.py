@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from networks.heads import CalmHead, CamHead
-from networks.outputs import CalmOutput, CamOutput
+from calm.networks.heads import CalmHead, CamHead
+from calm.networks.outputs import CalmOutput, CamOutput
 
 
 def cam_loss(output: CamOutput, targets: Tensor) -> Tensor:

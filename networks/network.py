@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from networks.losses import METHODS
-from networks.outputs import CalmOutput, CamOutput
+from calm.networks.losses import METHODS
+from calm.networks.outputs import CalmOutput, CamOutput
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from errors import UserError
-from networks.network import Network
+from calm.errors import UserError
+from calm.networks.network import Network
 
 HEADS = ("conv_last", "attention")
 

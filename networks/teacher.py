@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from networks.losses import posterior
+from calm.networks.losses import posterior
 
 
 class Teacher:

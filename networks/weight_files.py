@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from errors import UserError
+from calm.errors import UserError
 
 WRAPPERS = ("module.", "_orig_mod.")
 """What DistributedDataParallel and torch.compile put before a parameter's name."""
@@ -50,9 +50,11 @@ def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def is_state_dict(content: Any) -> bool:
     """Whether ``content`` maps text to tensors."""
-    return isinstance(content, Mapping) and bool(content) and all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
-    )  # fmt: skip
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
+    )
 
 
 def is_counter(name: str) -> bool:
@@ -61,9 +63,14 @@ def is_counter(name: str) -> bool:
 
 
 def copy_weights(
-    module: nn.Module, state: Mapping[str, Tensor], *, source: str, hint: str, new: tuple[str, ...] = (),
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    source: str,
+    hint: str,
+    new: tuple[str, ...] = (),
     ignore_surplus: bool = False,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Copy ``state`` into ``module``; nothing is copied unless everything fits.
 
     Args:

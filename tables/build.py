@@ -9,16 +9,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tables.commands import recipe_commands
-from tables.groups import Group, common_settings, grouped, means_over, name_of
-from tables.run_results import Result
-from tables.settings import in_words
+from calm.tables.commands import recipe_commands
+from calm.tables.groups import Group, common_settings, grouped, means_over, name_of
+from calm.tables.run_results import Result
+from calm.tables.settings import in_words
 
 _TITLES = {
-    "gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "layercam": "Layer-CAM", "smoothgradcam++": "Smooth Grad-CAM++",
-    "scorecam": "Score-CAM", "sscam": "SS-CAM", "ablationcam": "Ablation-CAM", "smoothgrad": "SmoothGrad",
-    "vargrad": "VarGrad", "integrated_gradients": "integrated gradients",
-}  # fmt: skip
+    "gradcam": "Grad-CAM",
+    "gradcam++": "Grad-CAM++",
+    "layercam": "Layer-CAM",
+    "smoothgradcam++": "Smooth Grad-CAM++",
+    "scorecam": "Score-CAM",
+    "sscam": "SS-CAM",
+    "ablationcam": "Ablation-CAM",
+    "smoothgrad": "SmoothGrad",
+    "vargrad": "VarGrad",
+    "integrated_gradients": "integrated gradients",
+}
 """Attribution -> its name in the literature, where that is another."""
 RUN, NOT_RUN, PUBLISHED_ONLY = "run", "not run", "published only"
 
@@ -118,9 +125,12 @@ def _by_method(specs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _rows_of(
-    spec: Mapping[str, Any], dataset: str, groups: Sequence[Group], common: Collection[str],
+    spec: Mapping[str, Any],
+    dataset: str,
+    groups: Sequence[Group],
+    common: Collection[str],
     published: Mapping[str, Any],
-) -> list[Row]:  # fmt: skip
+) -> list[Row]:
     """The lines of one row on one data set, from its groups: one per set of settings, or one that says "not run"."""
     metrics = list(published["metrics"])
     in_paper = dataset in spec.get("published", {})
@@ -139,14 +149,19 @@ def _rows_of(
     if "method" not in spec:
         return [Row(dataset, spec["name"], "", PUBLISHED_ONLY, (), empty, ())] if in_paper else []
     commands = recipe_commands(
-        dataset, spec["method"], published["evaluation"], spec.get("attribution"),
+        dataset,
+        spec["method"],
+        published["evaluation"],
+        spec.get("attribution"),
         published.get("mean_over", ()) if in_paper else (),
-    )  # fmt: skip
+    )
     return [Row(dataset, spec["name"], "", NOT_RUN, (), empty, commands)]
 
 
 def _unpublished(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> list[dict[str, Any]]:
     """A row for each method and attribution that no published row describes."""
     others = dict.fromkeys((r.method, r.attribution) for r in results if name_of(spec_rows, r) is None)
-    return [{"name": f"{method}, {_TITLES.get(a, a)}", "method": method, "attribution": a, "own": True}
-            for method, a in others]  # fmt: skip
+    return [
+        {"name": f"{method}, {_TITLES.get(a, a)}", "method": method, "attribution": a, "own": True}
+        for method, a in others
+    ]

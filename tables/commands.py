@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from config import flags_of
-from flags import GROUPS
-from networks.checkpoint import CHECKPOINT_KEYS
-from tables.settings import PLACES, idle_flags
+from calm.config import flags_of
+from calm.flags import GROUPS
+from calm.networks.checkpoint import CHECKPOINT_KEYS
+from calm.tables.settings import PLACES, idle_flags
 
 RECIPES = Path(__file__).resolve().parent.parent / "configs"
 _OF_MAPS = {flag.name for flag in GROUPS["attribution maps"]}

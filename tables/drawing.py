@@ -4,8 +4,8 @@ import textwrap
 
 from matplotlib.figure import Figure
 
-from tables.build import NOT_RUN, RUN, Row, Table
-from tables.grid import NOTHING, grid
+from calm.tables.build import NOT_RUN, RUN, Row, Table
+from calm.tables.grid import NOTHING, grid
 
 _SHIFT = 0.7
 """Between the marks of neighbouring curves, in percent of the pixels, so that their bars do not cover each other."""
@@ -26,9 +26,14 @@ def draw_table(table: Table) -> Figure:
     axis.set_axis_off()
     shares = [width / sum(widths) for width in widths]
     drawn = axis.table(
-        lines, colLabels=headings, colWidths=shares, cellLoc="right", colLoc="right", edges="horizontal",
+        lines,
+        colLabels=headings,
+        colWidths=shares,
+        cellLoc="right",
+        colLoc="right",
+        edges="horizontal",
         bbox=(0, 0, 1, 1),
-    )  # fmt: skip
+    )
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
     first_number = headings.index(next(iter(table.metrics.values())))
@@ -81,6 +86,13 @@ def _draw_curve(axis, row: Row, places: list[float], colour: str, variant: int) 
     label = f"{row.name}{f', {row.settings}' if row.settings else ''} ({seeds})"
     marker, line = "osD^v"[variant % 5], ("-", "--", "-.", ":")[variant % 4]
     axis.errorbar(
-        places, means, spreads, color=colour, marker=marker, linestyle=line, markersize=4, capsize=2,
+        places,
+        means,
+        spreads,
+        color=colour,
+        marker=marker,
+        linestyle=line,
+        markersize=4,
+        capsize=2,
         label=textwrap.fill(label, 64),
-    )  # fmt: skip
+    )

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from atomic import write_text
-from pictures import save_figure
-from tables.build import Table
-from tables.drawing import draw_curves, draw_table
-from tables.grid import NOTHING, grid
+from calm.atomic import write_text
+from calm.pictures import save_figure
+from calm.tables.build import Table
+from calm.tables.drawing import draw_curves, draw_table
+from calm.tables.grid import NOTHING, grid
 
 
 def write_table(table: Table, folder: str | Path) -> list[Path]:
@@ -30,15 +30,19 @@ def as_json(table: Table) -> str:
     """Everything, cell by cell."""
     rows = [
         {
-            "dataset": row.dataset, "row": row.name, "settings": row.settings, "status": row.status,
-            "seeds": row.seeds, "commands": row.commands,
+            "dataset": row.dataset,
+            "row": row.name,
+            "settings": row.settings,
+            "status": row.status,
+            "seeds": row.seeds,
+            "commands": row.commands,
             "cells": {
                 metric: {"mean": cell.mean, "std": cell.std, "values": cell.values, "published": cell.published}
                 for metric, cell in row.cells.items()
             },
         }
         for row in table.rows
-    ]  # fmt: skip
+    ]
     content: dict[str, Any] = {"title": table.title, "source": table.source, "note": table.note, "rows": rows}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -52,10 +56,21 @@ def as_csv(table: Table) -> str:
     )
     for row in table.rows:
         for metric, cell in row.cells.items():
-            writer.writerow([
-                table.key, row.dataset, row.name, row.settings, metric, row.status, cell.mean, cell.std,
-                len(cell.values), cell.published, " ; ".join(row.commands),
-            ])  # fmt: skip
+            writer.writerow(
+                [
+                    table.key,
+                    row.dataset,
+                    row.name,
+                    row.settings,
+                    metric,
+                    row.status,
+                    cell.mean,
+                    cell.std,
+                    len(cell.values),
+                    cell.published,
+                    " ; ".join(row.commands),
+                ]
+            )
     return text.getvalue()
 
 
@@ -86,10 +101,22 @@ def as_latex(table: Table) -> str:
     return "\n".join([*out, rf"\label{{tab:{table.key.replace('_', '-')}}}", r"\end{table*}"]) + "\n"
 
 
-_LATEX = str.maketrans({
-    "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", NOTHING: "--",
-})  # fmt: skip
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "_": r"\_",
+        "%": r"\%",
+        "&": r"\&",
+        "#": r"\#",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        NOTHING: "--",
+    }
+)
 
 
 def _escape(text: str) -> str:

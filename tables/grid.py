@@ -1,6 +1,6 @@
 """A table as lines of text, which every format shares."""
 
-from tables.build import NOT_RUN, RUN, Cell, Row, Table
+from calm.tables.build import NOT_RUN, RUN, Cell, Row, Table
 
 NOTHING = "–"
 

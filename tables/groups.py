@@ -5,11 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tables.run_results import Result
+from calm.tables.run_results import Result
 
 _OF_A_TRUNK = {
-    "architecture", "use_bn", "inception_tap", "lr", "weight_decay", "epochs", "lr_decay_frequency", "batch_size",
-}  # fmt: skip
+    "architecture",
+    "use_bn",
+    "inception_tap",
+    "lr",
+    "weight_decay",
+    "epochs",
+    "lr_decay_frequency",
+    "batch_size",
+}
 """Flags in which the recipes of several trunks may differ and still stand for one method."""
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from errors import UserError
-from tables.commands import commands_of
-from tables.settings import settings_of
+from calm.errors import UserError
+from calm.tables.commands import commands_of
+from calm.tables.settings import settings_of
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,18 @@ def _read_file(path: Path) -> list[Result]:
         trained = flags
     return [
         Result(
-            evaluation, dataset, method, name,
+            evaluation,
+            dataset,
+            method,
+            name,
             settings_of(trained, flags, evaluation=evaluation, method=method, attribution=name),
-            trained.get("seed"), metrics,
-            commands_of(trained, flags, evaluation=evaluation, attribution=name), sha256,
+            trained.get("seed"),
+            metrics,
+            commands_of(trained, flags, evaluation=evaluation, attribution=name),
+            sha256,
         )
         for name, metrics in named.items()
-    ]  # fmt: skip
+    ]
 
 
 def _metrics_of(content: Mapping[str, Any]) -> dict[str | None, dict[str, float | None]]:

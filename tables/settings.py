@@ -3,19 +3,35 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attribution import ATTRIBUTIONS, GRADIENT_MAPS, options_of
-from flags import GROUPS
-from networks.checkpoint import CHECKPOINT_KEYS
+from calm.attribution import ATTRIBUTIONS, GRADIENT_MAPS, options_of
+from calm.flags import GROUPS
+from calm.networks.checkpoint import CHECKPOINT_KEYS
 
 PLACES = {
-    "save_root", "workers", "use_load_checkpoint", "data_root", "metadata_root", "mask_root", "override_cache",
-    "compile", "pretrained_path", "resume",
-}  # fmt: skip
+    "save_root",
+    "workers",
+    "use_load_checkpoint",
+    "data_root",
+    "metadata_root",
+    "mask_root",
+    "override_cache",
+    "compile",
+    "pretrained_path",
+    "resume",
+}
 """Flags that say where and how fast, not what."""
 _NAMES = {
-    "experiment_name", "load_checkpoint", "is_train", "tag", "attribution_method", "dataset_name", "score_map_process",
-    "score_map_method", "attributions", "seed",
-}  # fmt: skip
+    "experiment_name",
+    "load_checkpoint",
+    "is_train",
+    "tag",
+    "attribution_method",
+    "dataset_name",
+    "score_map_process",
+    "score_map_method",
+    "attributions",
+    "seed",
+}
 """Flags that a row, a column or a seed of a table stands for."""
 _OF_MAPS = {flag.name for group in ("attribution maps", "evaluation") for flag in GROUPS[group]}
 EVALUATION_PRECISION = "evaluation_precision"

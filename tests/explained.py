@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from explanation.maps import Explanation, Question
-from networks.outputs import CalmOutput, CamOutput
+from calm.explanation.maps import Explanation, Question
+from calm.networks.outputs import CalmOutput, CamOutput
 
 SPECIES = ["Painted Bunting", "Indigo Bunting", "Lazuli Bunting", "Summer Tanager", "Scarlet Tanager", "Sooty <Tern>"]
 

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-import config
-from attribution import ATTRIBUTIONS, RELEASED_NAMES
-from errors import UserError
-from flags import NOTES, SCRIPTS
+from calm import config
+from calm.attribution import ATTRIBUTIONS, RELEASED_NAMES
+from calm.errors import UserError
+from calm.flags import NOTES, SCRIPTS
 
 RELEASED_TRAINING = (
     "--experiment_name=experiment_name/ --architecture=resnet50 --attribution_method=CALM_EM --dataset=CUB "
@@ -95,11 +95,16 @@ def test_a_tag_is_part_of_a_file_name():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [
-        ("epocs: 1", "'epochs'"), ("lr: [", "YAML"), ("- 1", "mapping"), ("lr: x", "--lr"), ("epochs:", "no value"),
+    ("text", "said"),
+    [
+        ("epocs: 1", "'epochs'"),
+        ("lr: [", "YAML"),
+        ("- 1", "mapping"),
+        ("lr: x", "--lr"),
+        ("epochs:", "no value"),
         ("lr: 1 # \xe9", "UTF-8"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_a_file_name_the_file(tmp_path, text, said):
     path = tmp_path / "bad.yaml"
     path.write_text(text, encoding="latin-1")

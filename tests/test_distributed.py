@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import distributed
+from calm import distributed
 
 PROGRAM = """
 import torch, distributed
@@ -27,9 +27,12 @@ def test_two_processes(tmp_path):
     repository = Path(__file__).resolve().parent.parent
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)],
-        cwd=repository, env={"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        cwd=repository,
+        env={"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
         timeout=120,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("told once") == 1
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine import NonFiniteLoss, compile_in_place, predict, train_one_epoch
-from errors import UserError
-from networks.heads import CalmHead
-from networks.losses import em_loss, marginal_loss
-from networks.teacher import Teacher
+from calm.engine import NonFiniteLoss, compile_in_place, predict, train_one_epoch
+from calm.errors import UserError
+from calm.networks.heads import CalmHead
+from calm.networks.losses import em_loss, marginal_loss
+from calm.networks.teacher import Teacher
 
 CPU = torch.device("cpu")
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import atomic
-import errors
+from calm import atomic, errors
 
 
 def test_a_user_error_is_one_line_and_code_2(capsys):

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import errors
-import eval_attribution
-from attribution import build_attribution
-from attribution.score_map import normalize, resize
-from data_loaders import synthbirds
-from data_loaders.datasets import build_dataset
-from evaluation.attribution_metrics import COLUMNS
-from networks import build_network
+from calm import errors, eval_attribution
+from calm.attribution import build_attribution
+from calm.attribution.score_map import normalize, resize
+from calm.data_loaders.datasets import build_dataset
+from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.evaluation.attribution.metrics import COLUMNS
+from calm.networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLASSES, SIZE, STEPS = 3, 48, 4
@@ -34,16 +33,30 @@ def birds(tmp_path_factory) -> Path:
     """SynthBirds, small, and untrained networks in save/."""
     folder = tmp_path_factory.mktemp("birds")
     synthbirds.generate(
-        folder / "dataset", folder / "metadata", num_classes=CLASSES, image_size=SIZE, seed=0,
-        train_per_class=1, val_per_class=1, test_per_class=3,
-    )  # fmt: skip
+        folder / "dataset",
+        folder / "metadata",
+        num_classes=CLASSES,
+        image_size=SIZE,
+        seed=0,
+        train_per_class=1,
+        val_per_class=1,
+        test_per_class=3,
+    )
     for method in ("CAM", "CALM_ML"):
         run = folder / "save" / method
         run.mkdir(parents=True)
         content = {"architecture": "resnet18", "epoch": 1, "state_dict": untrained(method).state_dict()}
-        config = {"architecture": "resnet18", "attribution_method": method, "dataset_name": "SynthBirds",
-                  "data_root": str(folder / "dataset"), "metadata_root": str(folder / "metadata"), "crop_size": SIZE,
-                  "large_feature_map": False, "prior_activation": "relu", "detach_prior_sum": True}  # fmt: skip
+        config = {
+            "architecture": "resnet18",
+            "attribution_method": method,
+            "dataset_name": "SynthBirds",
+            "data_root": str(folder / "dataset"),
+            "metadata_root": str(folder / "metadata"),
+            "crop_size": SIZE,
+            "large_feature_map": False,
+            "prior_activation": "relu",
+            "detach_prior_sum": True,
+        }
         torch.save({**content, "config": config}, run / "last_checkpoint.pth.tar")
     return folder
 
@@ -75,7 +88,7 @@ def slow_numbers(birds: Path, name: str, index: int) -> dict[str, float]:
 
     raw = resize(build_attribution(name)(network, image[None], torch.tensor([target])).double(), SIZE).float()
     score = normalize(raw, "minmax")[0]
-    (x0, y0, x1, y1), = dataset.records[index].boxes  # images have the maps' size already
+    ((x0, y0, x1, y1),) = dataset.records[index].boxes  # images have the maps' size already
     inside = [(y, x) for y in range(SIZE) for x in range(SIZE) if y0 <= y <= y1 and x0 <= x <= x1]
     full, masked = probability(image), probability(image * score)
     numbers = {"average_drop": max(0, full - masked) / full, "increase": float(masked > full)}
@@ -129,10 +142,22 @@ def test_several_checkpoints_compare_on_the_same_images(birds, capsys):
 def test_masks_predicted_classes_and_two_processes(birds):
     flags = [*flags_for(birds, "CALM_ML"), "--regions=masks", "--explain=predicted", "--score_map_process=gtcond"]
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
-         str(REPOSITORY / "eval_attribution.py"), *flags, "--tag=two"],
-        cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node=2",
+            str(REPOSITORY / "eval_attribution.py"),
+            *flags,
+            "--tag=two",
+        ],
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stderr
     assert evaluate(*flags, "--tag=one") == 0
     one, two = results(birds, "CALM_ML", "_one"), results(birds, "CALM_ML", "_two")

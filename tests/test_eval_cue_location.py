@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import errors
-import eval_cue_location
-from data_loaders import synthbirds
-from networks import build_network
+from calm import errors, eval_cue_location
+from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -51,10 +50,16 @@ def test_equals_the_expected_figures(case, pairs, fake_cub, formula_weights, exp
     content = json.loads((expected / "cue.json").read_text())[case]
     chosen = [content["pairs"][number] for number in pairs]
     code = evaluate(
-        *content["args"], f"--load_checkpoint={formula_weights}", f"--data_root={fake_cub}", "--dataset=CUB",
-        f"--metadata_root={fake_cub / 'metadata'}", f"--tag={case}", "--protocol=released", "--workers=0",
+        *content["args"],
+        f"--load_checkpoint={formula_weights}",
+        f"--data_root={fake_cub}",
+        "--dataset=CUB",
+        f"--metadata_root={fake_cub / 'metadata'}",
+        f"--tag={case}",
+        "--protocol=released",
+        "--workers=0",
         "--class_pairs=" + ",".join("{}-{}".format(*pair["pair"]) for pair in chosen),
-    )  # fmt: skip
+    )
     assert code == 0
     found = results(formula_weights, f"_{case}")
     assert found["protocol"] == "released" and found["metrics"]["num_pairs_1"] == len(chosen)
@@ -71,9 +76,15 @@ def birds(tmp_path_factory) -> Path:
     """SynthBirds, small, and an untrained network for it in save/run."""
     folder = tmp_path_factory.mktemp("birds")
     synthbirds.generate(
-        folder / "dataset", folder / "metadata", num_classes=4, image_size=48, seed=0,
-        train_per_class=1, val_per_class=1, test_per_class=5,
-    )  # fmt: skip
+        folder / "dataset",
+        folder / "metadata",
+        num_classes=4,
+        image_size=48,
+        seed=0,
+        train_per_class=1,
+        val_per_class=1,
+        test_per_class=5,
+    )
     torch.manual_seed(0)
     save_checkpoint(
         folder / "save" / "run", build_network("resnet18", "CALM_EM", 4, large_feature_map=True), "resnet18"
@@ -83,10 +94,16 @@ def birds(tmp_path_factory) -> Path:
 
 def bird_flags(birds: Path) -> list[str]:
     return [
-        f"--load_checkpoint={birds / 'save' / 'run'}", "--dataset_name=SynthBirds", f"--data_root={birds / 'dataset'}",
-        f"--metadata_root={birds / 'metadata'}", "--attribution_method=CALM_EM", "--large_feature_map=True",
-        "--crop_size=48", "--batch_size=4", "--workers=0",
-    ]  # fmt: skip
+        f"--load_checkpoint={birds / 'save' / 'run'}",
+        "--dataset_name=SynthBirds",
+        f"--data_root={birds / 'dataset'}",
+        f"--metadata_root={birds / 'metadata'}",
+        "--attribution_method=CALM_EM",
+        "--large_feature_map=True",
+        "--crop_size=48",
+        "--batch_size=4",
+        "--workers=0",
+    ]
 
 
 def test_synthbirds_with_either_masks_and_pictures(birds, capsys):
@@ -115,11 +132,22 @@ def test_two_processes_equal_one(birds, tmp_path):
     script = tmp_path / "both.py"
     script.write_text(BOTH_PROTOCOLS)
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script), "two",
-         *bird_flags(birds)],
-        cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}, capture_output=True,
-        text=True, timeout=240,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node=2",
+            str(script),
+            "two",
+            *bird_flags(birds),
+        ],
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stderr
     for protocol in ("paper", "released"):
         assert evaluate(*bird_flags(birds), f"--protocol={protocol}", f"--tag=one_{protocol}") == 0

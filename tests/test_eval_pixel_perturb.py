@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-import errors
-import eval_pixel_perturb
-from attribution import build_attribution
-from data_loaders import synthbirds
-from data_loaders.datasets import build_dataset
-from evaluation.perturbation import PERCENTAGES
-from networks import build_network
+from calm import errors, eval_pixel_perturb
+from calm.attribution import build_attribution
+from calm.data_loaders.datasets import build_dataset
+from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.evaluation.pixel_perturb.erasing import PERCENTAGES
+from calm.networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLASSES, SIZE = 4, 48
@@ -41,9 +40,15 @@ def birds(tmp_path_factory) -> Path:
     """SynthBirds, small, and untrained networks in save/: their guesses are as good as any for counting."""
     folder = tmp_path_factory.mktemp("birds")
     synthbirds.generate(
-        folder / "dataset", folder / "metadata", num_classes=CLASSES, image_size=SIZE, seed=0,
-        train_per_class=1, val_per_class=1, test_per_class=6,
-    )  # fmt: skip
+        folder / "dataset",
+        folder / "metadata",
+        num_classes=CLASSES,
+        image_size=SIZE,
+        seed=0,
+        train_per_class=1,
+        val_per_class=1,
+        test_per_class=6,
+    )
     for method in ("CAM", "CALM_EM"):
         save_checkpoint(folder / "save" / method, untrained(method))
     return folder
@@ -51,10 +56,17 @@ def birds(tmp_path_factory) -> Path:
 
 def flags_for(birds: Path, method: str = "CALM_EM") -> list[str]:
     return [
-        f"--save_root={birds / 'save'}", f"--load_checkpoint={method}", "--dataset=SynthBirds",
-        f"--data_root={birds / 'dataset'}", f"--metadata_root={birds / 'metadata'}", f"--attribution_method={method}",
-        f"--crop_size={SIZE}", "--batch_size=5", "--workers=0", "--large_feature_map=False",
-    ]  # fmt: skip
+        f"--save_root={birds / 'save'}",
+        f"--load_checkpoint={method}",
+        "--dataset=SynthBirds",
+        f"--data_root={birds / 'dataset'}",
+        f"--metadata_root={birds / 'metadata'}",
+        f"--attribution_method={method}",
+        f"--crop_size={SIZE}",
+        "--batch_size=5",
+        "--workers=0",
+        "--large_feature_map=False",
+    ]
 
 
 def evaluate(*flags: str) -> int:
@@ -123,10 +135,22 @@ def test_batch_size_seed_and_precision(birds):
 def test_two_processes_equal_one(birds):
     flags = [*flags_for(birds), "--erase=mean"]
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
-         str(REPOSITORY / "eval_pixel_perturb.py"), *flags, "--tag=two"],
-        cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node=2",
+            str(REPOSITORY / "eval_pixel_perturb.py"),
+            *flags,
+            "--tag=two",
+        ],
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stderr
     assert evaluate(*flags, "--tag=one") == 0
     assert results(birds, "_one")["details"] == results(birds, "_two")["details"]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-import eval_wsol
-from data_loaders import synthbirds
-from data_loaders.metadata import Record, write_records
-from errors import UserError
-from evaluation.map_sources import NetworkMaps
-from networks import build_network
+from calm import eval_wsol
+from calm.data_loaders.metadata import Record, write_records
+from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.errors import UserError
+from calm.evaluation.wsol.map_sources import NetworkMaps
+from calm.networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SIZE = 32
@@ -33,10 +33,16 @@ def cases(expected, tmp_path_factory) -> Path:
 
 def file_flags(folder: Path, dataset: str, *more: str) -> list[str]:
     return [
-        f"--scoremap_root={folder / 'scoremaps'}", f"--dataset={dataset}", f"--data_root={folder / 'dataset'}",
-        f"--metadata_root={folder / 'metadata'}", f"--mask_root={folder / 'dataset'}", f"--save_root={folder / 'save'}",
-        "--cam_curve_interval=0.01", "--workers=0", *more,
-    ]  # fmt: skip
+        f"--scoremap_root={folder / 'scoremaps'}",
+        f"--dataset={dataset}",
+        f"--data_root={folder / 'dataset'}",
+        f"--metadata_root={folder / 'metadata'}",
+        f"--mask_root={folder / 'dataset'}",
+        f"--save_root={folder / 'save'}",
+        "--cam_curve_interval=0.01",
+        "--workers=0",
+        *more,
+    ]
 
 
 def results(folder: Path, tag: str, experiment: str = "result") -> dict:
@@ -58,10 +64,12 @@ def test_boxes_equal_the_expected_ones(cases, expected, capsys):
     assert content["details"]["counts"] == {"single": single["num_correct"], "multi": multi["num_correct"]}
     assert content["details"]["num_images"] == 60 and len(content["details"]["thresholds"]) == 100
     assert content["metrics"] == {
-        "MaxBoxAcc": pytest.approx(45), "MaxBoxAccV2": pytest.approx(47.7777778),
-        "MaxBoxAcc_30": pytest.approx(68.3333333), "MaxBoxAcc_50": pytest.approx(46.6666667),
+        "MaxBoxAcc": pytest.approx(45),
+        "MaxBoxAccV2": pytest.approx(47.7777778),
+        "MaxBoxAcc_30": pytest.approx(68.3333333),
+        "MaxBoxAcc_50": pytest.approx(46.6666667),
         "MaxBoxAcc_70": pytest.approx(28.3333333),
-    }  # fmt: skip
+    }
     assert "MaxBoxAccV2      47.78 %" in capsys.readouterr().out
     assert (cases / "save/result/results/wsol_boxes/samples.png").stat().st_size > 10_000
 
@@ -80,9 +88,12 @@ def test_workers_and_processes_change_nothing(cases):
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "eval_wsol.py"]
     done = subprocess.run(
         [sys.executable, *words, *file_flags(cases, "CUB", "--tag=processes")],
-        cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}, capture_output=True,
-        text=True, timeout=240,
-    )  # fmt: skip
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stderr
     assert outcome(results(cases, "one")) == outcome(results(cases, "workers")) == outcome(results(cases, "processes"))
 
@@ -171,15 +182,26 @@ def birds(tmp_path_factory) -> Path:
     """A very small SynthBirds with untrained CAM and CALM checkpoints."""
     folder = tmp_path_factory.mktemp("birds")
     synthbirds.generate(
-        folder / "dataset", folder / "metadata", num_classes=3, image_size=48, seed=0,
-        train_per_class=1, val_per_class=1, test_per_class=3,
-    )  # fmt: skip
+        folder / "dataset",
+        folder / "metadata",
+        num_classes=3,
+        image_size=48,
+        seed=0,
+        train_per_class=1,
+        val_per_class=1,
+        test_per_class=3,
+    )
     for method in ("CAM", "CALM_EM"):
         torch.manual_seed(0)
         config = {
-            "architecture": "resnet18", "attribution_method": method, "dataset_name": "SynthBirds", "crop_size": SIZE,
-            "data_root": str(folder / "dataset"), "metadata_root": str(folder / "metadata"), "large_feature_map": True,
-        }  # fmt: skip
+            "architecture": "resnet18",
+            "attribution_method": method,
+            "dataset_name": "SynthBirds",
+            "crop_size": SIZE,
+            "data_root": str(folder / "dataset"),
+            "metadata_root": str(folder / "metadata"),
+            "large_feature_map": True,
+        }
         (folder / "save" / method).mkdir(parents=True)
         content = {"architecture": "resnet18", "epoch": 1, "config": config, "optimizer": {}}
         content["state_dict"] = build_network("resnet18", method, 3, large_feature_map=True).state_dict()

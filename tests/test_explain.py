@@ -9,14 +9,13 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-import errors
-import explain
-from attribution import build_attribution
-from data_loaders.transforms import to_tensor
-from errors import run
-from explanation.explainer import method_in_words
-from explanation.kinds import CALM_KINDS
-from networks import build_network, load_network
+from calm import errors, explain
+from calm.attribution import build_attribution
+from calm.data_loaders.transforms import to_tensor
+from calm.errors import run
+from calm.explanation.explainer import method_in_words
+from calm.explanation.kinds import CALM_KINDS
+from calm.networks import build_network, load_network
 from tests.explained import made_up_picture
 
 SIZE = 48
@@ -29,10 +28,17 @@ def save_checkpoint(folder: Path, method: str) -> Path:
         torch.manual_seed(0)
         network = build_network("resnet18", method, len(NAMES), large_feature_map=True)
     config = {
-        "architecture": "resnet18", "attribution_method": method, "large_feature_map": True, "use_bn": False,
-        "dataset_name": "SynthBirds", "crop_size": SIZE, "resize_size": SIZE, "prior_activation": "softplus",
-        "detach_prior_sum": False, "inception_tap": "mixed_6e",
-    }  # fmt: skip
+        "architecture": "resnet18",
+        "attribution_method": method,
+        "large_feature_map": True,
+        "use_bn": False,
+        "dataset_name": "SynthBirds",
+        "crop_size": SIZE,
+        "resize_size": SIZE,
+        "prior_activation": "softplus",
+        "detach_prior_sum": False,
+        "inception_tap": "mixed_6e",
+    }
     content = {"architecture": "resnet18", "state_dict": network.state_dict(), "config": config, "class_names": NAMES}
     folder.mkdir()
     torch.save(content, folder / "last_checkpoint.pth.tar")

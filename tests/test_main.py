@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-import main
-from data_loaders import synthbirds
-from errors import UserError
-from networks import load_network
+from calm import main
+from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.errors import UserError
+from calm.networks import load_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -25,27 +25,47 @@ def birds(tmp_path_factory) -> Path:
     """A folder with a very small SynthBirds: 3 classes, 32 px."""
     folder = tmp_path_factory.mktemp("birds")
     synthbirds.generate(
-        folder / "dataset", folder / "metadata", num_classes=3, image_size=48, seed=0,
-        train_per_class=6, val_per_class=2, test_per_class=3,
-    )  # fmt: skip
+        folder / "dataset",
+        folder / "metadata",
+        num_classes=3,
+        image_size=48,
+        seed=0,
+        train_per_class=6,
+        val_per_class=2,
+        test_per_class=3,
+    )
     return folder
 
 
 def flags(birds: Path, name: str, *more: str) -> list[str]:
     return [
-        f"--experiment_name={name}", "--dataset=SynthBirds", f"--data_root={birds / 'dataset'}",
-        f"--metadata_root={birds / 'metadata'}", f"--save_root={birds / 'save'}", "--architecture=resnet18",
-        "--attribution_method=CALM_EM", "--pretrained=False", "--crop_size=32", "--batch_size=6", "--epochs=3",
-        "--workers=0", "--seed=1", *more,
-    ]  # fmt: skip
+        f"--experiment_name={name}",
+        "--dataset=SynthBirds",
+        f"--data_root={birds / 'dataset'}",
+        f"--metadata_root={birds / 'metadata'}",
+        f"--save_root={birds / 'save'}",
+        "--architecture=resnet18",
+        "--attribution_method=CALM_EM",
+        "--pretrained=False",
+        "--crop_size=32",
+        "--batch_size=6",
+        "--epochs=3",
+        "--workers=0",
+        "--seed=1",
+        *more,
+    ]
 
 
 def start(*words: str) -> subprocess.Popen:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, *words], cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, *words],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
 
 
 def finished(process: subprocess.Popen) -> str:

@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-import make_figures
-from data_loaders import synthbirds
-from errors import run
-from explanation import figure4
-from networks import build_network
+from calm import make_figures
+from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.errors import run
+from calm.explanation import figure4
+from calm.networks import build_network
 
 
 @pytest.fixture(scope="module")

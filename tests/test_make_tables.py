@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import errors
-import make_tables
-from tables.build import build_table
-from tables.drawing import draw_curves
-from tables.run_results import read_results
+from calm import errors, make_tables
+from calm.tables.build import build_table
+from calm.tables.drawing import draw_curves
+from calm.tables.run_results import read_results
 from tests.written_runs import METRICS, PUBLISHED, write_run
 
 
@@ -20,10 +19,15 @@ def test_all_formats_are_written(tmp_path, capsys):
         write_run(tmp_path, "a", "CALM_EM", 0, attribution="joint"),
         write_run(tmp_path, "b", "CALM_EM", 1, attribution="joint", metrics={**METRICS, "mPxAP": 36.0}),
         write_run(
-            tmp_path, "b", "CALM_EM", 1, evaluation="pixel_perturb", attribution="joint",
+            tmp_path,
+            "b",
+            "CALM_EM",
+            1,
+            evaluation="pixel_perturb",
+            attribution="joint",
             metrics={f"R_{k}": None if k == 90 else k / 100 for k in (10, 30, 50, 70, 90)},
         ),
-    ]  # fmt: skip
+    ]
     out = tmp_path / "tables"
     assert errors.run(lambda: make_tables.main([*map(str, runs), "--out", str(out)])) == 0
     assert {path.name for path in out.iterdir()} == {
@@ -46,12 +50,35 @@ def test_all_formats_are_written(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "no results/*.json"), ("{}", "not a results file"), ("[", "not a results file"),
-     *((json.dumps({"evaluation": "wsol", "config": {"dataset_name": "CUB", "attribution_method": "CAM"}, "metrics": {},
-                    "checkpoint": None, "details": {"attribution": "cam"}} | wrong), "not a results file")
-       for wrong in ({"metrics": [1]}, {"metrics": {"PxAP": "high"}}, {"metrics": {"PxAP": float("nan")}},
-                     {"checkpoint": {"sha256": "0"}}, {"checkpoint": "a"}, {"details": {"attribution": ["cam"]}}))],
-)  # fmt: skip
+    [
+        (None, "no results/*.json"),
+        ("{}", "not a results file"),
+        ("[", "not a results file"),
+        *(
+            (
+                json.dumps(
+                    {
+                        "evaluation": "wsol",
+                        "config": {"dataset_name": "CUB", "attribution_method": "CAM"},
+                        "metrics": {},
+                        "checkpoint": None,
+                        "details": {"attribution": "cam"},
+                    }
+                    | wrong
+                ),
+                "not a results file",
+            )
+            for wrong in (
+                {"metrics": [1]},
+                {"metrics": {"PxAP": "high"}},
+                {"metrics": {"PxAP": float("nan")}},
+                {"checkpoint": {"sha256": "0"}},
+                {"checkpoint": "a"},
+                {"details": {"attribution": ["cam"]}},
+            )
+        ),
+    ],
+)
 def test_bad_runs_are_one_sentence(tmp_path, capsys, content, words):
     if content is not None:
         (tmp_path / "results").mkdir()
@@ -90,10 +117,21 @@ def test_a_broken_config_is_one_sentence(tmp_path, capsys):
 def test_the_curves_have_one_scale_and_a_legend_clear_of_the_panels(tmp_path):
     metrics = {dataset: {f"R_{k}": r for k in (10, 30, 50, 70, 90)} for dataset, r in (("CUB", 0.5), ("SynthBirds", 2))}
     runs = [
-        write_run(tmp_path, f"{dataset}_{prior}", "CALM_EM", 0, evaluation="pixel_perturb", attribution="joint",
-                  metrics=metrics[dataset], dataset=dataset, prior_activation=prior, epochs=len(prior))
-        for dataset in ("CUB", "SynthBirds") for prior in ("relu", "softplus")
-    ]  # fmt: skip
+        write_run(
+            tmp_path,
+            f"{dataset}_{prior}",
+            "CALM_EM",
+            0,
+            evaluation="pixel_perturb",
+            attribution="joint",
+            metrics=metrics[dataset],
+            dataset=dataset,
+            prior_activation=prior,
+            epochs=len(prior),
+        )
+        for dataset in ("CUB", "SynthBirds")
+        for prior in ("relu", "softplus")
+    ]
     figure = draw_curves(build_table("figure5", PUBLISHED["figure5"], read_results(runs)))
     figure.savefig(tmp_path / "figure5.png")
     panels = [axis.get_window_extent() for axis in figure.axes]

@@ -9,8 +9,9 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-import pictures
-from evaluation import localisation_pictures, perturbation_pictures
+from calm import pictures
+from calm.evaluation.pixel_perturb import pictures as perturbation_pictures
+from calm.evaluation.wsol import pictures as localisation_pictures
 from tests.tiny_networks import tiny_network
 
 NAME = "Yellow_backed_Spotted_white_breasted_Thrush"
@@ -36,9 +37,17 @@ def draw_map_sheet(path) -> None:
 def draw_erased(path) -> None:
     images, keys = torch.zeros(3, 3, SIZE, SIZE), torch.zeros(3, 4, dtype=torch.int64)
     perturbation_pictures.save_samples(
-        path, images, torch.rand(3, 4, 4), keys, lambda erased: torch.ones(len(erased)), erase="zero",
-        percentages=(10, 50), mean=(0.5,) * 3, std=(0.2,) * 3, names=[NAME.replace("_", " ")] * 3,
-    )  # fmt: skip
+        path,
+        images,
+        torch.rand(3, 4, 4),
+        keys,
+        lambda erased: torch.ones(len(erased)),
+        erase="zero",
+        percentages=(10, 50),
+        mean=(0.5,) * 3,
+        std=(0.2,) * 3,
+        names=[NAME.replace("_", " ")] * 3,
+    )
 
 
 def draw_boxes(path) -> None:

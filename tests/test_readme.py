@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
-import config
-from flags import SCRIPTS
+from calm import config
+from calm.flags import SCRIPTS
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 import torch
 from munch import Munch
 
-import evaluation_run
-import runs
-from config import parse
-from errors import UserError
-from networks import build_network
+from calm import runs
+from calm.config import parse
+from calm.errors import UserError
+from calm.evaluation import session as evaluation_run
+from calm.networks import build_network
 from tests.tiny_data import tiny_cub
 
 
@@ -23,9 +23,13 @@ def checkpoint(tmp_path, monkeypatch):
     folder = tmp_path / "save" / "x"
     folder.mkdir(parents=True)
     content = {
-        "architecture": "resnet18", "epoch": 1, "state_dict": network.state_dict(), "optimizer": {},
-        "config": {**runs.config.recorded(args), "dataset_name": "SynthBirds"}, "format_version": 1,
-    }  # fmt: skip
+        "architecture": "resnet18",
+        "epoch": 1,
+        "state_dict": network.state_dict(),
+        "optimizer": {},
+        "config": {**runs.config.recorded(args), "dataset_name": "SynthBirds"},
+        "format_version": 1,
+    }
     torch.save(content, folder / runs.LAST)
     return folder
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_loaders.metadata import Record, write_records
+from calm.data_loaders.metadata import Record, write_records
 
 
 def picture(seed: int, width: int, height: int) -> Image.Image:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from networks.network import Network
+from calm.networks.network import Network
 
 
 class TinyNetwork(Network):

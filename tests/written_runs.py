@@ -5,11 +5,10 @@ from pathlib import Path
 
 import yaml
 
-import config
-import make_tables
-from networks.checkpoint import CHECKPOINT_KEYS
-from tables.build import build_table
-from tables.run_results import read_results
+from calm import config, make_tables
+from calm.networks.checkpoint import CHECKPOINT_KEYS
+from calm.tables.build import build_table
+from calm.tables.run_results import read_results
 
 PUBLISHED = yaml.safe_load(make_tables.PUBLISHED.read_text())
 METRICS = {"mPxAP_1": 30.0, "mPxAP_2": 33.0, "mPxAP_3": 36.0, "mPxAP": 34.0}
@@ -21,9 +20,19 @@ def flags(script: str, **given) -> dict:
 
 
 def write_run(
-    root: Path, name: str, method: str, seed: int, *, evaluation: str = "cue_location", attribution: str | None = None,
-    metrics: dict | None = None, dataset: str = "CUB", tag: str | None = None, evaluated: dict | None = None, **trained,
-) -> Path:  # fmt: skip
+    root: Path,
+    name: str,
+    method: str,
+    seed: int,
+    *,
+    evaluation: str = "cue_location",
+    attribution: str | None = None,
+    metrics: dict | None = None,
+    dataset: str = "CUB",
+    tag: str | None = None,
+    evaluated: dict | None = None,
+    **trained,
+) -> Path:
     """A run folder as main.py and one evaluation leave it, without a network."""
     folder = root / name
     training = {"experiment_name": name, "attribution_method": method, "dataset": dataset, "seed": seed, **trained}
@@ -36,10 +45,13 @@ def write_run(
         process = {"score_map_process": attribution} if attribution else {}
         recorded = flags(f"eval_{evaluation}", **chosen, **process) | shared
     content = {
-        "evaluation": evaluation, "protocol": "paper", "config": recorded,
+        "evaluation": evaluation,
+        "protocol": "paper",
+        "config": recorded,
         "checkpoint": {"path": str(folder / "last_checkpoint.pth.tar"), "sha256": f"{name}-{seed}"},
-        "metrics": metrics or METRICS, "details": {"attribution": attribution},
-    }  # fmt: skip
+        "metrics": metrics or METRICS,
+        "details": {"attribution": attribution},
+    }
     suffix = f"_{tag}" if tag else ""
     (folder / "results" / f"{evaluation}{suffix}.json").write_text(json.dumps(content))
     return folder

@@ -7,7 +7,7 @@ and the borders of its holes (4-connected gaps that do not reach the edge), at a
 import cv2
 import numpy as np
 
-from wsol_eval.component_tree import KERNELS, Parts, parts_of_masks
+from calm.wsol_eval.component_tree import KERNELS, Parts, parts_of_masks
 
 NO_CONTOUR = np.zeros((1, 4), np.int64)
 """The box of a mask without a contour."""

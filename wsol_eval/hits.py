@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wsol_eval.boxes import as_score_map, fine_grey_map, grey_levels, grey_of, matches
-from wsol_eval.contours import NO_CONTOUR, hole_boxes, largest_box, may_have_holes, outer_boxes
+from calm.wsol_eval.boxes import as_score_map, fine_grey_map, grey_levels, grey_of, matches
+from calm.wsol_eval.contours import NO_CONTOUR, hole_boxes, largest_box, may_have_holes, outer_boxes
 
 GREYS = 256
 SINGLE, MULTI = 0, 1

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wsol_eval.boxes import even_thresholds
-from wsol_eval.hits import MULTI, SINGLE, box_hits
+from calm.wsol_eval.boxes import even_thresholds
+from calm.wsol_eval.hits import MULTI, SINGLE, box_hits
 
 
 class MaxBoxAcc:

@@ -5,8 +5,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wsol_eval.boxes import as_score_map, even_thresholds
-from wsol_eval.pixel_ap import RELEASED_TOP, Curve, curve
+from calm.wsol_eval.boxes import as_score_map, even_thresholds
+from calm.wsol_eval.pixel_ap import RELEASED_TOP, Curve, curve
 
 OBJECT, IGNORED = 1, 255
 

@@ -1,0 +1,9 @@
+"""Command line of the folder."""
+
+import sys
+
+from calm import errors
+from calm.data_loaders.synthbirds.generate import main
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

@@ -1,0 +1,1 @@
+"""The metrics of the CAM literature, for many attributions at once."""

@@ -1,0 +1,110 @@
+"""Attributions judged on the same images: numbers per image, their means, and who wins how often."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from calm.distributed import gather
+from calm.engine import Prediction
+from calm.evaluation.attribution.faithfulness import Probability, judge
+from calm.evaluation.attribution.metrics import COLUMNS, Means, Wins
+from calm.evaluation.metrics import reduce
+
+Values = dict[str, Tensor]
+"""Column -> one number per image; "index" -> which images of the data set they are."""
+
+BASELINE = "gradcam"
+"""Where it is among the attributions, the others of its checkpoint are said to win over it so and so often."""
+
+
+def judge_all(
+    batches: Iterable[Prediction],
+    makers: Mapping[str, Callable[[Prediction], Tensor]],
+    *,
+    log_p_y: Callable[[Tensor], Tensor],
+    regions_of: Callable[[Tensor], Tensor],
+    explain: str,
+    steps: int,
+    norm_type: str,
+) -> dict[str, Values]:
+    """Attribution -> the numbers of this process's images.
+
+    Args:
+        batches: images and what the network says of them.
+        makers: attribution -> (prediction, whose targets are the explained classes) -> raw maps.
+        log_p_y: images [B,3,H,W] -> log p(y|x) [B,K], as in ``batches``.
+        regions_of: indices [B] -> [B,H,W], True where the object is.
+        explain: "target" or "predicted", the classes that are explained.
+        steps: of ``faithfulness.judge``.
+        norm_type: of ``faithfulness.judge``.
+    """
+    parts: dict[str, list[Values]] = {name: [] for name in makers}
+    for batch in batches:
+        classes = batch.output.log_p_y.argmax(dim=1) if explain == "predicted" else batch.targets
+        full = _of_classes(batch.output.log_p_y, classes)
+        regions = regions_of(batch.indices).to(batch.images.device)
+        for name, maps_of in makers.items():
+            maps = maps_of(batch._replace(targets=classes))
+            values = judge(
+                _probability(log_p_y, classes), batch.images, maps, regions, full, steps=steps, norm_type=norm_type
+            )
+            parts[name].append({key: value.cpu() for key, value in values.items()} | {"index": batch.indices})
+    return {name: joined(items) for name, items in parts.items()}
+
+
+def _of_classes(log_p_y: Tensor, classes: Tensor) -> Tensor:
+    """[B,K] log p(y|x), [B] -> p(y|x) of those classes, [B]."""
+    return log_p_y.gather(1, classes[:, None])[:, 0].exp()
+
+
+def _probability(log_p_y: Callable[[Tensor], Tensor], classes: Tensor) -> Probability:
+    return lambda images: _of_classes(log_p_y(images), classes)
+
+
+def joined(parts: Sequence[Values]) -> Values:
+    """The numbers of several batches, one after the other; empty where there is no batch."""
+    return {key: torch.cat([part[key] for part in parts]) if parts else torch.empty(0) for key in ("index", *COLUMNS)}
+
+
+def per_image(values: Values, image_ids: Sequence[str]) -> dict[str, list]:
+    """The numbers of all processes in the data set's order: {"image_ids": [...], column: [...]}."""
+    everyones = joined(gather(values))
+    order = everyones["index"].argsort()
+    ids = [image_ids[int(index)] for index in everyones.pop("index")[order].tolist()]
+    return {"image_ids": ids} | {key: column[order].double().tolist() for key, column in everyones.items()}
+
+
+def mean_of(values: Values) -> dict[str, float]:
+    """Column -> mean over the images of all processes."""
+    means = Means()
+    means.update(values)
+    reduce(means)
+    return means.compute()
+
+
+def wins_of(labels: Sequence[str], values: Sequence[Values]) -> dict[str, float]:
+    """ "A over B" -> percent of the images of all processes; ``labels`` name the ``values`` in turn."""
+    wins = Wins(labels)
+    wins.update(torch.stack([each["average_drop"] for each in values]))
+    reduce(wins)
+    return wins.compute()
+
+
+def with_wins(
+    means: Mapping[str, dict[str, float]], labels: Mapping[str, str], wins: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """Add to the means of each attribution of a checkpoint how often it wins over the baseline, where that is there.
+
+    Args:
+        means: attribution -> column -> mean.
+        labels: attribution -> its name in ``wins``.
+        wins: of ``wins_of``.
+    """
+    if BASELINE not in means:
+        return dict(means)
+
+    def share_of(name: str) -> dict[str, float]:
+        return {f"win_over_{BASELINE}": wins[f"{labels[name]} over {labels[BASELINE]}"]}
+
+    return {name: mean if name == BASELINE else mean | share_of(name) for name, mean in means.items()}

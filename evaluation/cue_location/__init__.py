@@ -1,0 +1,1 @@
+"""Cue localisation (paper, Section 5.2)."""

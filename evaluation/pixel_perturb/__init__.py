@@ -1,0 +1,1 @@
+"""Remove-and-classify (paper, Section 5.3)."""

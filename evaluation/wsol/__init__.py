@@ -1,0 +1,1 @@
+"""Weakly supervised object localisation (paper, Section 5.4)."""

@@ -1,0 +1,150 @@
+"""Scores of many maps against the true places of their objects, one image at a time, in this process or in several."""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from calm.data_loaders.score_maps import read_score_map
+from calm.data_loaders.truth import Truth
+from calm.wsol_eval import MaxBoxAcc, PxAP
+from calm.wsol_eval.boxes import even_thresholds, grey_levels, grey_map
+from calm.wsol_eval.contours import largest_box
+from calm.wsol_eval.hits import SINGLE, box_hits
+from calm.wsol_eval.max_box_acc import TopLoc
+from calm.wsol_eval.pxap import bin_edges, pixel_histograms
+
+PER_WORKER = 4
+"""Maps under way per worker: enough to keep it busy, few enough for constant memory."""
+TOP_IOU = 50
+"""The IoU level of MaxBoxAcc and of top-k localisation, in percent."""
+
+
+class Scores(NamedTuple):
+    """What one map adds to the metrics; None without the truth it needs."""
+
+    hits: np.ndarray | None
+    """bool [2, levels, T] of ``wsol_eval.hits.box_hits``."""
+    histograms: np.ndarray | None
+    """int64 [2, bins] of ``wsol_eval.pxap.pixel_histograms``."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """(truth, score map or its file) -> scores. Small and picklable, so it goes to worker processes as it is."""
+
+    interval: float
+    ious: tuple[int, ...]
+    size: int
+
+    def __call__(self, truth: Truth, score_map: np.ndarray | Path) -> Scores:
+        if isinstance(score_map, Path):
+            score_map = read_score_map(score_map, self.size)
+        hits = histograms = None
+        if truth.boxes is not None:
+            hits = box_hits(score_map, truth.boxes, even_thresholds(self.interval), self.ious)
+        if truth.masks is not None:
+            histograms = pixel_histograms(score_map, truth.mask(self.size), bin_edges(self.interval), self.interval)
+        return Scores(hits, histograms)
+
+
+def found_box(score_map: np.ndarray, threshold: float) -> np.ndarray:
+    """Box [4] of the largest contour at a threshold in [0,1)."""
+    grey = grey_map(score_map)
+    return largest_box(grey, int(grey_levels(grey, np.array([threshold]))[0]))[0]
+
+
+class Localisation:
+    """The metrics of a data set: MaxBoxAcc for boxes, PxAP for masks, TopLoc for boxes and a classifying network.
+
+    Args:
+        scorer: whose scores are counted.
+        boxes: whether there are true boxes.
+        masks: whether there are true masks.
+        ranks: whether the rank of the true class is known.
+    """
+
+    def __init__(self, scorer: Scorer, *, boxes: bool, masks: bool, ranks: bool) -> None:
+        self._thresholds = even_thresholds(scorer.interval)
+        self._top_level = scorer.ious.index(TOP_IOU) if TOP_IOU in scorer.ious else None
+        self.boxes = MaxBoxAcc(scorer.interval, scorer.ious) if boxes else None
+        self.masks = PxAP(scorer.interval) if masks else None
+        self.top = TopLoc(scorer.interval) if boxes and ranks and self._top_level is not None else None
+
+    def add(self, scores: Scores, rank: int | None) -> None:
+        """Count one image; ``rank`` is the number of classes more probable than the true one."""
+        if self.boxes:
+            self.boxes.add(scores.hits)
+        if self.masks:
+            self.masks.add(scores.histograms)
+        if self.top:
+            self.top.add(scores.hits[SINGLE, self._top_level], rank)
+
+    def _metrics(self) -> list[MaxBoxAcc | PxAP | TopLoc]:
+        return [metric for metric in (self.boxes, self.masks, self.top) if metric]
+
+    def totals(self) -> list[Tensor]:
+        """Those of its metrics, one after the other."""
+        return [total for metric in self._metrics() for total in metric.totals()]
+
+    def compute(self) -> dict[str, float]:
+        """Name -> percent of every metric that applies."""
+        return {name: value for metric in self._metrics() for name, value in metric.compute().items()}
+
+    def best_threshold(self) -> float:
+        """Where MaxBoxAcc is reached, first on ties (without level 50, at the lowest level); 0 without boxes."""
+        if not self.boxes:
+            return 0.0
+        level = TOP_IOU if self._top_level is not None else min(self.boxes.ious)
+        return float(self._thresholds[np.argmax(self.boxes.counts()["single"][str(level)])])
+
+    def details(self) -> dict[str, Any]:
+        """The thresholds and, for boxes, the number of correct images at each."""
+        counts = {"counts": self.boxes.counts()} if self.boxes else {}
+        return {"thresholds": self._thresholds.tolist(), **counts}
+
+
+def score_all(
+    scorer: Callable[..., Scores], jobs: Iterable[tuple[Any, tuple]], *, workers: int
+) -> Iterator[tuple[Any, Scores]]:
+    """Yield (tag, scores) of every job (tag, arguments of the scorer), in order.
+
+    Jobs are drawn as they are needed: memory does not grow with their number.
+
+    Args:
+        scorer: runs in a worker process, or here without any.
+        jobs: images to score.
+        workers: number of processes beside this one; 0 for none.
+    """
+    if workers == 0:
+        yield from ((tag, scorer(*arguments)) for tag, arguments in jobs)
+        return
+    context = multiprocessing.get_context("forkserver")  # a fork of this process would inherit OpenCV's pool, dead
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        pending: deque[tuple[Any, Any]] = deque()
+        try:
+            for tag, arguments in jobs:
+                pending.append((tag, pool.submit(scorer, *arguments)))
+                if len(pending) >= PER_WORKER * workers:
+                    first, future = pending.popleft()
+                    yield first, future.result()
+            for tag, future in pending:
+                yield tag, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def ranks_of(log_p_y: Tensor, targets: Tensor) -> Sequence[int]:
+    """How many classes are more probable than the target, [B]; of equal ones the first counts, as with argmax."""
+    classes = log_p_y.new_tensor(range(log_p_y.shape[1]))
+    own = log_p_y.gather(1, targets[:, None])
+    before = (log_p_y > own) | ((log_p_y == own) & (classes < targets[:, None]))
+    return before.sum(dim=1).tolist()

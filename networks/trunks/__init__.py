@@ -1,0 +1,1 @@
+"""Trunks, one file a family: layers, input normalisation, ImageNet weight names."""

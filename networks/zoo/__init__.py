@@ -1,0 +1,1 @@
+"""Published weights by name: python -m networks.zoo list | fetch NAME."""

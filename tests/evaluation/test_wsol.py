@@ -1,0 +1,46 @@
+"""Parts of the localisation: ranks of the true class, scoring in other processes, united object masks."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from calm.data_loaders.masks import read_object_mask
+from calm.data_loaders.truth import Truth
+from calm.evaluation.wsol.scores import PER_WORKER, Scorer, Scores, ranks_of, score_all
+
+
+def test_ranks_count_the_more_probable_classes_and_agree_with_argmax_on_ties():
+    log_p_y = torch.tensor([[0.1, 0.5, 0.4], [0.3, 0.3, 0.1], [0.3, 0.3, 0.1], [1.0, 2.0, 3.0]])
+    targets = torch.tensor([1, 0, 1, 0])
+    assert list(ranks_of(log_p_y, targets)) == [0, 0, 1, 2]
+    assert ((log_p_y.argmax(dim=1) == targets) == (torch.tensor(ranks_of(log_p_y, targets)) == 0)).all()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_jobs_are_drawn_as_they_are_needed(workers):
+    scorer, seen = Scorer(0.5, (50,), 8), Counter()
+    truth = Truth(np.array([[0, 0, 3, 3]]), None, None)
+
+    def jobs():
+        for index in range(60):
+            seen["drawn"] += 1
+            yield index, (truth, np.full((8, 8), 0.5))
+
+    for number, (tag, scores) in enumerate(score_all(scorer, jobs(), workers=workers)):
+        assert tag == number and isinstance(scores, Scores)
+        assert seen["drawn"] - number <= PER_WORKER * workers + 1
+    assert seen["drawn"] == 60
+
+
+def test_object_masks_are_united_and_win_over_ignored_pixels(tmp_path):
+    left, right, ignored = (np.zeros((10, 20), np.uint8) for _ in range(3))
+    left[:, :5], right[:, 15:], ignored[:5] = 255, 128, 255
+    paths = [tmp_path / f"{name}.png" for name in ("left", "right", "ignored")]
+    for path, values in zip(paths, (left, right, ignored)):
+        Image.fromarray(values).save(path)
+    mask = read_object_mask(paths[:2], paths[2], 20)
+    assert (mask[:, :5] == 1).all() and (mask[:, 15:] == 1).all()
+    assert (mask[:10, 5:15] == 255).all() and (mask[10:, 5:15] == 0).all()

@@ -1,0 +1,106 @@
+"""Figure 4: maps of two classes, their scale, their average precision, and the words around them."""
+
+from itertools import combinations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+from sklearn.metrics import average_precision_score
+
+from calm.explanation.figure import enlarge
+from calm.explanation.figure4 import (
+    BASELINES,
+    Column,
+    Row,
+    average_precision,
+    columns,
+    counterfactual_map,
+    counterfactuals_figure,
+    scale_of,
+)
+from tests.tiny_networks import tiny_batch, tiny_network
+
+TITLES = [*BASELINES, "CAM", "CALM_ML, softplus prior", "CALM_EM, softplus prior", "CALM_EM, ReLU prior"]
+
+
+def row(maps, picture=None):
+    cue = np.zeros((64, 64), dtype=bool)
+    cue[:16, :16] = True
+    return Row(picture or Image.new("RGB", (64, 64), "white"), cue, "Jay", "Crow", ["head", "leg", "wing"], maps)
+
+
+def test_columns_are_the_baselines_of_the_first_network_then_each_network_s_own_map():
+    networks = {"CAM": tiny_network("CAM"), "b": tiny_network("CALM_ML"), "c": tiny_network("CALM_EM")}
+    shown = columns(networks)
+    assert list(shown) == [*BASELINES, "CAM", "b", "c"]
+    assert [column.attribution for column in shown.values()] == [*BASELINES.values(), "cam", "joint", "joint"]
+    assert [column.network for column in shown.values()] == [networks["CAM"]] * 4 + list(networks.values())
+
+
+def test_counterfactual_map_is_the_difference_of_the_two_classes():
+    network, (images, _) = tiny_network("CALM_EM"), tiny_batch()
+    joint = network(images[:1]).log_joint.exp()[0].detach().numpy()
+    ours = counterfactual_map(Column(network, "joint"), images[0], 3, 1)
+    np.testing.assert_allclose(ours, joint[3] - joint[1], rtol=1e-4, atol=1e-7)
+
+
+def test_average_precision_is_scikit_learn_s():
+    rng = np.random.default_rng(0)
+    values, cue = rng.standard_normal((7, 7)), rng.random((20, 20)) < 0.2
+    expected = average_precision_score(cue.ravel(), np.abs(enlarge(values, (20, 20))).ravel())
+    assert average_precision(values, cue) == pytest.approx(100 * expected, abs=1e-4)
+
+
+def test_an_extreme_pixel_does_not_end_the_scale():
+    values = np.random.default_rng(0).uniform(-1, 1, (64, 64))
+    values[5, 5] = -1000.0
+    assert 0.98 < scale_of(values, (64, 64)) < 1.0
+    alone = np.zeros((64, 64))
+    alone[5, 5] = -3.0
+    assert scale_of(alone, (64, 64)) == 3.0
+    assert scale_of(np.zeros((64, 64)), (64, 64)) == 1.0
+
+
+def test_zero_is_white_positive_red_negative_blue():
+    values = np.zeros((4, 4))
+    values[0, 0], values[3, 3] = 1.0, -1.0
+    figure = counterfactuals_figure([row({"M": values})], "M")
+    pale, drawn = figure.axes[2].images
+    assert drawn.norm.vmin == -drawn.norm.vmax
+    colours, weight = drawn.cmap(drawn.norm(drawn.get_array())), drawn.get_alpha()
+    under = plt.get_cmap("gray")(pale.get_array())[..., :3]
+    shown = lambda cells: colours[cells][..., :3] * weight + under[32, 32] * (1 - weight)  # noqa: E731
+    middle = slice(168, 280)
+    assert (shown((middle, middle)) > 0.99).all()
+    assert shown((0, 0))[0] > 1.5 * shown((0, 0))[2] and shown((-1, -1))[2] > 1.5 * shown((-1, -1))[0]
+
+
+def test_a_black_picture_is_pale_under_a_map():
+    figure = counterfactuals_figure([row({"M": np.zeros((4, 4))}, Image.new("RGB", (64, 64)))], "M")
+    pale, drawn = figure.axes[2].images
+    assert (drawn.get_alpha() + (1 - drawn.get_alpha()) * pale.get_array() > 0.9).all()
+
+
+def test_the_figure_says_whose_maps_the_baselines_are():
+    rng = np.random.default_rng(0)
+    rows = [row({title: rng.standard_normal((8, 8)) for title in TITLES}) for _ in range(2)]
+    figure = counterfactuals_figure(rows, "CAM")
+    (line,) = figure.artists
+    panels = [axis.get_position() for axis in figure.axes]
+    assert line.get_xdata() == pytest.approx([panels[2].x0, panels[2 + TITLES.index("CAM")].x1])
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert "maps of the CAM network" in words and "99.5th percentile" in words
+    assert words.count("A  Jay     B  Crow     differ in head, leg and wing") == 2
+    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["for B", "0", "for A"]
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_words_are_apart(count):
+    maps = {title: np.eye(4) for title in TITLES[-count:]}
+    figure = counterfactuals_figure([row(maps), row(maps)], TITLES[-count])
+    FigureCanvasAgg(figure).draw()
+    texts = [*figure.texts, *(axis.title for axis in figure.axes), *figure.axes[-1].get_xticklabels()]
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]

@@ -1,0 +1,223 @@
+"""Which results stand in which row of a table: recipes, seeds, settings, means over trunks."""
+
+import statistics
+from pathlib import Path
+
+import pytest
+import yaml
+
+from calm import make_tables
+from calm.tables.build import build_table
+from calm.tables.run_results import read_results
+from tests.written_runs import METRICS, PUBLISHED, rows_of, write_run
+
+
+def test_published_numbers_fit_their_columns():
+    for key, table in PUBLISHED.items():
+        for row in table["rows"]:
+            for dataset, numbers in row.get("published", {}).items():
+                assert 0 < len(numbers) <= len(table["metrics"]), (key, row["name"], dataset)
+    cam = next(row for row in PUBLISHED["table1"]["rows"] if row["name"] == "CAM")
+    by_pairs = sum(n * value for n, value in zip((31, 64, 96), cam["published"]["CUB"], strict=False)) / 191
+    assert by_pairs == pytest.approx(cam["published"]["CUB"][3], abs=0.05)
+
+
+def test_seeds_of_one_recipe_share_a_row(tmp_path):
+    values = [30.0, 31.0, 35.0]
+    folders = [
+        write_run(tmp_path, f"em{seed}", "CALM_EM", seed, attribution="joint", metrics={**METRICS, "mPxAP": value})
+        for seed, value in enumerate(values)
+    ]
+    row = rows_of("table1", *folders)["CUB", "CALM_EM", ""]
+    cell = row.cells["mPxAP"]
+    assert row.status == "run" and row.seeds == (0, 1, 2) and cell.values == tuple(values)
+    assert cell.mean == pytest.approx(32) and cell.std == pytest.approx(statistics.stdev(values))
+    assert cell.published == 34.3
+    assert rows_of("table1", *folders)["CUB", "CAM", ""].status == "not run"
+
+
+def test_other_settings_make_another_row_and_are_named(tmp_path):
+    plain = write_run(tmp_path, "a", "CALM_EM", 0, attribution="joint")
+    relu = write_run(tmp_path, "b", "CALM_EM", 0, attribution="joint", prior_activation="relu")
+    exact = write_run(
+        tmp_path,
+        "b",
+        "CALM_EM",
+        0,
+        attribution="joint",
+        prior_activation="relu",
+        tag="x",
+        evaluated={"cue_masks": "exact"},
+    )
+    rows = rows_of("table1", plain, relu, exact)
+    found = {settings for dataset, name, settings in rows if name == "CALM_EM"}
+    assert found == {"", "ReLU prior", "ReLU prior, exact cue masks"}
+
+
+def test_settings_of_all_rows_stand_in_the_note(tmp_path):
+    runs = [
+        write_run(tmp_path, method, method, 0, attribution=name, architecture="resnet18", epochs=epochs, lr=0.02)
+        for method, name, epochs in (("CAM", "cam", 3), ("CALM_EM", "joint", 4))
+    ]
+    table = build_table("table1", PUBLISHED["table1"], read_results(runs))
+    assert "All CUB rows: architecture=resnet18, lr=0.02." in table.note and "±" not in table.note
+    assert {row.settings for row in table.rows if row.status == "run"} == {"epochs=3", "epochs=4"}
+
+
+def test_precision_interval_and_protocol_part_evaluations_where_they_act(tmp_path):
+    def evaluate(tag: str, evaluation: str = "cue_location", **flags) -> Path:
+        return write_run(
+            tmp_path,
+            "a",
+            "CALM_EM",
+            0,
+            evaluation=evaluation,
+            attribution="joint",
+            tag=tag,
+            evaluated=flags,
+            metrics=METRICS | {"MaxBoxAccV2": 50.0},
+        )
+
+    for number, flags in enumerate(
+        (
+            {},
+            {"precision": "bf16"},
+            {"cam_curve_interval": 0.05},
+            {"protocol": "released"},
+            {"protocol": "released", "cam_curve_interval": 0.05},
+            {"threshold_type": "log"},
+        )
+    ):
+        folder = evaluate(f"t{number}", **flags)
+    found = {settings for dataset, name, settings in rows_of("table1", folder) if (dataset, name) == ("CUB", "CALM_EM")}
+    assert found == {
+        "",
+        "evaluation_precision=bf16",
+        "released protocol",
+        "cam_curve_interval=0.05, released protocol",
+    }
+    for number, interval in enumerate((0.001, 0.01)):
+        folder = evaluate(f"w{number}", "wsol", cam_curve_interval=interval)
+    found = {settings for dataset, name, settings in rows_of("table3", folder) if (dataset, name) == ("CUB", "CALM_EM")}
+    assert found == {"", "cam_curve_interval=0.01"}
+
+
+def test_settings_that_change_nothing_part_no_seeds_and_are_not_named(tmp_path):
+    idle = {"em_momentum": 0.9, "prior_activation": "relu", "detach_prior_sum": True}
+    cam = [
+        write_run(tmp_path, "cam0", "CAM", 0, attribution="cam"),
+        write_run(tmp_path, "cam1", "CAM", 1, attribution="cam", evaluated={"smooth_grad_nr_iter": 9}, **idle),
+    ]
+    smooth = [
+        write_run(
+            tmp_path,
+            f"s{n}",
+            "CAM",
+            0,
+            attribution="smooth_grad",
+            evaluated={"smooth_grad_nr_iter": n},
+            metrics=METRICS | {"mPxAP": n},
+        )
+        for n in (9, 50)
+    ]
+    for folder in smooth:  # an evaluation writes our name
+        path = folder / "results" / "cue_location.json"
+        path.write_text(path.read_text().replace('"attribution": "smooth_grad"', '"attribution": "smoothgrad"'))
+    other = [
+        write_run(tmp_path, "em", "CALM_EM", 0, attribution="joint", em_target="ema"),
+        write_run(tmp_path, "relu", "CALM_EM", 0, attribution="joint", prior_activation="relu"),
+        write_run(tmp_path, "tiny", "CAM", 0, attribution="cam", dataset="TinyImageNet", epochs=3),
+    ]
+    rows = rows_of("table1", *cam, *smooth, *other)
+    assert rows["CUB", "CAM", ""].seeds == (0, 1)
+    assert rows["CUB", "SmoothGrad", "smooth_grad_nr_iter=9"].cells["mPxAP"].mean == 9
+    assert ("CUB", "CALM_EM", "lagging theta'") in rows
+    assert ("CUB", "CALM_EM", "ReLU prior") in rows
+    assert ("TinyImageNet", "CAM", "") in rows
+
+
+def test_an_evaluation_made_twice_counts_once(tmp_path):
+    folder = write_run(tmp_path, "a", "CAM", 0, attribution="cam")
+    write_run(tmp_path, "a", "CAM", 0, attribution="cam", tag="again")
+    assert rows_of("table1", folder)["CUB", "CAM", ""].cells["mPxAP"].values == (34.0,)
+
+
+def test_own_data_sets_and_own_maps_get_rows_without_published_numbers(tmp_path):
+    folder = write_run(tmp_path, "a", "CALM_ML", 0, attribution="conditional", dataset="SynthBirds")
+    rows = rows_of("table1", folder)
+    assert rows["SynthBirds", "CALM_ML, conditional", ""].cells["mPxAP"].published is None
+    assert rows["SynthBirds", "VarGrad", ""].status == "not run"
+    assert ("CUB", "CALM_ML, conditional", "") not in rows
+
+
+def test_a_moved_run_keeps_its_training(tmp_path, capsys):
+    folder = write_run(tmp_path / "old", "a", "CAM", 7, attribution="cam", epochs=3)
+    (tmp_path / "new").mkdir()
+    moved = folder.rename(tmp_path / "new" / "a")
+    row = rows_of("table1", moved)["CUB", "CAM", ""]
+    assert row.seeds == (7,) and "--epochs=3" in row.commands[0] and not capsys.readouterr().out
+    (moved / "config.yaml").unlink()
+    row = rows_of("table1", moved)["CUB", "CAM", ""]
+    assert row.seeds == (None,) and "the training behind" in capsys.readouterr().out
+
+
+def test_accuracy_needs_no_attribution(tmp_path):
+    folder = write_run(tmp_path, "a", "CALM_ML", 3, evaluation="accuracy", metrics={"accuracy": 60.5})
+    row = rows_of("table2", folder)["CUB", "CALM_ML", ""]
+    assert row.cells["accuracy"].mean == 60.5 and row.cells["accuracy"].published == 59.6
+    assert len(row.commands) == 1 and row.seeds == (3,)
+
+
+def recipe(trunk: str) -> dict:
+    name = "CUB_CAM" if trunk == "resnet50" else f"CUB_CAM_{trunk}"
+    content = yaml.safe_load((Path(make_tables.__file__).parent / "configs" / f"{name}.yaml").read_text())
+    return {key: content[key] for key in ("architecture", "lr", "weight_decay", "epochs", "lr_decay_frequency")}
+
+
+def trunk_runs(root: Path, values: dict[str, float], **trained) -> list[Path]:
+    return [
+        write_run(
+            root,
+            trunk,
+            "CAM",
+            0,
+            evaluation="wsol",
+            attribution="cam",
+            metrics={"MaxBoxAccV2": value, "PxAP": None},
+            **recipe(trunk),
+            **trained,
+        )
+        for trunk, value in values.items()
+    ]
+
+
+def test_mean_over_the_three_trunks_with_their_own_recipes(tmp_path):
+    folders = trunk_runs(tmp_path, {"vgg16": 60.0, "inception_v3": 62.0, "resnet50": 67.0})
+    found = [row for row in rows_of("table3", *folders).values() if (row.dataset, row.name) == ("CUB", "CAM")]
+    mean = next(row for row in found if "architecture=mean of vgg16, inception_v3, resnet50" in row.settings)
+    assert mean.cells["MaxBoxAccV2"].mean == pytest.approx(63) and mean.cells["MaxBoxAccV2"].published == 61.1
+    vgg = next(row for row in found if "architecture=vgg16" in row.settings)
+    assert vgg.cells["MaxBoxAccV2"].mean == 60 and len(found) == 4
+    assert rows_of("table3", *folders)["CUB", "HaS", ""].status == "published only"
+
+
+def test_no_mean_where_a_trunk_was_run_in_two_ways(tmp_path):
+    folders = trunk_runs(tmp_path, {"vgg16": 60.0, "inception_v3": 62.0, "resnet50": 67.0})
+    other = recipe("vgg16") | {"lr": 0.5}
+    folders.append(write_run(tmp_path, "v2", "CAM", 0, evaluation="wsol", attribution="cam", **other))
+    assert not [settings for _, _, settings in rows_of("table3", *folders) if "mean" in settings]
+
+
+def test_every_attribution_of_one_file_has_its_row(tmp_path):
+    metrics = {name: dict.fromkeys(PUBLISHED["cam_family"]["metrics"], 0.5) for name in ("joint", "gradcam")}
+    folder = write_run(tmp_path, "a", "CALM_EM", 0, evaluation="attribution", metrics=metrics, dataset="SynthBirds")
+    rows = rows_of("cam_family", folder)
+    assert rows["SynthBirds", "CALM_EM, joint", ""].cells["deletion"].mean == 0.5
+    assert rows["SynthBirds", "CALM_EM, Grad-CAM", ""].status == "run"
+
+
+def test_maps_that_no_published_row_has_stand_with_their_method(tmp_path):
+    metrics = {name: dict.fromkeys(PUBLISHED["cam_family"]["metrics"], 0.5) for name in ("gradcam++", "cam", "joint")}
+    folder = write_run(tmp_path, "a", "CALM_ML", 0, evaluation="attribution", metrics=metrics, dataset="SynthBirds")
+    names = [name for dataset, name, _ in rows_of("cam_family", folder) if dataset == "SynthBirds"]
+    assert names.index("CALM_ML, Grad-CAM++") == names.index("CALM_ML, joint") + 1 < names.index("CALM_EM, joint")

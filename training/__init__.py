@@ -1,0 +1,1 @@
+"""Training: what is trained and its state, and the folder of a training run."""
