@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from calm.data_loaders.classes import FOLDERS
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.masks import read_object_mask
 from calm.errors import UserError
-from calm.wsol_eval.boxes import scale_boxes
 
 BOX_DATASETS = frozenset(("CUB", "ILSVRC", "TinyImageNet", "SynthBirds"))
 MASK_DATASETS = frozenset(("OpenImages", "SynthBirds"))
@@ -77,3 +77,10 @@ class TruthReader:
             segmentation = self.data_root / FOLDERS[self.dataset_name] / "segmentations" / record.image_id
             return Truth(boxes, (segmentation.with_suffix(".png"),), None)
         return Truth(boxes, None, None)
+
+
+def scale_boxes(boxes: ArrayLike, image_size: tuple[int, int], map_size: tuple[int, int]) -> np.ndarray:
+    """Boxes [n,4] of an image (width, height) in the coordinates of its map (width, height), truncated; int64 [n,4]."""
+    (image_w, image_h), (map_w, map_h) = image_size, map_size
+    boxes = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
+    return boxes * np.array([map_w, map_h, map_w, map_h]) // np.array([image_w, image_h, image_w, image_h])

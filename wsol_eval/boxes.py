@@ -58,13 +58,6 @@ def grey_levels(grey: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return (thresholds * int(grey.max())).astype(np.int64)
 
 
-def scale_boxes(boxes: ArrayLike, image_size: tuple[int, int], map_size: tuple[int, int]) -> np.ndarray:
-    """Boxes [n,4] of an image (width, height) in the coordinates of its map (width, height), truncated; int64 [n,4]."""
-    (image_w, image_h), (map_w, map_h) = image_size, map_size
-    boxes = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
-    return boxes * np.array([map_w, map_h, map_w, map_h]) // np.array([image_w, image_h, image_w, image_h])
-
-
 def areas(boxes: np.ndarray) -> np.ndarray:
     """Pixels in each box [n,4], both edges included, int64 [n]."""
     x0, y0, x1, y1 = boxes.T

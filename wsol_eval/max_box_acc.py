@@ -33,7 +33,7 @@ class MaxBoxAcc:
         Args:
             score_map: [H,W] in [0,1].
             boxes: true boxes [n,4], inclusive whole pixels x0 y0 x1 y1 of the *map*; those of an image of another
-                size go through ``scale_boxes`` first.
+                size go through ``data_loaders.truth.scale_boxes`` first.
         """
         self.add(box_hits(score_map, boxes, self.thresholds, self.ious))
 

@@ -1,4 +1,4 @@
-"""Grey levels, scaled boxes and overlaps against slow, obvious versions."""
+"""Grey levels and overlaps against slow, obvious versions."""
 
 import numpy as np
 import pytest
@@ -39,11 +39,6 @@ def test_grey_levels_follow_the_largest_grey():
     grey = np.array([[0, 200]], np.uint8)
     assert boxes.grey_levels(grey, np.array([0, 0.5, 0.999])).tolist() == [0, 100, 199]
     assert boxes.grey_levels(grey * 0, np.array([0, 0.5])).tolist() == [0, 0]
-
-
-def test_scaled_boxes_are_truncated_not_rounded():
-    scaled = boxes.scale_boxes([[103, 23, 203, 162], [0, 0, 250, 303]], (251, 304), (224, 224))
-    assert scaled.tolist() == [[91, 16, 181, 119], [0, 0, 223, 223]]
 
 
 def test_matches_equal_counted_pixels():

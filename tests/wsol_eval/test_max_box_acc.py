@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from calm.data_loaders.truth import scale_boxes
 from calm.evaluation import metrics
 from calm.wsol_eval import MaxBoxAcc
-from calm.wsol_eval.boxes import even_thresholds, fine_grey_map, grey_levels, grey_map, scale_boxes
+from calm.wsol_eval.boxes import even_thresholds, fine_grey_map, grey_levels, grey_map
 from calm.wsol_eval.contours import largest_box
 from calm.wsol_eval.hits import box_hits
 from calm.wsol_eval.max_box_acc import TopLoc
