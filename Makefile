@@ -9,19 +9,28 @@ export CALM_TEST_DATA ?= $(abspath $(TEST_DATA))
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-.venv/installed: requirements.txt requirements-dev.txt constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.venv/bin/python:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+
+.venv/installed: requirements.txt constraints.txt | .venv/bin/python
+	$(INSTALL) -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 demo: .venv/installed  ## Draw SynthBirds, train CALM_EM on the CPU, print the accuracy, draw the maps (about 5 minutes)
 	$(BIN)/python main.py --config configs/demo.yaml --override_cache
 
-test: .venv/installed  ## Run the tests
+test: .venv/installed-dev  ## Run the tests
 	$(BIN)/python -m pytest -n 2
 
-check: .venv/installed  ## Lint with ruff
+check: .venv/installed-dev  ## Lint and formatting
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 bench: .venv/installed  ## Run every benchmark; prints one JSON object each
 	@for script in $(filter-out benchmarks/measure.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
