@@ -1,17 +1,16 @@
-"""Flags, YAML files and their merging into one Munch: default < file < command line. No side effects."""
+"""Flags, YAML files and their merging into one frozen record: default < file < command line. No side effects."""
 
 import argparse
 import difflib
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from munch import Munch
 
 from calm.errors import Parser, UserError
-from calm.flags import GROUPS, NOTES, Flag
+from calm.flags import GROUPS, NOTES, Config, Flag, flags_of
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -19,11 +18,6 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_on_hyphens=False)
-
-
-def flags_of(script: str) -> dict[str, Flag]:
-    """Name -> flag, for one script ("main", "eval_wsol", ...)."""
-    return {flag.name: flag for flags in GROUPS.values() for flag in flags if script in flag.scripts}
 
 
 def _help(flag: Flag) -> str:
@@ -71,49 +65,93 @@ def _nearest(word: str, words: Sequence[str]) -> str:
 
 
 def read_yaml(path: str | Path, script: str, *, source: str) -> dict[str, Any]:
-    """Flags from a YAML file, each value checked as if it stood on the command line."""
+    """Flags from a YAML file, each value read as the same word on the command line would be.
+
+    Nothing of YAML's own is applied to a word: 001, no and 1:30 stay what they are.
+
+    Raises:
+        UserError: no such file, no mapping of flags to values, a key twice, or what ``check_values`` refuses.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{source}: no such file")
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        root = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
         raise UserError(f"{source}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{source}: is not UTF-8 text (byte {error.start})") from error
     except yaml.YAMLError as error:
         raise UserError(f"{source}: not valid YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(content, dict):
+    except RecursionError as error:
+        raise UserError(f"{source}: nested too deeply; it should be a mapping of flags to values") from error
+    if root is None:
+        return {}
+    if not isinstance(root, yaml.MappingNode):
         raise UserError(f"{source}: should be a mapping of flags to values")
+    content: dict[str, Any] = {}
+    for key, value in root.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise UserError(f"{source}, line {key.start_mark.line + 1}: a key should be the name of a flag")
+        if key.value in content:
+            raise UserError(f"{source}, line {key.start_mark.line + 1}: '{key.value}' is there twice")
+        content[key.value] = _words_of(value, f"{source}, line {value.start_mark.line + 1}: '{key.value}'")
     return check_values(content, script, source=source)
 
 
-def check_values(content: dict[str, Any], script: str, *, source: str) -> dict[str, Any]:
-    """Parse a mapping of flag names to values as the command line would.
+def _words_of(node: yaml.Node, where: str) -> str | list[str] | None:
+    """The word, or list of words, of a YAML node; None for null."""
+    if isinstance(node, yaml.ScalarNode):
+        return None if node.tag == "tag:yaml.org,2002:null" else node.value
+    if isinstance(node, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in node.value):
+        return [item.value for item in node.value]
+    raise UserError(f"{where} should be a value or a list of values")
+
+
+def check_values(content: Mapping[str, Any], script: str, *, source: str) -> dict[str, Any]:
+    """Read a mapping of flag names to values as the command line would.
 
     Raises:
-        UserError: an unknown name (the nearest valid one is given) or a value the flag does not take.
+        UserError: an unknown name (the nearest valid one is given), one flag under two names, or a value that the flag
+            does not take.
     """
     flags = flags_of(script)
     names = {alias: flag.name for flag in flags.values() for alias in (flag.name, *flag.aliases)}
-    words: list[str] = []
     values: dict[str, Any] = {}
     for key, value in content.items():
         if key not in names:
             raise UserError(f"{source}: unknown key '{key}'; the nearest valid one is '{_nearest(str(key), [*names])}'")
-        if value is None and flags[names[key]].default is None:
-            values[names[key]] = None
-        elif value is None:
-            raise UserError(f"{source}: '{key}' has no value; give one or leave the key out")
-        elif isinstance(value, list):
-            words += [f"--{key}", *map(str, value)]
-        else:
-            words.append(f"--{key}={value}")
-    try:
-        parsed = _parser(script).parse_args(words)
-    except UserError as error:
-        raise UserError(f"{source}: {error}") from error
-    return values | vars(parsed)
+        flag = flags[names[key]]
+        if flag.name in values:
+            raise UserError(f"{source}: '{key}' is there twice, under another name of the flag")
+        try:
+            values[flag.name] = _value_of(flag, value)
+        except (argparse.ArgumentTypeError, ValueError, TypeError) as error:
+            raise UserError(f"{source}: argument --{flag.name}: {error}") from error
+    return values
 
 
-def _validate(args: Munch) -> None:
+def _value_of(flag: Flag, value: Any) -> Any:
+    """A word, a list of words, or a value that was recorded, as the value of a flag."""
+    if value is None:
+        if flag.default is not None:
+            raise argparse.ArgumentTypeError(f"'{flag.name}' has no value; give one or leave the key out")
+        return None
+    if isinstance(value, (list, tuple)) != flag.many and not (flag.many and isinstance(value, (str, int, float))):
+        raise argparse.ArgumentTypeError(f"takes {'a list of values' if flag.many else 'one value'}, not {value!r}")
+    words = value if isinstance(value, (list, tuple)) else [value]
+    if flag.many and not words:
+        raise argparse.ArgumentTypeError("needs at least one value")
+    found = []
+    for word in words:
+        if not isinstance(word, (str, int, float)):
+            raise argparse.ArgumentTypeError(f"takes a word or a number, not {word!r}")
+        found.append(flag.type(str(word)))
+        if flag.choices and found[-1] not in flag.choices:
+            raise argparse.ArgumentTypeError(f"invalid choice: {word!r} (choose from {', '.join(flag.choices)})")
+    return found if flag.many else found[0]
+
+
+def _validate(args: Config) -> None:
     if args.load_checkpoint is None and (args.use_load_checkpoint or args.is_different_checkpoint):
         flag = "use_load_checkpoint" if args.use_load_checkpoint else "is_different_checkpoint"
         raise UserError(f"--{flag}: name the checkpoint with --load_checkpoint")
@@ -121,18 +159,22 @@ def _validate(args: Munch) -> None:
         raise UserError(f"--smoothing_ksize={args.smoothing_ksize}: should be odd")
     if args.crop_size > args.resize_size and args.is_train and "resize_size" in args.given:
         raise UserError(f"--crop_size={args.crop_size} is larger than --resize_size={args.resize_size}")
-    if not all(0 < level < 100 for level in args.iou_thresholds):
-        raise UserError(f"--iou_thresholds {args.iou_thresholds}: levels are percentages between 1 and 99")
+    levels = args.iou_thresholds
+    if not all(0 < level < 100 for level in levels) or len(set(levels)) < len(levels):
+        raise UserError(f"--iou_thresholds {levels}: levels are percentages between 1 and 99, each once")
     if not 0 <= args.em_momentum < 1 or not 0 <= args.momentum < 1:
         raise UserError("--momentum and --em_momentum should lie in [0, 1)")
     if not args.experiment_name.strip("/. "):
         raise UserError(f"--experiment_name={args.experiment_name}: should be the name of a folder")
     if "/" in (args.get("tag") or ""):
         raise UserError(f"--tag={args.tag}: becomes part of a file's name, so it should have no '/'")
+    for name, value in args.items():
+        if isinstance(value, str) and not value.isprintable():  # NUL, line breaks, bytes that are not UTF-8
+            raise UserError(f"--{name}={value!r}: has characters that no name or file should have")
 
 
-def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) -> Munch:
-    """Command line -> one Munch of every flag the script takes.
+def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) -> Config:
+    """Command line -> one record of every flag the script takes.
 
     Args:
         argv: the words after the script's name; None takes them from ``sys.argv``.
@@ -155,17 +197,12 @@ def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) 
     path = given.pop("config", None)
     if path is not None:
         given = read_yaml(path, script, source=f"--config={path}") | given
-    args = Munch({name: flag.default for name, flag in flags_of(script).items()} | given)
-    args.given = frozenset(given)
-    args.experiment_name = args.experiment_name.rstrip("/")
-    if args.dataset_name == "ImageNet":
-        args.dataset_name = "ILSVRC"
+    values = {
+        name: list(flag.default) if flag.many else flag.default for name, flag in flags_of(script).items()
+    } | given
+    values["experiment_name"] = values["experiment_name"].rstrip("/")
     if "crop_size" in given and "resize_size" not in given:  # the release's proportion, 256 to 224
-        args.resize_size = round(args.crop_size * 256 / 224)
+        values["resize_size"] = round(values["crop_size"] * 256 / 224)
+    args = Config(values | {"given": frozenset(given)})
     _validate(args)
     return args
-
-
-def recorded(args: Munch) -> dict[str, Any]:
-    """What goes into config.yaml, checkpoints and results: every flag, as plain values."""
-    return {name: value for name, value in sorted(args.items()) if name != "given"}

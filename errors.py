@@ -1,6 +1,11 @@
-"""What a user did wrong, said in one sentence."""
+"""What a user did wrong, said in one sentence.
+
+Below the scripts a message names a parameter in backticks, as a Python user writes it: `crop_size`=0 is below 1. The
+scripts print it as the flag that it is there: --crop_size=0 is below 1.
+"""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -17,6 +22,11 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see {self.prog} --help")
 
 
+def as_flags(message: str) -> str:
+    """A message with its parameters in backticks as flags."""
+    return re.sub(r"`([a-z]\w*)`", r"--\1", message)
+
+
 def run(main: Callable[[], int | None]) -> int:
     """Call ``main`` and return the exit code.
 
@@ -26,7 +36,7 @@ def run(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except UserError as error:
-        message, code = f"error: {error}", 2
+        message, code = f"error: {as_flags(str(error))}", 2
     except KeyboardInterrupt:
         message, code = "interrupted", 130
     except BrokenPipeError:  # the reader of our output went away, as with `| head`

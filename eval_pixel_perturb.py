@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     evaluation = start_evaluation(argv, "pixel_perturb", about=__doc__)
     args, device = evaluation.args, evaluation.device
     name = evaluation.attribution_name()
-    args.erase = args.erase or ("zero" if args.protocol == "released" else "blur")
+    args = args.replaced(erase=args.erase or ("zero" if args.protocol == "released" else "blur"))
+    evaluation.args = args
     seed = args.seed or 0
     if "norm_type" in args.given:
         print0(f"notice: --norm_type={args.norm_type} has no effect: pixels are ranked before normalisation")

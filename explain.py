@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from munch import Munch
 
 from calm import config, distributed, errors, runs
 from calm.atomic import replacing, write_text
@@ -26,11 +25,12 @@ from calm.explanation.image_files import find_images
 from calm.explanation.maps import Explanation
 from calm.explanation.page import render
 from calm.explanation.questions import parse_ask
+from calm.flags import Config, flags_of
 from calm.networks.checkpoint import CHECKPOINT_KEYS, read_checkpoint
 from calm.pictures import save_figure
 
 
-def parse(argv: Sequence[str] | None) -> Munch:
+def parse(argv: Sequence[str] | None) -> Config:
     """Command line -> flags. Those that describe the network are needed for a released checkpoint only."""
     parser = errors.Parser(
         prog="explain.py",
@@ -44,16 +44,17 @@ def parse(argv: Sequence[str] | None) -> Munch:
     parser.add_argument("--versus", help="the class to compare with [the most probable other one]")
     parser.add_argument("--subset", help="classes with commas between them, or superset [superset]")
     parser.add_argument("--out", type=Path, help="folder of the results [results/explain/ in the run folder]")
-    flags = config.flags_of("main")
+    flags = flags_of("main")
     known = ("load_checkpoint", "save_root", *CHECKPOINT_KEYS)
     for name in known:
         config.add_flag(parser, flags[name])
     given = vars(parser.parse_args(argv))
     ours = {"target": "predicted", "versus": None, "subset": "superset", "out": None, "compile": False}
-    return Munch(ours | {name: flags[name].default for name in known} | given, given=frozenset(given))
+    defaults = ours | {name: flags[name].default for name in known}
+    return Config(defaults | given | {"given": frozenset(given)})
 
 
-def supersets(args: Munch, num_classes: int) -> dict[int, list[int]]:
+def supersets(args: Config, num_classes: int) -> dict[int, list[int]]:
     """Supersets of the data set; where TinyImageNet's own files are away, and no superset was asked for, none."""
     if args.dataset_name != "TinyImageNet":
         return supersets_of(args.dataset_name, num_classes)
@@ -66,9 +67,9 @@ def supersets(args: Munch, num_classes: int) -> dict[int, list[int]]:
         return {index: [index] for index in range(num_classes)}
 
 
-def start(args: Munch) -> tuple[Explainer, Path]:
+def start(args: Config) -> tuple[Explainer, Path]:
     """Load the network; returns what explains with it, and the folder for the results."""
-    network, checkpoint = runs.restore(args, distributed.init().device)
+    network, checkpoint, args = runs.restore(args, distributed.init().device)
     names = read_checkpoint(checkpoint).get("class_names") or class_names(args.dataset_name, args.data_root)
     if len(names) != network.num_classes:
         raise UserError(f"{checkpoint}: has {network.num_classes} classes, but {len(names)} class names are known")

@@ -1,8 +1,11 @@
-"""Every flag of every script: name, type, default and meaning, in one table."""
+"""Every flag of every script, once: name, default, meaning, and what a resumed run and a table make of it."""
 
 import argparse
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, NoReturn, Self
+
+from munch import Munch
 
 SCRIPTS = ("main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol", "eval_attribution")
 EVALUATIONS = SCRIPTS[1:]
@@ -51,7 +54,7 @@ def natural(text: str) -> int:
 def non_negative(text: str) -> float:
     """A finite number of at least 0."""
     value = number(text)
-    if not 0 <= value < float("inf"):
+    if not 0 <= value < 1e38:  # what single precision holds
         raise argparse.ArgumentTypeError(f"{text} is not a finite number of at least 0")
     return value
 
@@ -64,100 +67,195 @@ def interval(text: str) -> float:
     return value
 
 
-def optional_natural(text: str) -> int | None:
-    """An integer of at least 0, or 'none'."""
-    return None if text.lower() in ("none", "null") else natural(text)
+def optional_seed(text: str) -> int | None:
+    """An integer from 0 to 2^62, or 'none'."""
+    value = None if text.lower() in ("none", "null") else natural(text)
+    if value is not None and value > 2**62:
+        raise argparse.ArgumentTypeError(f"{value} is above 2^62 = {2**62}")
+    return value
+
+
+class Owner(NamedTuple):
+    """Who reads a flag, and under which values of other flags."""
+
+    name: str
+    """An evaluation ("wsol"); or "method" or "attribution": those that take an option of the flag's name."""
+    when: Mapping[str, str] = MappingProxyType({})
 
 
 class Flag(NamedTuple):
-    """One flag; ``scripts`` are those that take it."""
+    """One flag."""
 
     name: str
     type: Callable[[str], Any]
     default: Any
     help: str
     choices: tuple[str, ...] | None = None
+    """None: any value, or those of an open table (methods, trunks, ...), whose owner checks them."""
     aliases: tuple[str, ...] = ()
     many: bool = False
     scripts: tuple[str, ...] = SCRIPTS
+    """Those that take it."""
+    role: Literal["network", "data", "map", "place", "run"] = "run"
+    """It shapes the network, chooses the data, makes or judges maps, says where or how fast, or how to train."""
+    on_resume: Literal["fixed", "free", "call"] = "fixed"
+    """On --resume: the run's own value holds; may be changed; or belongs to the call alone."""
+    stated: bool = False
+    """Whether a checkpoint states it, and an evaluation takes it over from there."""
+    owners: tuple[Owner, ...] = ()
+    """Who reads it; none: everyone."""
+    label: bool = False
+    """Whether a row, a column or a seed of a table stands for it."""
+    per_trunk: bool = False
+    """Whether the recipes of several trunks may differ in it and still stand for one method."""
+    words: Mapping[str, str] = MappingProxyType({})
+    """Value -> how a table says it."""
 
 
-def method_name(text: str) -> str:
-    """CALM-EM -> CALM_EM."""
-    return text.upper().replace("-", "_")
+DATASETS = ("CUB", "ILSVRC", "OpenImages", "TinyImageNet", "SynthBirds")
+METHODS = ("CAM", "CALM_EM", "CALM_ML")
+TRUNKS = ("resnet50", "vgg16", "inception_v3", "resnet18", "efficientnet_lite0", "timm:NAME")
+MAPS = (
+    "joint, conditional, posterior, saliency, subset, subset-mean, posterior-subset, posterior-subset-mean, "
+    "counterfactual, gradient, integrated_gradients, smoothgrad, smoothgrad-squared, vargrad, cam, cam-saliency, "
+    "cam-subset, gradcam, gradcam++, layercam, smoothgradcam++, scorecam, sscam, ablationcam"
+)
+RELEASED_MAPS = (
+    "jointll, jointll-superclass, jointll-superclass-mean, gtcond, gtcond-superclass, gtcond-superclass-mean, vanilla, "
+    "vanilla-saliency, vanilla-superclass, input_grad, backprop, integrated_grad, smooth_grad, var_grad"
+)
+"""What --help lists of the open tables, so that it need not load them; a test holds the lists to the tables."""
+
+
+def _spelling(listed: tuple[str, ...]) -> Callable[[str], str]:
+    """A word as it is listed, whatever its case and hyphens; another word as it is."""
+
+    def spelling(text: str) -> str:
+        found = (name for name in listed if name.lower() == text.replace("-", "_").lower())
+        return next(found, text)
+
+    return spelling
 
 
 _CHECKPOINT = "run folder, checkpoint file or zoo:NAME; looked for as given, then under --save_root"
-_OF_ONE_CHECKPOINT = tuple(script for script in SCRIPTS if script != "eval_attribution")
+_OTHERS = tuple(script for script in SCRIPTS if script != "eval_attribution")
+_METHOD, _ATTRIBUTION, _WSOL = (Owner("method"),), (Owner("attribution"),), (Owner("wsol"),)
+_RELEASED_BINS = Owner("cue_location", {"protocol": "released"})
+
+
+def _place(*columns: Any, **facts: Any) -> Flag:
+    return Flag(*columns, **{"role": "place", **facts})
+
+
+def _network(*columns: Any, **facts: Any) -> Flag:
+    return Flag(*columns, **{"role": "network", "stated": True, **facts})
+
+
+def _map(*columns: Any, **facts: Any) -> Flag:
+    return Flag(*columns, **{"role": "map", **facts})
+
 
 RUN = (
-    Flag("experiment_name", str, "result", "name of the run folder under --save_root"),
-    Flag("override_cache", boolean, False, "replace an earlier run of the same name"),
-    Flag("save_root", str, "save", "folder of the run folders"),
-    Flag("workers", natural, 4, "processes that load images (and, in eval_wsol.py, score maps)"),
-    Flag("use_load_checkpoint", boolean, False, "as released; --load_checkpoint alone is enough"),
-    Flag("load_checkpoint", str, None, _CHECKPOINT, scripts=_OF_ONE_CHECKPOINT),
+    _place("experiment_name", str, "result", "name of the run folder under --save_root", on_resume="call", label=True),
+    _place("override_cache", boolean, False, "replace an earlier run of the same name", on_resume="call"),
+    _place("save_root", str, "save", "folder of the run folders", on_resume="call"),
+    _place("workers", natural, 4, "processes that load images (and, in eval_wsol.py, score maps)", on_resume="free"),
+    _place("use_load_checkpoint", boolean, False, "as released; --load_checkpoint alone is enough"),
+    Flag("load_checkpoint", str, None, _CHECKPOINT, scripts=_OTHERS, label=True),
     Flag(
-        "load_checkpoint", str, None, f"{_CHECKPOINT}; several with commas between them", scripts=("eval_attribution",)
+        "load_checkpoint",
+        str,
+        None,
+        f"{_CHECKPOINT}; several with commas between them",
+        scripts=("eval_attribution",),
+        label=True,
     ),
     Flag("is_different_checkpoint", boolean, False, "start from another task's checkpoint: load all but conv_last"),
     Flag(
         "seed",
-        optional_natural,
+        optional_seed,
         None,
         "fixes everything random; without it main.py chooses a seed and records it, an evaluation takes 0",
+        label=True,
     ),
     Flag("precision", str, "fp32", "arithmetic of the trunk; head and loss stay in float32", ("fp32", "bf16")),
-    Flag("compile", boolean, False, "torch.compile the network"),
+    _place("compile", boolean, False, "torch.compile the network", on_resume="free"),
 )
 DATA = (
     Flag(
         "dataset_name",
         str,
         "CUB",
-        "CUB, ILSVRC (or ImageNet), OpenImages, TinyImageNet, SynthBirds",
-        ("CUB", "ILSVRC", "ImageNet", "OpenImages", "TinyImageNet", "SynthBirds"),
-        ("dataset",),
+        f"{', '.join(DATASETS)}; ImageNet is ILSVRC",
+        aliases=("dataset",),
+        role="data",
+        stated=True,
+        label=True,
     ),
-    Flag("data_root", str, "dataset/", "folder that holds the data sets"),
-    Flag("metadata_root", str, "metadata/", "folder that holds the metadata text files"),
-    Flag("mask_root", str, "dataset/", "folder that holds OpenImages/ with the object masks"),
+    _place("data_root", str, "dataset/", "folder that holds the data sets", on_resume="free", stated=True),
+    _place(
+        "metadata_root", str, "metadata/", "folder that holds the metadata text files", on_resume="free", stated=True
+    ),
+    _place("mask_root", str, "dataset/", "folder that holds object masks", on_resume="free", stated=True),
     Flag("proxy_training_set", boolean, False, "train on image_ids_proxy.txt"),
-    Flag("resize_size", positive_int, 256, "side of training images before the random crop; follows --crop_size"),
-    Flag("crop_size", positive_int, 224, "side of the network's input"),
-    Flag("batch_size", positive_int, 64, "images per step, over all processes together"),
-)
-MODEL = (
-    Flag("architecture", str, "resnet50", "resnet50, vgg16, inception_v3, resnet18, efficientnet_lite0, timm:NAME"),
-    Flag("attribution_method", method_name, "CAM", "training method", ("CAM", "CALM_EM", "CALM_ML")),
-    Flag("use_bn", boolean, False, "batch norm in vgg16 and in inception_v3's new layers"),
-    Flag("large_feature_map", boolean, False, "latent grid at stride 8 (28x28 for 224) instead of 16"),
     Flag(
+        "resize_size",
+        positive_int,
+        256,
+        "side of training images before the random crop; follows --crop_size",
+        role="data",
+        stated=True,
+    ),
+    Flag("crop_size", positive_int, 224, "side of the network's input", role="data", stated=True),
+    Flag("batch_size", positive_int, 64, "images per step, over all processes together", per_trunk=True),
+)
+NETWORK = (
+    _network("architecture", str, "resnet50", ", ".join(TRUNKS), per_trunk=True),
+    _network("attribution_method", _spelling(METHODS), "CAM", f"training method: {', '.join(METHODS)}", label=True),
+    _network("use_bn", boolean, False, "batch norm in vgg16 and in inception_v3's new layers", per_trunk=True),
+    _network("large_feature_map", boolean, False, "latent grid at stride 8 (28x28 for 224) instead of 16"),
+    _network(
         "prior_activation",
         str,
         "softplus",
         "of the prior p(z|x): softplus (paper) or relu (released)",
         ("softplus", "relu"),
+        owners=_METHOD,
+        words={"relu": "ReLU prior"},
     ),
-    Flag("detach_prior_sum", boolean, False, "no gradient through the prior's sum (released)"),
-    Flag(
+    _network(
+        "detach_prior_sum",
+        boolean,
+        False,
+        "no gradient through the prior's sum (released)",
+        owners=_METHOD,
+        words={"True": "detached sum"},
+    ),
+    _network(
         "inception_tap",
         str,
         "mixed_6e",
         "last trunk layer of inception_v3 (mixed_6d as released)",
         ("mixed_6d", "mixed_6e"),
+        per_trunk=True,
     ),
 )
 TRAINING = (
-    Flag("is_train", boolean, True, "False only measures the accuracy of --load_checkpoint"),
-    Flag("epochs", positive_int, 40, "passes over the training set"),
-    Flag("pretrained", boolean, True, "start from ImageNet weights"),
-    Flag("pretrained_path", str, None, "file with the trunk's ImageNet weights, instead of a download"),
-    Flag("lr", non_negative, 0.01, "learning rate of the trunk"),
+    Flag("is_train", boolean, True, "False only measures the accuracy of --load_checkpoint", label=True),
+    Flag("epochs", positive_int, 40, "passes over the training set", on_resume="free", per_trunk=True),
+    Flag("pretrained", boolean, True, "start from ImageNet weights", on_resume="free"),
+    _place(
+        "pretrained_path",
+        str,
+        None,
+        "file with the trunk's ImageNet weights, instead of a download",
+        on_resume="free",
+    ),
+    Flag("lr", non_negative, 0.01, "learning rate of the trunk", per_trunk=True),
     Flag("lr_classifier_ratio", non_negative, 10, "factor on --lr for the new layers"),
-    Flag("lr_decay_frequency", positive_int, 30, "learning rates x0.1 every so many epochs"),
+    Flag("lr_decay_frequency", positive_int, 30, "learning rates x0.1 every so many epochs", per_trunk=True),
     Flag("momentum", non_negative, 0.9, "of SGD with Nesterov momentum"),
-    Flag("weight_decay", non_negative, 1e-4, "L2 penalty"),
+    Flag("weight_decay", non_negative, 1e-4, "L2 penalty", per_trunk=True),
     Flag(
         "param_groups",
         str,
@@ -171,84 +269,108 @@ TRAINING = (
         "current",
         "theta' of CALM_EM: the current parameters (paper) or their moving average",
         ("current", "ema"),
+        owners=_METHOD,
+        words={"ema": "lagging theta'"},
     ),
-    Flag("em_momentum", non_negative, 0.999, "of the moving average for --em_target=ema"),
-    Flag("resume", boolean, False, "continue the run of this experiment name", scripts=("main",)),
-)
-_MAP_NAMES = (
-    "joint, conditional, posterior, saliency, subset, subset-mean, posterior-subset, posterior-subset-mean, "
-    "counterfactual, gradient, integrated_gradients, smoothgrad, smoothgrad-squared, vargrad, cam, cam-saliency, "
-    "cam-subset, gradcam, gradcam++, layercam, smoothgradcam++, scorecam, sscam, ablationcam"
-)
-_RELEASED_MAP_NAMES = (
-    "jointll, jointll-superclass, jointll-superclass-mean, gtcond, gtcond-superclass, gtcond-superclass-mean, vanilla, "
-    "vanilla-saliency, vanilla-superclass, input_grad, backprop, integrated_grad, smooth_grad, var_grad"
-)
-MAPS = (
     Flag(
+        "em_momentum",
+        non_negative,
+        0.999,
+        "of the moving average for --em_target=ema",
+        owners=(Owner("method", {"em_target": "ema"}),),
+    ),
+    _place("resume", boolean, False, "continue the run of this experiment name", on_resume="call", scripts=("main",)),
+)
+SCORE_MAPS = (
+    _map(
         "score_map_method",
         str,
         "activation_map",
         "activation_map, or backprop for --score_map_process=vanilla",
         ("activation_map", "backprop"),
+        label=True,
     ),
-    Flag(
+    _map(
         "score_map_process",
         str,
         None,
-        f"the map to use: {_MAP_NAMES}; or by a released name: {_RELEASED_MAP_NAMES} "
+        f"the map to use: {MAPS}; or by a released name: {RELEASED_MAPS} "
         "(default: cam for a CAM network, joint for a CALM network)",
+        label=True,
     ),
-    Flag("norm_type", str, "minmax", "how a resized map becomes a score map", ("max", "minmax", "clipping")),
-    Flag("smoothing_ksize", positive_int, 1, "Gaussian kernel for gradient maps, odd; 1 is none"),
-    Flag("smooth_grad_nr_iter", positive_int, 50, "noisy copies of SmoothGrad and VarGrad"),
-    Flag("smooth_grad_sigma", non_negative, 4.0, "their noise is (max - min) of the image over this"),
-    Flag("integrated_grad_nr_iter", positive_int, 50, "steps of integrated gradients"),
-    Flag(
+    _map("norm_type", str, "minmax", "how a resized map becomes a score map", ("max", "minmax", "clipping")),
+    _map("smoothing_ksize", positive_int, 1, "Gaussian kernel for gradient maps, odd; 1 is none", owners=_ATTRIBUTION),
+    _map("smooth_grad_nr_iter", positive_int, 50, "noisy copies of SmoothGrad and VarGrad", owners=_ATTRIBUTION),
+    _map(
+        "smooth_grad_sigma",
+        non_negative,
+        4.0,
+        "their noise is (max - min) of the image over this",
+        owners=_ATTRIBUTION,
+    ),
+    _map("integrated_grad_nr_iter", positive_int, 50, "steps of integrated gradients", owners=_ATTRIBUTION),
+    _map(
         "ig_variant",
         str,
         "released",
         "integrated gradients: released, or standard (times the input)",
         ("released", "standard"),
         scripts=EVALUATIONS,
+        owners=_ATTRIBUTION,
     ),
-    Flag("threshold_type", str, "even", "bins of cue localisation's released protocol", ("even", "log")),
-    Flag("cam_curve_interval", interval, 0.001, "step between thresholds"),
-    Flag("iou_thresholds", integer, [30, 50, 70], "IoU levels of box localisation, in percent", many=True),
+    _map(
+        "threshold_type",
+        str,
+        "even",
+        "bins of cue localisation's released protocol",
+        ("even", "log"),
+        owners=(_RELEASED_BINS,),
+    ),
+    _map("cam_curve_interval", interval, 0.001, "step between thresholds", owners=(*_WSOL, _RELEASED_BINS)),
+    _map(
+        "iou_thresholds",
+        integer,
+        [30, 50, 70],
+        "IoU levels of box localisation, in percent",
+        many=True,
+        owners=_WSOL,
+    ),
 )
 EVALUATION = (
-    Flag(
+    _map(
         "protocol",
         str,
         "paper",
         "as the paper says, or as the released code does, where they differ",
         ("paper", "released"),
+        words={"released": "released protocol"},
         scripts=EVALUATIONS,
     ),
-    Flag("tag", str, None, "suffix of the results file", scripts=EVALUATIONS),
-    Flag(
+    _map("tag", str, None, "suffix of the results file", scripts=EVALUATIONS, label=True),
+    _map(
         "class_pairs",
         str,
         None,
         "only these class pairs, ids from 1, such as 9-27,9-107",
         scripts=("eval_cue_location",),
     ),
-    Flag(
+    _map(
         "mask_to_segmentation",
         boolean,
         True,
         "keep the cue mask inside the bird's segmentation",
         scripts=("eval_cue_location",),
     ),
-    Flag(
+    _map(
         "cue_masks",
         str,
         "keypoints",
         "cue masks from keypoints, or exact (SynthBirds' part masks)",
         ("keypoints", "exact"),
+        words={"exact": "exact cue masks"},
         scripts=("eval_cue_location",),
     ),
-    Flag(
+    _map(
         "erase",
         str,
         None,
@@ -256,7 +378,7 @@ EVALUATION = (
         ("blur", "zero", "mean", "noise"),
         scripts=("eval_pixel_perturb",),
     ),
-    Flag(
+    _map(
         "resize_mode",
         str,
         "bilinear",
@@ -264,21 +386,21 @@ EVALUATION = (
         ("bilinear", "bicubic"),
         scripts=("eval_wsol",),
     ),
-    Flag(
+    _map(
         "scoremap_root",
         str,
         None,
         "evaluate the .npy score maps of this folder instead of a network's",
         scripts=("eval_wsol",),
     ),
-    Flag(
+    _map(
         "attributions",
         str,
         None,
         "maps to compare, such as gradcam,joint (default: that of --score_map_process)",
         scripts=("eval_attribution",),
     ),
-    Flag(
+    _map(
         "explain",
         str,
         "target",
@@ -286,7 +408,7 @@ EVALUATION = (
         ("target", "predicted"),
         scripts=("eval_attribution",),
     ),
-    Flag(
+    _map(
         "regions",
         str,
         None,
@@ -294,14 +416,14 @@ EVALUATION = (
         ("boxes", "masks"),
         scripts=("eval_attribution",),
     ),
-    Flag("auc_steps", positive_int, 20, "steps of the insertion and deletion curves", scripts=("eval_attribution",)),
+    _map("auc_steps", positive_int, 20, "steps of the insertion and deletion curves", scripts=("eval_attribution",)),
 )
-GROUPS = {
+GROUPS: dict[str, tuple[Flag, ...]] = {
     "run": RUN,
     "data": DATA,
-    "network": MODEL,
+    "network": NETWORK,
     "training": TRAINING,
-    "attribution maps": MAPS,
+    "attribution maps": SCORE_MAPS,
     "evaluation": EVALUATION,
 }
 _FROM_CHECKPOINT = "What the checkpoint records is the default here, in place of the values in brackets."
@@ -313,3 +435,47 @@ NOTES = {
     "attribution maps": {"main": _IGNORED},
 }
 """Group -> script -> what its --help says of all flags of the group."""
+
+
+def flags_of(script: str | None = None) -> dict[str, Flag]:
+    """Name -> flag of one script ("main", "eval_wsol", ...), or of all: of one described twice, the last."""
+    flags = (flag for group in GROUPS.values() for flag in group)
+    return {flag.name: flag for flag in flags if script is None or script in flag.scripts}
+
+
+def names(**facts: Any) -> tuple[str, ...]:
+    """Names, in the order of the table, of the flags whose fields have these values: ``names(role="network")``."""
+    return tuple(
+        name
+        for name, flag in flags_of().items()
+        if all(getattr(flag, field) == value for field, value in facts.items())
+    )
+
+
+class Config(Munch):
+    """Flag -> value, also as attributes; frozen. ``given`` names the flags that the command line or a file set."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        dict.__init__(self, values)
+
+    def replaced(self, **values: Any) -> Self:
+        """A copy with other values."""
+        return type(self)({**self, **values})
+
+    def copy(self) -> Self:
+        """The same values again."""
+        return self.replaced()
+
+    def __reduce__(self) -> tuple:
+        return type(self), (dict(self),)
+
+    def _refuse(self, *words: Any, **values: Any) -> NoReturn:
+        raise TypeError("a config is frozen: replaced(name=value) gives another one")
+
+    __setattr__ = __setitem__ = __delattr__ = __delitem__ = _refuse  # type: ignore[assignment]  # one refusal for all
+    update = pop = popitem = clear = setdefault = _refuse  # type: ignore[assignment]
+
+
+def recorded(args: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes into config.yaml, checkpoints and results: every flag, as plain values."""
+    return {name: value for name, value in sorted(args.items()) if name != "given"}

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from munch import Munch
 
 from calm import config, distributed, errors, pictures
 from calm.attribution import resolve_name
@@ -20,6 +19,7 @@ from calm.distributed import Process
 from calm.engine import NonFiniteLoss, predict, train_one_epoch
 from calm.errors import UserError
 from calm.evaluation.metrics import Accuracy, reduce
+from calm.flags import Config
 from calm.networks.network import Network
 from calm.runs import (
     BEST,
@@ -27,6 +27,7 @@ from calm.runs import (
     draw_missing_birds,
     evaluation_dataset,
     evaluation_loader,
+    resolved,
     restore,
     run_folder,
     write_results,
@@ -35,7 +36,7 @@ from calm.training.run import Run, create_run, refuse_reuse, stored_run
 from calm.training.state import Training, build_training, loss_of
 
 
-def measure_accuracy(network: Network, args: Munch, split: str, process: Process) -> tuple[float, int]:
+def measure_accuracy(network: Network, args: Config, split: str, process: Process) -> tuple[float, int]:
     """Accuracy in percent over all processes, and the number of images."""
     loader = evaluation_loader(args, evaluation_dataset(args, network, split), process)
     accuracy = Accuracy()
@@ -45,7 +46,7 @@ def measure_accuracy(network: Network, args: Munch, split: str, process: Process
     return accuracy.compute()["accuracy"], int(accuracy.totals()[0][1])
 
 
-def finish(network: Network, args: Munch, process: Process, *, folder: Path, checkpoint: Path, details: dict) -> None:
+def finish(network: Network, args: Config, process: Process, *, folder: Path, checkpoint: Path, details: dict) -> None:
     """Measure the test accuracy, write it with a picture of some attribution maps, and print both."""
     accuracy, num_images = measure_accuracy(network, args, "test", process)
     distributed.print0(f"test accuracy: {accuracy:.2f} % of {num_images} images")
@@ -64,14 +65,14 @@ def finish(network: Network, args: Munch, process: Process, *, folder: Path, che
         distributed.print0(f"attribution maps of test images: {picture}")
 
 
-def evaluate(args: Munch, process: Process) -> None:
+def evaluate(args: Config, process: Process) -> None:
     """``--is_train=False``: the accuracy of a checkpoint on the test split."""
-    network, checkpoint = restore(args, process.device)
+    network, checkpoint, args = restore(args, process.device)
     folder = run_folder(args) if "experiment_name" in args.given else checkpoint.parent
     finish(network, args, process, folder=folder, checkpoint=checkpoint, details={})
 
 
-def train_epoch(training: Training, args: Munch, train_set, run: Run, process: Process) -> None:
+def train_epoch(training: Training, args: Config, train_set, run: Run, process: Process) -> None:
     """One epoch: train, measure on val, log."""
     epoch = training.epoch + 1
     lr = training.set_learning_rate(epoch, args.lr_decay_frequency)
@@ -128,11 +129,11 @@ def train_epoch(training: Training, args: Munch, train_set, run: Run, process: P
     run.save(LAST, content)
 
 
-def train(args: Munch, process: Process) -> None:
+def train(args: Config, process: Process) -> None:
     """Train for ``args.epochs`` epochs, from the beginning or from the last checkpoint."""
     refuse_reuse(args)
     last = run_folder(args) / LAST
-    stored = stored_run(args) if args.resume else None
+    stored, args = stored_run(args) if args.resume else (None, args)
     if args.batch_size % process.world_size:
         raise UserError(f"--batch_size={args.batch_size} cannot be shared by {process.world_size} processes evenly")
     if args.em_target == "ema" and args.attribution_method != "CALM_EM":
@@ -174,11 +175,11 @@ def train(args: Munch, process: Process) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the flags, then train or evaluate."""
-    args = config.parse(argv, "main", about=__doc__)
+    args = resolved(config.parse(argv, "main", about=__doc__))
     resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
     process = distributed.init()
     if args.seed is None:
-        args.seed = distributed.gather(random.SystemRandom().randrange(2**31))[0]
+        args = args.replaced(seed=distributed.gather(random.SystemRandom().randrange(2**31))[0])
     elif process.device.type == "cuda":
         torch.backends.cudnn.deterministic = True
     draw_missing_birds(args)

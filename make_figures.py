@@ -30,7 +30,7 @@ from calm.explanation.explainer import Explainer, method_in_words
 from calm.explanation.figure3 import maps_figure
 from calm.explanation.figure4 import Row, columns, counterfactual_map, counterfactuals_figure
 from calm.explanation.questions import Ask
-from calm.flags import natural, positive_int
+from calm.flags import Config, flags_of, natural, positive_int
 from calm.networks.network import Network
 from calm.pictures import save_figure
 
@@ -51,7 +51,7 @@ def parse(argv: Sequence[str] | None) -> Munch:
     parser.add_argument("--out", type=Path, help="file to write, by its suffix png or pdf")
     parser.add_argument("--seed", type=natural, help=f"figure4: draws which images are shown [{FIGURE4['seed']}]")
     parser.add_argument("--rows", type=positive_int, help=f"figure4: images per number of parts [{FIGURE4['rows']}]")
-    flags = config.flags_of("main")
+    flags = flags_of("main")
     for name in DATA_FLAGS:
         config.add_flag(parser, flags[name]._replace(default="the run's"))
     given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
@@ -73,9 +73,10 @@ def _validate(args: Munch) -> None:
 
 def load(args: Munch, checkpoint: str) -> tuple[Network, Munch]:
     """One run's network and flags."""
-    flags = {name: flag.default for name, flag in config.flags_of("main").items()}
-    run = Munch(flags | args, load_checkpoint=checkpoint)
-    network, path = runs.restore(run, distributed.init().device)
+    flags = {name: flag.default for name, flag in flags_of("main").items()}
+    asked = Config(flags | args | {"load_checkpoint": checkpoint})
+    network, path, stated = runs.restore(asked, distributed.init().device)
+    run = Munch(stated)
     if run.dataset_name != synthbirds.NAME:
         raise UserError(f"{path}: was trained on {run.dataset_name}; the figures need SynthBirds, whose cues are known")
     run.method = method_in_words(run.attribution_method, run.prior_activation)

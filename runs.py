@@ -12,22 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from munch import Munch
 from torch.utils.data import DataLoader
 
-from calm import config, distributed
+from calm import distributed
 from calm.atomic import write_text
+from calm.data_loaders.classes import canonical_dataset
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.engine import compile_in_place
 from calm.errors import UserError
+from calm.flags import Config, recorded
+from calm.networks.build import canonical_architecture, canonical_method
 from calm.networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
 from calm.networks.network import Network
 
 LAST, BEST = FILE_NAME, "best_checkpoint.pth.tar"
 
 
-def run_folder(args: Munch) -> Path:
+def run_folder(args: Config) -> Path:
     """Where the experiment lives."""
     return Path(args.save_root) / args.experiment_name
 
@@ -50,7 +52,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_results(
-    args: Munch,
+    args: Config,
     evaluation: str,
     *,
     metrics: Mapping[str, Any],
@@ -66,7 +68,7 @@ def write_results(
         content = {
             "evaluation": evaluation,
             "protocol": protocol,
-            "config": config.recorded(args),
+            "config": recorded(args),
             "checkpoint": None if checkpoint is None else {"path": str(checkpoint), "sha256": sha256(checkpoint)},
             "metrics": metrics,
             "details": details,
@@ -76,7 +78,7 @@ def write_results(
     return path
 
 
-def draw_missing_birds(args: Munch) -> None:
+def draw_missing_birds(args: Config) -> None:
     """SynthBirds is made where it is asked for and missing, with a notice."""
     if args.dataset_name == synthbirds.NAME and distributed.is_main():
         for flag in ("data_root", "metadata_root"):
@@ -86,7 +88,7 @@ def draw_missing_birds(args: Munch) -> None:
     distributed.barrier()
 
 
-def evaluation_dataset(args: Munch, network: Network | None, split: str, *, need_images: bool = True) -> ImageDataset:
+def evaluation_dataset(args: Config, network: Network | None, split: str, *, need_images: bool = True) -> ImageDataset:
     """``split`` of the data set in ``args``, resized to crop_size, normalised for ``network``, within its classes."""
     normalisation = {} if network is None else {"mean": network.mean, "std": network.std}
     dataset = build_dataset(
@@ -114,7 +116,7 @@ def evaluation_dataset(args: Munch, network: Network | None, split: str, *, need
     return dataset
 
 
-def evaluation_loader(args: Munch, dataset: ImageDataset, process: distributed.Process) -> DataLoader:
+def evaluation_loader(args: Config, dataset: ImageDataset, process: distributed.Process) -> DataLoader:
     """Batches of this process's share of ``dataset``, without padding."""
     return build_loader(
         dataset,
@@ -126,8 +128,17 @@ def evaluation_loader(args: Munch, dataset: ImageDataset, process: distributed.P
     )
 
 
-def restore(args: Munch, device: torch.device) -> tuple[Network, Path]:
-    """Load --load_checkpoint: the network in evaluation mode on ``device``; ``args`` takes over the run's config.
+def resolved(args: Config) -> Config:
+    """The record with the names of data set, trunk and training method as we spell them; a wrong one is an error."""
+    return args.replaced(
+        dataset_name=canonical_dataset(args.dataset_name),
+        architecture=canonical_architecture(args.architecture),
+        attribution_method=canonical_method(args.attribution_method),
+    )
+
+
+def restore(args: Config, device: torch.device) -> tuple[Network, Path, Config]:
+    """Load --load_checkpoint: the network in evaluation mode on ``device``, its file, and the run's own flags.
 
     Flags given on the command line take precedence over the run's config, with a notice where they differ.
     """
@@ -138,8 +149,8 @@ def restore(args: Munch, device: torch.device) -> tuple[Network, Path]:
     loaded = load(path, **given)
     for key, value in loaded.overridden.items():
         distributed.print0(f"notice: --{key}={given[key]} overrides the checkpoint's {value}")
-    args.update({key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config})
+    args = args.replaced(**{key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config})
     network = loaded.network.to(device).eval()
     if args.compile:
         compile_in_place(network, device)
-    return network, path
+    return network, path, args

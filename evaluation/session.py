@@ -28,7 +28,15 @@ from calm.engine import Prediction, predict
 from calm.errors import UserError
 from calm.networks.network import Network
 from calm.networks.precision import autocast
-from calm.runs import draw_missing_birds, evaluation_dataset, evaluation_loader, restore, run_folder, write_results
+from calm.runs import (
+    draw_missing_birds,
+    evaluation_dataset,
+    evaluation_loader,
+    resolved,
+    restore,
+    run_folder,
+    write_results,
+)
 
 _MAP_FLAGS = ("smooth_grad_nr_iter", "smooth_grad_sigma", "integrated_grad_nr_iter", "ig_variant")
 
@@ -146,13 +154,13 @@ def start_evaluation(
     --help says before the flags.
     """
     script = f"eval_{name}"
-    args = config.parse(argv, script, about=about)
+    args = resolved(config.parse(argv, script, about=about))
     process = distributed.init()
     network, checkpoint = None, None
     if needs_network or args.load_checkpoint:
-        network, checkpoint = restore(args, process.device)
+        network, checkpoint, args = restore(args, process.device)
         if args.score_map_process is None:
-            args.score_map_process = default_attribution(args.attribution_method)
+            args = args.replaced(score_map_process=default_attribution(args.attribution_method))
         draw_missing_birds(args)
     named = "experiment_name" in args.given or checkpoint is None
     return Evaluation(name, args, process, run_folder(args) if named else checkpoint.parent, network, checkpoint)

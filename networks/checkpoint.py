@@ -9,6 +9,7 @@ from munch import Munch
 from torch import Tensor
 
 from calm.errors import UserError
+from calm.flags import names
 from calm.networks.build import build_network, canonical_architecture, canonical_method
 from calm.networks.network import Network
 from calm.networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
@@ -17,17 +18,8 @@ from calm.networks.zoo.files import fetched_file, read_note
 FILE_NAME = "last_checkpoint.pth.tar"
 FORMAT_VERSION = 1
 """Newest layout of our checkpoints that this code reads."""
-NETWORK_KEYS = (
-    "architecture",
-    "attribution_method",
-    "large_feature_map",
-    "use_bn",
-    "prior_activation",
-    "detach_prior_sum",
-    "inception_tap",
-)
-DATA_KEYS = ("dataset_name", "data_root", "metadata_root", "mask_root", "resize_size", "crop_size")
-CHECKPOINT_KEYS = (*NETWORK_KEYS, *DATA_KEYS)
+NETWORK_KEYS = names(role="network", stated=True)
+CHECKPOINT_KEYS = names(stated=True)
 """What an evaluation takes over from the run that wrote its checkpoint, unless the command line says otherwise."""
 OTHER_NAMES = {"method": "attribution_method", "dataset": "dataset_name"}
 RELEASED = {"prior_activation": "relu", "detach_prior_sum": True, "inception_tap": "mixed_6d"}

@@ -5,23 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calm.config import flags_of
-from calm.flags import GROUPS
-from calm.networks.checkpoint import CHECKPOINT_KEYS
-from calm.tables.settings import PLACES, idle_flags
+from calm.flags import flags_of, names
+from calm.tables.settings import idle_flags, places
 
 RECIPES = Path(__file__).resolve().parent.parent / "configs"
-_OF_MAPS = {flag.name for flag in GROUPS["attribution maps"]}
 
 
 def commands_of(
     trained: Mapping[str, Any], flags: Mapping[str, Any], *, evaluation: str, attribution: str | None
 ) -> tuple[str, ...]:
     """Training first, where its flags are known; then the evaluation, without what the checkpoint says itself."""
-    training = (flags_line("main", trained, leave_out=_OF_MAPS),) if trained else ()
+    training = (flags_line("main", trained, leave_out=set(names(role="map"))),) if trained else ()
     if evaluation == "accuracy" and flags.get("is_train"):
         return training
-    said = {key for key in CHECKPOINT_KEYS if trained and trained.get(key) == flags.get(key)}
+    said = {key for key in names(stated=True) if trained and trained.get(key) == flags.get(key)}
     said |= idle_flags(flags, evaluation, flags["attribution_method"], attribution)
     if trained:
         flags = {**flags, "load_checkpoint": f"save/{trained['experiment_name']}/"}
@@ -34,7 +31,7 @@ def flags_line(script: str, values: Mapping[str, Any], *, leave_out: set[str]) -
     words = [f"python {script}.py"]
     for name, flag in flags_of(script).items():
         value = values.get(name, flag.default)
-        if value is None or value == flag.default or name in leave_out | PLACES:
+        if value is None or value == flag.default or name in leave_out | places():
             continue
         many = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else None
         words.append(f"--{name} {many}" if many else f"--{name}={shlex.quote(str(value))}")

@@ -5,19 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from calm.flags import names
 from calm.tables.run_results import Result
-
-_OF_A_TRUNK = {
-    "architecture",
-    "use_bn",
-    "inception_tap",
-    "lr",
-    "weight_decay",
-    "epochs",
-    "lr_decay_frequency",
-    "batch_size",
-}
-"""Flags in which the recipes of several trunks may differ and still stand for one method."""
 
 
 @dataclass
@@ -60,7 +49,7 @@ def means_over(trunks: Sequence[str], groups: Sequence[Group]) -> list[Group]:
     """For every row that was run with each of ``trunks`` once: a further one, the mean over them per common seed."""
     families: dict[tuple, list[Group]] = {}
     for group in groups:
-        rest = {key: value for key, value in group.settings.items() if key not in _OF_A_TRUNK}
+        rest = {key: value for key, value in group.settings.items() if key not in names(per_trunk=True)}
         families.setdefault((group.dataset, group.name, repr(sorted(rest.items()))), []).append(group)
     means = []
     for members in families.values():

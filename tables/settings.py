@@ -1,49 +1,20 @@
 """The flags behind a number: which of them can change it, and the words in which a table tells them."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from calm.attribution import ATTRIBUTIONS, GRADIENT_MAPS, options_of
-from calm.flags import GROUPS
-from calm.networks.checkpoint import CHECKPOINT_KEYS
+from calm.flags import Flag, Owner, flags_of, names
+from calm.networks import METHODS
 
-PLACES = {
-    "save_root",
-    "workers",
-    "use_load_checkpoint",
-    "data_root",
-    "metadata_root",
-    "mask_root",
-    "override_cache",
-    "compile",
-    "pretrained_path",
-    "resume",
-}
-"""Flags that say where and how fast, not what."""
-_NAMES = {
-    "experiment_name",
-    "load_checkpoint",
-    "is_train",
-    "tag",
-    "attribution_method",
-    "dataset_name",
-    "score_map_process",
-    "score_map_method",
-    "attributions",
-    "seed",
-}
-"""Flags that a row, a column or a seed of a table stands for."""
-_OF_MAPS = {flag.name for group in ("attribution maps", "evaluation") for flag in GROUPS[group]}
 EVALUATION_PRECISION = "evaluation_precision"
-_DEFAULTS = {flag.name: flag.default for flags in GROUPS.values() for flag in flags}
-_DEFAULTS[EVALUATION_PRECISION] = _DEFAULTS["precision"]
-_WORDS = {
-    "prior_activation=relu": "ReLU prior",
-    "detach_prior_sum=True": "detached sum",
-    "em_target=ema": "lagging theta'",
-    "cue_masks=exact": "exact cue masks",
-    "protocol=released": "released protocol",
-}
+"""A setting of its own: the arithmetic in which a number was measured, beside that of the training."""
+
+
+def places() -> set[str]:
+    """Flags that say where and how fast, not what."""
+    return set(names(role="place", label=False))
 
 
 def settings_of(
@@ -58,41 +29,53 @@ def settings_of(
         method: the network's training method.
         attribution: our name of the map; None where the network alone is evaluated.
     """
-    settings = {key: value for key, value in trained.items() if key not in _OF_MAPS}
-    evaluated = set(CHECKPOINT_KEYS) if evaluation == "accuracy" else _OF_MAPS.union(CHECKPOINT_KEYS)
+    of_maps, evaluated = set(names(role="map")), set(names(stated=True))
+    settings = {key: value for key, value in trained.items() if key not in of_maps}
+    if attribution is not None:
+        evaluated |= of_maps
     settings |= {key: value for key, value in flags.items() if key in evaluated}
     if "precision" in flags:
         settings[EVALUATION_PRECISION] = flags["precision"]
-    idle = PLACES | _NAMES | idle_flags(settings, evaluation, method, attribution)
+    idle = places() | set(names(label=True)) | idle_flags(settings, evaluation, method, attribution)
     return {key: value for key, value in settings.items() if key not in idle}
 
 
 def idle_flags(settings: Mapping[str, Any], evaluation: str, method: str, attribution: str | None) -> set[str]:
-    """Flags that change nothing for this evaluation, method and map, and would part equal runs."""
-    idle = set()
-    if method == "CAM":
-        idle |= {"prior_activation", "detach_prior_sum"}
-    if method != "CALM_EM":
-        idle.add("em_target")
-    if method != "CALM_EM" or settings.get("em_target") == "current":
-        idle.add("em_momentum")
-    if attribution in ATTRIBUTIONS:
-        idle |= set().union(*map(options_of, ATTRIBUTIONS)) - options_of(attribution)
-        if attribution not in GRADIENT_MAPS:
-            idle.add("smoothing_ksize")
-    if evaluation != "wsol":
-        idle.add("iou_thresholds")
-    if evaluation != "cue_location" or settings.get("protocol") != "released":
-        idle.add("threshold_type")
-        if evaluation != "wsol":
-            idle.add("cam_curve_interval")
-    return idle
+    """Flags whose owners do not read them for this evaluation, method and map, and that would part equal runs."""
+    options = {"method": _options_of_method(method), "attribution": _options_of_map(attribution)}
+
+    def reads(owner: Owner, flag: Flag) -> bool:
+        if any(settings.get(name) != value for name, value in owner.when.items()):
+            return False
+        return flag.name in options[owner.name] if owner.name in options else owner.name == evaluation
+
+    return {
+        name
+        for name, flag in flags_of().items()
+        if flag.owners and not any(reads(owner, flag) for owner in flag.owners)
+    }
+
+
+def _options_of_method(method: str) -> set[str]:
+    """The flags that a training method reads."""
+    head, loss = METHODS[method][:2]
+    options = {"prior_activation", "detach_prior_sum"} if head.uses_prior else set()
+    return options | ({"em_target", "em_momentum"} if "teacher_posterior" in signature(loss).parameters else set())
+
+
+def _options_of_map(attribution: str | None) -> set[str]:
+    """The flags that a map reads."""
+    if attribution not in ATTRIBUTIONS:
+        return set()
+    return options_of(attribution) | ({"smoothing_ksize"} if attribution in GRADIENT_MAPS else set())
 
 
 def in_words(settings: Mapping[str, Any]) -> str:
     """Those that are not the default, in the order of the flags: "ReLU prior, epochs=6"; the trunk in any case."""
-    told = []
-    for key, default in _DEFAULTS.items():
-        if key in settings and (key == "architecture" or settings[key] != default):
-            told.append(_WORDS.get(f"{key}={settings[key]}", f"{key}={settings[key]}"))
-    return ", ".join(told)
+    flags = flags_of()
+    flags[EVALUATION_PRECISION] = flags["precision"]
+    return ", ".join(
+        flag.words.get(str(settings[key]), f"{key}={settings[key]}")
+        for key, flag in flags.items()
+        if key in settings and (key == "architecture" or settings[key] != flag.default)
+    )

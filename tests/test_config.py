@@ -1,14 +1,20 @@
 """Flags: defaults, merging, aliases, and one sentence for each mistake."""
 
 import ast
+import copy
+import operator
+import os
+import pickle
 import re
 
 import pytest
 
-from calm import config
+from calm import config, flags, runs
 from calm.attribution import ATTRIBUTIONS, RELEASED_NAMES
+from calm.data_loaders.datasets import DATASETS
 from calm.errors import UserError
-from calm.flags import NOTES, SCRIPTS
+from calm.flags import NOTES, SCRIPTS, flags_of, recorded
+from calm.networks import ARCHITECTURES, METHODS
 
 RELEASED_TRAINING = (
     "--experiment_name=experiment_name/ --architecture=resnet50 --attribution_method=CALM_EM --dataset=CUB "
@@ -47,8 +53,30 @@ def test_booleans(text, value):
 
 def test_a_boolean_alone_is_true_and_names_have_aliases():
     args = config.parse(["--use_bn", "--dataset", "ImageNet", "--attribution_method", "calm-ml"], "main")
-    assert args.use_bn is True and args.dataset_name == "ILSVRC" and args.attribution_method == "CALM_ML"
+    assert args.use_bn is True and args.attribution_method == "CALM_ML"
     assert args.given == {"use_bn", "dataset_name", "attribution_method"}
+    assert runs.resolved(args).dataset_name == "ILSVRC" and args.dataset_name == "ImageNet"
+
+
+@pytest.mark.parametrize("words", [["--dataset=Cubs"], ["--attribution_method=CALMS"], ["--architecture=resnet5"]])
+def test_a_wrong_name_of_an_open_table_lists_the_right_ones(words):
+    with pytest.raises(UserError, match=r"CUB|CALM_EM|resnet50"):
+        runs.resolved(config.parse(words, "main"))
+
+
+def test_a_config_is_frozen_and_can_be_copied():
+    args = config.parse(["--epochs=3"], "main")
+    for change in (
+        lambda: setattr(args, "epochs", 4),
+        lambda: args.update(epochs=4),
+        lambda: args.pop("epochs"),
+        lambda: operator.setitem(args, "epochs", 4),
+    ):
+        with pytest.raises(TypeError, match="frozen"):
+            change()
+    other = copy.deepcopy(args).replaced(epochs=4)
+    assert (args.epochs, other.epochs, other.given) == (3, 4, {"epochs"})
+    assert pickle.loads(pickle.dumps(other)) == other
 
 
 def test_default_below_file_below_command_line(tmp_path):
@@ -70,7 +98,11 @@ def test_the_resize_follows_the_crop():
         (["--epocs=3"], "--epochs"),
         (["--epochs=0"], "--epochs"),
         (["--lr=nan"], "--lr"),
-        (["--dataset=Cubs"], "Cubs"),
+        (["--lr=1e39"], "--lr"),
+        (["--seed=4611686018427387905"], "--seed"),
+        (["--iou_thresholds", "30", "50", "30"], "each once"),
+        (["--experiment_name=a\0b"], "--experiment_name"),
+        (["--data_root=\udcff"], "--data_root"),
         (["--use_bn=maybe"], "maybe"),
         (["--smoothing_ksize=4"], "odd"),
         (["--cam_curve_interval=0"], "--cam_curve_interval"),
@@ -113,6 +145,59 @@ def test_mistakes_in_a_file_name_the_file(tmp_path, text, said):
     assert "bad.yaml" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("experiment_name: 001", "experiment_name", "001"),
+        ("experiment_name: 2024_01", "experiment_name", "2024_01"),
+        ("experiment_name: no", "experiment_name", "no"),
+        ("experiment_name: 1:30", "experiment_name", "1:30"),
+        ("experiment_name: 0x10", "experiment_name", "0x10"),
+        ("experiment_name: 'null'", "experiment_name", "null"),
+        ("use_bn: no", "use_bn", False),
+        ("seed: 010", "seed", 10),
+        ("lr: 1e-5", "lr", 1e-5),
+        ("pretrained_path: null", "pretrained_path", None),
+        ("iou_thresholds: [40]", "iou_thresholds", [40]),
+        ("iou_thresholds: 40", "iou_thresholds", [40]),
+    ],
+)
+def test_a_word_in_a_file_is_the_word_of_the_command_line(tmp_path, text, name, value):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    assert config.parse([f"--config={path}"], "main")[name] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lr: 1\nepochs: 2\nlr: 3", "line 3.*'lr' is there twice"),
+        ("dataset: CUB\ndataset_name: CUB", "twice"),
+        ("iou_thresholds: [30, --override_cache=True]", "--iou_thresholds"),
+        ("lr: [1, 2]", "--lr"),
+        ("lr: {a: 1}", "'lr' should be a value"),
+        ("iou_thresholds: []", "--iou_thresholds"),
+        ("? [a]\n: 1", "name of a flag"),
+        ("a: &a [x, *a]", "'a'"),
+        ("[" * 5000, "YAML|deeply"),
+        ("precision: fp16", "fp32"),
+        ("seed: 1.5", "--seed"),
+    ],
+)
+def test_a_file_smuggles_nothing_in(tmp_path, text, said):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said) as error:
+        config.parse([f"--config={path}"], "main")
+    assert "bad.yaml" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_pipe_is_no_config_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(UserError, match="no such file"):
+        config.parse([f"--config={tmp_path / 'pipe.yaml'}"], "main")
+
+
 def test_a_flag_of_another_script_is_refused():
     with pytest.raises(UserError, match="--erase"):
         config.parse(["--erase=blur"], "main")
@@ -129,15 +214,15 @@ def test_every_config_file_parses(request):
 
 def test_recorded_values_can_be_given_back(tmp_path):
     args = config.parse(["--seed=3", "--lr=1e-5"], "main")
-    stored = config.recorded(args)
+    stored = recorded(args)
     again = config.check_values(stored, "main", source="config.yaml")
     assert again == stored
 
 
 def test_every_script_knows_the_released_flags():
-    released = set(config.flags_of("main")) - {"resume"}
+    released = set(flags_of("main")) - {"resume"}
     for script in SCRIPTS:
-        assert released <= set(config.flags_of(script))
+        assert released <= set(flags_of(script))
 
 
 def help_of(script, capsys, **options):
@@ -164,6 +249,14 @@ def test_help_shows_defaults_as_they_are_given(capsys):
     assert "[30 50 70]" in shown and "[None]" not in shown and "[[" not in shown
     ours, released = re.search(r"the map to use: (.*?); or by a released name: (.*?) \(default", shown).groups()
     assert set(ours.split(", ")) == set(ATTRIBUTIONS) and set(released.split(", ")) == set(RELEASED_NAMES)
+
+
+def test_what_help_lists_of_the_open_tables_is_what_they_hold():
+    assert sorted(flags.METHODS) == sorted(METHODS)
+    assert sorted(flags.TRUNKS) == sorted([*ARCHITECTURES, "timm:NAME"])
+    assert sorted(flags.DATASETS) == sorted(DATASETS)
+    for listed in (flags.METHODS, flags.TRUNKS, flags.DATASETS):
+        assert any(", ".join(listed) in flag.help for flag in flags_of("main").values())
 
 
 def test_help_says_which_flags_have_no_effect(capsys):

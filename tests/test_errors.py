@@ -17,6 +17,14 @@ def test_a_user_error_is_one_line_and_code_2(capsys):
     assert capsys.readouterr().err == "error: --lr is missing\n"
 
 
+def test_a_parameter_in_backticks_is_a_flag_for_the_shell(capsys):
+    def main():
+        raise errors.UserError("`crop_size`=300 is larger than `resize_size`=256")
+
+    assert errors.run(main) == 2
+    assert capsys.readouterr().err == "error: --crop_size=300 is larger than --resize_size=256\n"
+
+
 def test_a_progress_bar_ends_before_the_message(capsys):
     def items():
         try:

@@ -10,6 +10,7 @@ from calm import runs
 from calm.config import parse
 from calm.errors import UserError
 from calm.evaluation import session as evaluation_run
+from calm.flags import recorded
 from calm.networks import build_network
 from tests.tiny_data import tiny_cub
 
@@ -27,7 +28,7 @@ def checkpoint(tmp_path, monkeypatch):
         "epoch": 1,
         "state_dict": network.state_dict(),
         "optimizer": {},
-        "config": {**runs.config.recorded(args), "dataset_name": "SynthBirds"},
+        "config": {**recorded(args), "dataset_name": "SynthBirds"},
         "format_version": 1,
     }
     torch.save(content, folder / runs.LAST)

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from calm import config, make_tables
+from calm.flags import recorded
 from calm.networks.checkpoint import CHECKPOINT_KEYS
 from calm.tables.build import build_table
 from calm.tables.run_results import read_results
@@ -16,7 +17,7 @@ METRICS = {"mPxAP_1": 30.0, "mPxAP_2": 33.0, "mPxAP_3": 36.0, "mPxAP": 34.0}
 
 def flags(script: str, **given) -> dict:
     words = [f"--{name}={value}" for name, value in given.items()]
-    return config.recorded(config.parse(words, script))
+    return recorded(config.parse(words, script))
 
 
 def write_run(

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 import yaml
-from munch import Munch
 from torch.utils.tensorboard import SummaryWriter
 
 from calm import config, distributed
 from calm.atomic import remove_leftovers, replacing, write_text
 from calm.errors import UserError
+from calm.flags import Config, recorded
 from calm.networks.checkpoint import read_checkpoint
 from calm.runs import BEST, LAST, run_folder
 from calm.training.state import take_over_config
@@ -78,7 +78,7 @@ def _metrics_up_to(path: Path, epoch: int) -> list[dict[str, Any]]:
     return kept
 
 
-def refuse_reuse(args: Munch) -> None:
+def refuse_reuse(args: Config) -> None:
     """Raise a ``UserError`` if the experiment name is taken and neither --resume nor --override_cache is given."""
     folder = run_folder(args)
     taken = any((folder / name).exists() for name in _RUN_FILES)
@@ -91,8 +91,8 @@ def refuse_reuse(args: Munch) -> None:
         )
 
 
-def stored_run(args: Munch) -> dict[str, Any] | None:
-    """For --resume: the last checkpoint, its flags taken over into ``args``; None where the run has none yet.
+def stored_run(args: Config) -> tuple[dict[str, Any] | None, Config]:
+    """For --resume: the last checkpoint (None where the run has none yet), and ``args`` with the run's own flags.
 
     A run that ended before its first checkpoint starts again with the flags, and the seed, of its config.yaml.
     """
@@ -101,16 +101,14 @@ def stored_run(args: Munch) -> dict[str, Any] | None:
         stored = read_checkpoint(last)
         if "class_names" not in stored:
             raise UserError(f"--resume: {last} is not of this code; start from it with --load_checkpoint={last}")
-        take_over_config(args, stored["config"], last)
-        return stored
-    recorded = last.with_name(CONFIG)
-    take_over_config(args, config.read_yaml(recorded, "main", source=f"--resume: {recorded}"), recorded)
+        return stored, take_over_config(args, stored["config"], last)
+    written = last.with_name(CONFIG)
+    args = take_over_config(args, config.read_yaml(written, "main", source=f"--resume: {written}"), written)
     distributed.print0(f"--resume: no checkpoint in {last.parent} yet, the run starts again")
-    args.resume = False
-    return None
+    return None, args.replaced(resume=False)
 
 
-def create_run(args: Munch) -> Run:
+def create_run(args: Config) -> Run:
     """Start a fresh run folder; an earlier run of the name is removed (see ``refuse_reuse``)."""
     folder = run_folder(args)
     if distributed.is_main():
@@ -119,6 +117,6 @@ def create_run(args: Munch) -> Run:
         if args.override_cache:
             shutil.rmtree(folder / "results", ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / CONFIG, yaml.safe_dump(config.recorded(args)))
+        write_text(folder / CONFIG, yaml.safe_dump(recorded(args)))
     distributed.barrier()
     return Run(folder)

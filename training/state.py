@@ -6,31 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from munch import Munch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from calm import config
 from calm.distributed import Process
 from calm.engine import compile_in_place
 from calm.errors import UserError
+from calm.flags import Config, flags_of, recorded
 from calm.networks import METHODS, build_network
 from calm.networks.checkpoint import FORMAT_VERSION, load_matching
 from calm.networks.network import Network
 from calm.networks.parameter_groups import parameter_groups
 from calm.networks.teacher import Teacher
-
-_OF_THIS_CALL = {"experiment_name", "save_root", "resume", "override_cache"}
-_FREE_ON_RESUME = {
-    "epochs",
-    "workers",
-    "data_root",
-    "metadata_root",
-    "mask_root",
-    "pretrained",
-    "pretrained_path",
-    "compile",
-}
 
 
 @dataclass
@@ -51,7 +38,7 @@ class Training:
             group["lr"] = group["initial_lr"] * factor
         return self.optimizer.param_groups[0]["lr"]
 
-    def state(self, args: Munch, class_names: list[str]) -> dict[str, Any]:
+    def state(self, args: Config, class_names: list[str]) -> dict[str, Any]:
         """A checkpoint's content: the released four entries and ours; plain containers and tensors only."""
         content = {
             "architecture": args.architecture,
@@ -59,7 +46,7 @@ class Training:
             "state_dict": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "format_version": FORMAT_VERSION,
-            "config": config.recorded(args),
+            "config": recorded(args),
             "class_names": list(class_names),
             "best_accuracy": self.best_accuracy,
         }
@@ -76,17 +63,20 @@ class Training:
         self.epoch, self.best_accuracy = content["epoch"], content["best_accuracy"]
 
 
-def take_over_config(args: Munch, stored: dict[str, Any], source: Path) -> None:
+def take_over_config(args: Config, stored: dict[str, Any], source: Path) -> Config:
     """On --resume the run's own flags hold; a flag given with another value is refused unless it may change."""
+    own = {}
     for name, value in stored.items():
-        if name in _OF_THIS_CALL or name not in args or (name in _FREE_ON_RESUME and name in args.given):
+        flag = flags_of().get(name)
+        if flag is None or flag.on_resume == "call" or (flag.on_resume == "free" and name in args.given):
             continue
         if name in args.given and args[name] != value:
             raise UserError(f"--resume: --{name}={args[name]} differs from {value} in {source}; leave the flag out")
-        args[name] = value
+        own[name] = value
+    return args.replaced(**own)
 
 
-def initial_network(args: Munch, num_classes: int) -> Network:
+def initial_network(args: Config, num_classes: int) -> Network:
     """Build the network, from --load_checkpoint where given, else from ImageNet weights if --pretrained."""
     load_from = args.load_checkpoint if not args.resume else None
     network = build_network(
@@ -107,7 +97,7 @@ def initial_network(args: Munch, num_classes: int) -> Network:
     return network
 
 
-def build_training(args: Munch, num_classes: int, process: Process) -> Training:
+def build_training(args: Config, num_classes: int, process: Process) -> Training:
     """Network, optimizer and teacher on this process's device, wrapped for several processes where there are any."""
     network = initial_network(args, num_classes).to(process.device)
     average = copy.deepcopy(network) if args.em_target == "ema" else None

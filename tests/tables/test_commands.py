@@ -5,6 +5,7 @@ import shlex
 import yaml
 
 from calm import config
+from calm.flags import recorded
 from calm.tables.build import build_table
 from calm.tables.run_results import read_results
 from tests.written_runs import PUBLISHED, write_run
@@ -28,7 +29,7 @@ def test_commands_give_the_same_flags_again(tmp_path):
     (result,) = read_results([folder])
     training, evaluation = (shlex.split(command) for command in result.commands)
     assert training[:2] == ["python", "main.py"] and evaluation[:2] == ["python", "eval_cue_location.py"]
-    again = config.recorded(config.parse(training[2:], "main"))
+    again = recorded(config.parse(training[2:], "main"))
     there = yaml.safe_load((folder / "config.yaml").read_text())
     assert there["data_root"] == "/elsewhere/" and there["override_cache"] and there["workers"] == 1
     assert again == there | {key: again[key] for key in ("data_root", "override_cache", "workers")}
