@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from calm import config, errors
-from calm.attribution import PRIOR_MAPS, canonical_name
+from calm.attribution import ATTRIBUTIONS, canonical_name
 from calm.data_loaders.datasets import ImageDataset
 from calm.distributed import print0
 from calm.errors import UserError
@@ -47,12 +47,12 @@ def attributions_of(evaluation: Evaluation) -> list[str]:
     names = list(dict.fromkeys(canonical_name(name.strip()) for name in wanted.split(",") if name.strip()))
     if not names:
         raise UserError(f"--attributions={wanted}: names no map; give some, such as gradcam,joint")
-    if evaluation.args.attribution_method == "CAM":
-        for name in [name for name in names if name in PRIOR_MAPS]:
+    if not evaluation.network.head.uses_prior:
+        for name in [name for name in names if ATTRIBUTIONS[name].needs_prior]:
             print0(f"notice: {name} needs CALM's prior and is left out for {evaluation.checkpoint}")
             names.remove(name)
     if not names:
-        raise UserError(f"--attributions={wanted}: none of them exists for {evaluation.checkpoint}, a CAM network")
+        raise UserError(f"--attributions={wanted}: none of them exists for {evaluation.checkpoint}, which has no prior")
     return names
 
 

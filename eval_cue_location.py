@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from calm import errors
-from calm.attribution import GRADIENT_MAPS
+from calm.attribution import ATTRIBUTIONS
 from calm.attribution.score_map import normalize, resize, smooth
 from calm.attribution.several_classes import maps_of_several
 from calm.data_loaders.classes import short_name
@@ -59,7 +59,7 @@ def score_maker(args, name: str) -> Callable[[Tensor], Tensor]:
     """Raw differences [n,h,w] -> score maps [n,S,S] in [0,1]."""
 
     def to_scores(difference: Tensor) -> Tensor:
-        if name in GRADIENT_MAPS:
+        if ATTRIBUTIONS[name].image_sized:
             difference = smooth(difference, args.smoothing_ksize)
         return normalize(resize(difference, args.crop_size).abs(), args.norm_type)
 

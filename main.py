@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from calm import config, distributed, errors, pictures
-from calm.attribution import resolve_name
+from calm.attribution.catalogue import resolve_name
 from calm.data_loaders.datasets import build_dataset, build_loader, count_classes
 from calm.distributed import Process
 from calm.engine import NonFiniteLoss, predict, train_one_epoch

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from calm.atomic import replacing
-from calm.attribution import build_attribution, default_attribution
+from calm.attribution import build_attribution
+from calm.attribution.catalogue import default_attribution
 from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.classes import short_name
 

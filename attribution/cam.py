@@ -9,18 +9,15 @@ import torch
 from torch import Tensor
 
 from calm.attribution.class_sets import membership, sum_over_classes
+from calm.attribution.record import Attribution
 from calm.networks.outputs import CalmOutput, CamOutput
 
 Output = CalmOutput | CamOutput
 
 
-def _class_maps(output: Output) -> Tensor:
-    return output.class_maps if isinstance(output, CamOutput) else output.class_logits
-
-
 def cam(output: Output, targets: Tensor) -> Tensor:
     """g of the target class, [B,h,w], signed, in units of the class score."""
-    maps = _class_maps(output)
+    maps = output.class_maps
     return maps[torch.arange(len(targets), device=maps.device), targets]
 
 
@@ -33,7 +30,7 @@ def _scaled(maps: Tensor) -> Tensor:
 
 def cam_saliency(output: Output, targets: Tensor) -> Tensor:
     """Sum over all classes of the class maps, each scaled to [0,1]; [B,h,w], the same for every target."""
-    return _scaled(_class_maps(output)).sum(dim=1)
+    return _scaled(output.class_maps).sum(dim=1)
 
 
 def cam_subset(output: Output, targets: Tensor, *, supersets: Mapping[int, Sequence[int]]) -> Tensor:
@@ -44,8 +41,12 @@ def cam_subset(output: Output, targets: Tensor, *, supersets: Mapping[int, Seque
         targets: [B] class indices.
         supersets: class -> the classes that share its parts, itself included.
     """
-    maps = _scaled(_class_maps(output))
+    maps = _scaled(output.class_maps)
     return sum_over_classes(membership(targets, supersets, maps), maps)
 
 
-MAPS = {"cam": cam, "cam-saliency": cam_saliency, "cam-subset": cam_subset}
+CLASS_MAPS = {
+    "cam": Attribution(cam, "output", "class map", released=("vanilla",)),
+    "cam-saliency": Attribution(cam_saliency, "output", "class map", released=("vanilla-saliency",)),
+    "cam-subset": Attribution(cam_subset, "output", "class map", released=("vanilla-superclass",)),
+}

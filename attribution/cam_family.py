@@ -1,17 +1,16 @@
 """Maps made by captum and torchcam under the one attribution signature: raw values, [B,h,w] on the last feature map.
 
-The libraries work on a ``Scorer``, a throw-away module around the network: their hooks sit on its layer ``tap``, so
-the network itself is never hooked. They take the network in eval mode, images [B,3,H,W] and a class per sample.
+The libraries are slow to import, so that only their functions do it. They work on a ``Scorer``, a throw-away module
+around the network: their hooks sit on its layer ``tap``, so the network itself is never hooked. They take the network
+in eval mode, images [B,3,H,W] and a class per sample.
 """
 
 from collections.abc import Callable
 
 import torch
-import torchcam.methods
-from captum.attr import FeatureAblation, IntegratedGradients
 from torch import Tensor, nn
 
-from calm.attribution.class_score import target_scores
+from calm.attribution.record import Attribution
 from calm.networks.network import Network
 
 MASKED_IMAGES_PER_PASS = 32
@@ -29,7 +28,7 @@ class Scorer(nn.Module):
     """
 
     def __init__(self, read_out: Callable, *, trunk: Callable | None = None) -> None:
-        """Make it.
+        """Put ``tap`` between the two.
 
         Args:
             read_out: features -> output of a network.
@@ -46,20 +45,27 @@ class Scorer(nn.Module):
         return self.read_out(self.tap(at_least_float32(features))).class_scores
 
 
-def _weighted_by_gradient(method: type, module: Network, images: Tensor, targets: Tensor) -> Tensor:
+def _extractor(name: str) -> type:
+    """A class of torchcam, by its name."""
+    import torchcam.methods
+
+    return getattr(torchcam.methods, name)
+
+
+def _weighted_by_gradient(method: str, module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """Grad-CAM and its kin need the gradient at the features only: one forward pass, no backward pass of the trunk."""
     with torch.inference_mode(False), torch.enable_grad():
         with torch.no_grad():
             features = at_least_float32(module.features(images.clone()))
         scorer = Scorer(module.read_out)
-        with method(scorer, "tap") as extractor:
+        with _extractor(method)(scorer, "tap") as extractor:
             scores = scorer(features.detach().requires_grad_(True))
             return extractor(targets.tolist(), scores, normalized=False)[0]
 
 
 def gradcam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """relu(sum_k a_k A_k), a_k the spatial mean of d score / d A_k (Selvaraju et al., 2017)."""
-    return _weighted_by_gradient(torchcam.methods.GradCAM, module, images, targets)
+    return _weighted_by_gradient("GradCAM", module, images, targets)
 
 
 def gradcam_plus_plus(module: Network, images: Tensor, targets: Tensor) -> Tensor:
@@ -68,15 +74,15 @@ def gradcam_plus_plus(module: Network, images: Tensor, targets: Tensor) -> Tenso
     torchcam 0.5 weighs a channel by the sum of its relu(gradient)^3: its division by the paper's denominator of alpha
     goes to a copy and is lost.
     """
-    return _weighted_by_gradient(torchcam.methods.GradCAMpp, module, images, targets)
+    return _weighted_by_gradient("GradCAMpp", module, images, targets)
 
 
 def layercam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """relu(sum_k relu(d score / d A_k) A_k), cell by cell (Jiang et al., 2021)."""
-    return _weighted_by_gradient(torchcam.methods.LayerCAM, module, images, targets)
+    return _weighted_by_gradient("LayerCAM", module, images, targets)
 
 
-def _image_by_image(method: type, module: Network, images: Tensor, targets: Tensor, seed: int, **options) -> Tensor:
+def _image_by_image(method: str, module: Network, images: Tensor, targets: Tensor, seed: int, **options) -> Tensor:
     """Methods that draw noise: every image has the same draws, whatever batch it comes in."""
     maps = []
     for image, target in zip(images.split(1), targets.tolist()):
@@ -86,10 +92,10 @@ def _image_by_image(method: type, module: Network, images: Tensor, targets: Tens
     return torch.cat(maps)
 
 
-def _weighted_by_score(method: type, module: Network, images: Tensor, classes: list[int], **options) -> Tensor:
+def _weighted_by_score(method: str, module: Network, images: Tensor, classes: list[int], **options) -> Tensor:
     with torch.inference_mode(False), torch.enable_grad():
         scorer = Scorer(module.read_out, trunk=module.features)
-        with method(scorer, "tap", **options) as extractor:
+        with _extractor(method)(scorer, "tap", **options) as extractor:
             with torch.no_grad():
                 scorer(images.clone())
             return extractor(classes, normalized=False)[0]
@@ -115,7 +121,7 @@ def smoothgradcam_plus_plus(
         seed: of the noise, the same for every image.
     """
     options = {"num_samples": smoothgradcam_nr_iter, "std": smoothgradcam_std}
-    return _image_by_image(torchcam.methods.SmoothGradCAMpp, module, images, targets, seed, **options)
+    return _image_by_image("SmoothGradCAMpp", module, images, targets, seed, **options)
 
 
 def scorecam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
@@ -124,7 +130,7 @@ def scorecam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     Takes one forward pass per channel of the features.
     """
     options = {"batch_size": MASKED_IMAGES_PER_PASS}
-    return _weighted_by_score(torchcam.methods.ScoreCAM, module, images, targets.tolist(), **options)
+    return _weighted_by_score("ScoreCAM", module, images, targets.tolist(), **options)
 
 
 def sscam(
@@ -143,7 +149,7 @@ def sscam(
         seed: of the noise, the same for every image.
     """
     options = {"batch_size": MASKED_IMAGES_PER_PASS, "num_samples": sscam_nr_iter, "std": sscam_std}
-    return _image_by_image(torchcam.methods.SSCAM, module, images, targets, seed, **options)
+    return _image_by_image("SSCAM", module, images, targets, seed, **options)
 
 
 def ablationcam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
@@ -152,6 +158,8 @@ def ablationcam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     The paper divides a_k by the score. A positive score leaves the normalised map as it is, but a log-probability,
     never positive, would turn the map's sign; so nothing is divided here.
     """
+    from captum.attr import FeatureAblation
+
     with torch.inference_mode(False), torch.no_grad():
         features = at_least_float32(module.features(images.clone()))
         channels = torch.arange(features.shape[1], device=features.device)[None, :, None, None]
@@ -166,8 +174,10 @@ def times_input_gradients(
     module: nn.Module, images: Tensor, targets: Tensor, steps: int, images_per_pass: int
 ) -> Tensor:
     """Standard integrated gradients from the zero image, signed, [B,3,H,W]; they sum to score(x) - score(0)."""
+    from captum.attr import IntegratedGradients
+
     with torch.inference_mode(False):
-        path = IntegratedGradients(lambda inputs, classes: target_scores(module(inputs), classes))
+        path = IntegratedGradients(lambda inputs, classes: module(inputs).score_of(classes))
         return path.attribute(
             images.detach().clone(),
             additional_forward_args=targets.clone(),
@@ -176,12 +186,16 @@ def times_input_gradients(
         )
 
 
-MAPS = {
-    "gradcam": gradcam,
-    "gradcam++": gradcam_plus_plus,
-    "layercam": layercam,
-    "smoothgradcam++": smoothgradcam_plus_plus,
-    "scorecam": scorecam,
-    "sscam": sscam,
-    "ablationcam": ablationcam,
+def _weighted(function: Callable[..., Tensor], title: str) -> Attribution:
+    return Attribution(function, "images", "class map", title=title)
+
+
+CAM_FAMILY = {
+    "gradcam": _weighted(gradcam, "Grad-CAM"),
+    "gradcam++": _weighted(gradcam_plus_plus, "Grad-CAM++"),
+    "layercam": _weighted(layercam, "Layer-CAM"),
+    "smoothgradcam++": _weighted(smoothgradcam_plus_plus, "Smooth Grad-CAM++"),
+    "scorecam": _weighted(scorecam, "Score-CAM"),
+    "sscam": _weighted(sscam, "SS-CAM"),
+    "ablationcam": _weighted(ablationcam, "Ablation-CAM"),
 }

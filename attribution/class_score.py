@@ -1,19 +1,10 @@
-"""The scalar that attributions differentiate or watch: mean_z g for CAM, log p(y|x) for CALM."""
+"""The gradient of the class score, mean_z g for CAM and log p(y|x) for CALM, and the mode it is taken in."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-
-from calm.networks.outputs import CalmOutput, CamOutput
-
-
-def target_scores(output: CamOutput | CalmOutput, targets: Tensor) -> Tensor:
-    """Class score of each sample's own target, [B]; differentiable."""
-    if isinstance(output, CalmOutput):
-        return output.log_joint_of(targets).logsumexp(dim=(1, 2))
-    return output.class_scores.gather(1, targets[:, None]).squeeze(1)
 
 
 def image_gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -23,7 +14,7 @@ def image_gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor
     """
     with torch.inference_mode(False), torch.enable_grad():
         inputs = images.detach().clone().requires_grad_(True)
-        score = target_scores(module(inputs), targets.clone()).sum()
+        score = module(inputs).score_of(targets.clone()).sum()
         return torch.autograd.grad(score, inputs)[0]
 
 

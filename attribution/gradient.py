@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from calm.attribution.cam_family import times_input_gradients
 from calm.attribution.class_score import image_gradient
+from calm.attribution.record import Attribution
 from calm.errors import UserError
 
 Noise = Callable[[int, torch.Size], Tensor]
@@ -129,10 +130,17 @@ def _positive(number: int, flag: str) -> int:
     return number
 
 
-MAPS = {
-    "gradient": gradient,
-    "integrated_gradients": integrated_gradients,
-    "smoothgrad": _statistic(lambda mean, variance: mean),
-    "smoothgrad-squared": _statistic(lambda mean, variance: variance + mean.square()),
-    "vargrad": _statistic(lambda mean, variance: variance),
+def _gradient(function: Callable[..., Tensor], *released: str, title: str = "") -> Attribution:
+    return Attribution(function, "images", "gradient", image_sized=True, title=title, released=released)
+
+
+_mean = _statistic(lambda mean, variance: mean)
+_mean_square = _statistic(lambda mean, variance: variance + mean.square())
+_variance = _statistic(lambda mean, variance: variance)
+GRADIENTS = {
+    "gradient": _gradient(gradient, "input_grad", "backprop"),
+    "integrated_gradients": _gradient(integrated_gradients, "integrated_grad", title="integrated gradients"),
+    "smoothgrad": _gradient(_mean, "smooth_grad", title="SmoothGrad"),
+    "smoothgrad-squared": _gradient(_mean_square),
+    "vargrad": _gradient(_variance, "var_grad", title="VarGrad"),
 }

@@ -4,12 +4,13 @@ Every function takes one forward pass's ``CalmOutput`` and targets [B] and retur
 prior p(z|x), hence none of these maps; asking it for one is a ``UserError``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from calm.attribution.class_sets import membership, sum_over_classes
+from calm.attribution.record import Attribution
 from calm.errors import UserError
 from calm.networks.losses import posterior as posterior_of
 from calm.networks.outputs import CalmOutput, CamOutput
@@ -18,9 +19,9 @@ Supersets = Mapping[int, Sequence[int]]
 
 
 def _calm(output: CalmOutput | CamOutput) -> CalmOutput:
-    if not isinstance(output, CalmOutput):
+    if not output.has_prior:
         raise UserError(
-            f"{', '.join(MAPS)} need CALM's prior p(z|x), which a CAM network does not have: choose another "
+            f"{', '.join(LATENT_MAPS)} need CALM's prior p(z|x), which a CAM network does not have: choose another "
             "attribution, such as cam or gradient, or a CALM network"
         )
     return output
@@ -92,14 +93,18 @@ def counterfactual(output: CalmOutput, targets: Tensor, *, versus: int | Tensor)
     return joint(output, targets) - joint(output, alternatives)
 
 
-MAPS = {
-    "joint": joint,
-    "conditional": conditional,
-    "posterior": posterior,
-    "saliency": saliency,
-    "subset": subset,
-    "subset-mean": subset_mean,
-    "posterior-subset": posterior_subset,
-    "posterior-subset-mean": posterior_subset_mean,
-    "counterfactual": counterfactual,
+def _latent(function: Callable[..., Tensor], *released: str) -> Attribution:
+    return Attribution(function, "output", "probability", needs_prior=True, released=released)
+
+
+LATENT_MAPS = {
+    "joint": _latent(joint, "jointll"),
+    "conditional": _latent(conditional),
+    "posterior": _latent(posterior, "gtcond"),
+    "saliency": _latent(saliency),
+    "subset": _latent(subset, "jointll-superclass"),
+    "subset-mean": _latent(subset_mean, "jointll-superclass-mean"),
+    "posterior-subset": _latent(posterior_subset, "gtcond-superclass"),
+    "posterior-subset-mean": _latent(posterior_subset_mean, "gtcond-superclass-mean"),
+    "counterfactual": _latent(counterfactual),
 }

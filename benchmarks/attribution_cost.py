@@ -12,7 +12,7 @@ import sys
 import measure
 import torch
 
-from calm.attribution import ATTRIBUTIONS, PRIOR_MAPS, build_attribution
+from calm.attribution import ATTRIBUTIONS, build_attribution
 from calm.networks import build_network
 
 CLASSES = 200
@@ -40,7 +40,7 @@ def network_and_batch(setting: dict, method: str) -> tuple[torch.nn.Module, torc
 def functions_of(name: str) -> dict:
     """The bare forward pass and the attribution ``name``, ready to call."""
     setting = LARGE if name == ALL_CLASSES else SMALL
-    method = "CALM_EM" if name in PRIOR_MAPS or name == ALL_CLASSES else "CAM"
+    method = "CALM_EM" if name == ALL_CLASSES or ATTRIBUTIONS[name].needs_prior else "CAM"
     network, images, targets = network_and_batch(setting, method)
 
     @torch.no_grad()

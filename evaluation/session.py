@@ -11,14 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from calm import config, distributed
-from calm.attribution import (
-    GRADIENT_MAPS,
-    build_attribution,
-    canonical_name,
-    default_attribution,
-    output_attribution,
-    resolve_name,
-)
+from calm.attribution import ATTRIBUTIONS, build_attribution, canonical_name, output_attribution
+from calm.attribution.catalogue import default_attribution, resolve_name
 from calm.attribution.score_map import smooth
 from calm.attribution.supersets import supersets_of
 from calm.data_loaders.classes import read_wnids
@@ -91,13 +85,14 @@ class Evaluation:
 
     def attribution_options(self, name: str, dataset: ImageDataset) -> dict[str, Any]:
         """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data."""
-        if canonical_name(name) == "counterfactual":
+        attribution = ATTRIBUTIONS[canonical_name(name)]
+        if attribution.needs_versus:
             raise UserError(
-                "the attribution counterfactual compares two classes, and an evaluation explains one: choose joint, or "
+                f"the attribution {name} compares two classes, and an evaluation explains one: choose joint, or "
                 "explain.py with --versus"
             )
         options = {key: self.args[key] for key in _MAP_FLAGS} | {"seed": self.args.seed}
-        if "subset" in canonical_name(name):
+        if attribution.needs_supersets:
             wnids = read_wnids(self.args.data_root) if self.args.dataset_name == "TinyImageNet" else None
             options["supersets"] = supersets_of(self.args.dataset_name, self.network.num_classes, wnids=wnids)
         return options
@@ -116,7 +111,7 @@ class Evaluation:
                     return of_output(batch.output, batch.targets)
             with autocast(self.device, self.args.precision):
                 raw = of_images(self.network, batch.images, batch.targets).float()
-            return smooth(raw, self.args.smoothing_ksize) if canonical_name(name) in GRADIENT_MAPS else raw
+            return smooth(raw, self.args.smoothing_ksize) if ATTRIBUTIONS[canonical_name(name)].image_sized else raw
 
         return maps
 

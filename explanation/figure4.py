@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from PIL import Image
 from torch import Tensor
 
-from calm.attribution import build_attribution, default_attribution
+from calm.attribution import build_attribution
+from calm.attribution.catalogue import default_attribution
 from calm.explanation.figure import INK, SOFT, draw_map, draw_picture, enlarge, outline
 from calm.explanation.kinds import listed
 from calm.networks.network import Network

@@ -43,6 +43,9 @@ class CamOutput(NamedTuple):
     class_maps: Tensor
     """g, [B,K,h,w]."""
 
+    has_prior = False
+    """No p(z|x)."""
+
     @property
     def class_scores(self) -> Tensor:
         """mean_z g, [B,K]."""
@@ -53,6 +56,10 @@ class CamOutput(NamedTuple):
         """log p(y|x) = log softmax(mean_z g), [B,K]."""
         return self.class_scores.log_softmax(dim=1)
 
+    def score_of(self, targets: Tensor) -> Tensor:
+        """mean_z g of one class per sample, [B]; differentiable."""
+        return self.class_scores.gather(1, targets[:, None]).squeeze(1)
+
 
 class CalmOutput(NamedTuple):
     """A CALM network's output: the factors of p(y,z|x) = p(y|x,z) p(z|x) (paper, Section 4.1.1)."""
@@ -61,6 +68,14 @@ class CalmOutput(NamedTuple):
     """g, [B,K,h,w]; p(y|x,z) is its softmax over K."""
     log_p_z_given_x: Tensor
     """log p(z|x), [B,1,h,w]; its exponentials sum to 1 over the cells."""
+
+    has_prior = True
+    """It states p(z|x)."""
+
+    @property
+    def class_maps(self) -> Tensor:
+        """g, [B,K,h,w]: the class logits."""
+        return self.class_logits
 
     @property
     def log_p_y_given_xz(self) -> Tensor:
@@ -95,3 +110,7 @@ class CalmOutput(NamedTuple):
             targets: [B] class indices.
         """
         return _LogSoftmaxAt.apply(self.class_logits, targets) + self.log_p_z_given_x.squeeze(1)
+
+    def score_of(self, targets: Tensor) -> Tensor:
+        """log p(y|x) of one class per sample, [B], from the target row alone; differentiable."""
+        return self.log_joint_of(targets).logsumexp(dim=(1, 2))

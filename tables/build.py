@@ -9,24 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calm.attribution.catalogue import title_of
 from calm.tables.commands import recipe_commands
 from calm.tables.groups import Group, common_settings, grouped, means_over, name_of
 from calm.tables.run_results import Result
 from calm.tables.settings import in_words
 
-_TITLES = {
-    "gradcam": "Grad-CAM",
-    "gradcam++": "Grad-CAM++",
-    "layercam": "Layer-CAM",
-    "smoothgradcam++": "Smooth Grad-CAM++",
-    "scorecam": "Score-CAM",
-    "sscam": "SS-CAM",
-    "ablationcam": "Ablation-CAM",
-    "smoothgrad": "SmoothGrad",
-    "vargrad": "VarGrad",
-    "integrated_gradients": "integrated gradients",
-}
-"""Attribution -> its name in the literature, where that is another."""
 RUN, NOT_RUN, PUBLISHED_ONLY = "run", "not run", "published only"
 
 
@@ -162,6 +150,5 @@ def _unpublished(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Resul
     """A row for each method and attribution that no published row describes."""
     others = dict.fromkeys((r.method, r.attribution) for r in results if name_of(spec_rows, r) is None)
     return [
-        {"name": f"{method}, {_TITLES.get(a, a)}", "method": method, "attribution": a, "own": True}
-        for method, a in others
+        {"name": f"{method}, {title_of(a)}", "method": method, "attribution": a, "own": True} for method, a in others
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from inspect import signature
 from typing import Any
 
-from calm.attribution import ATTRIBUTIONS, GRADIENT_MAPS, options_of
+from calm.attribution import ATTRIBUTIONS, options_of
 from calm.flags import Flag, Owner, flags_of, names
 from calm.networks import METHODS
 
@@ -67,7 +67,7 @@ def _options_of_map(attribution: str | None) -> set[str]:
     """The flags that a map reads."""
     if attribution not in ATTRIBUTIONS:
         return set()
-    return options_of(attribution) | ({"smoothing_ksize"} if attribution in GRADIENT_MAPS else set())
+    return options_of(attribution) | ({"smoothing_ksize"} if ATTRIBUTIONS[attribution].image_sized else set())
 
 
 def in_words(settings: Mapping[str, Any]) -> str:

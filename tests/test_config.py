@@ -10,7 +10,7 @@ import re
 import pytest
 
 from calm import config, flags, runs
-from calm.attribution import ATTRIBUTIONS, RELEASED_NAMES
+from calm.attribution.catalogue import ATTRIBUTIONS, released_names
 from calm.data_loaders.datasets import DATASETS
 from calm.errors import UserError
 from calm.flags import NOTES, SCRIPTS, flags_of, recorded
@@ -248,7 +248,7 @@ def test_help_shows_defaults_as_they_are_given(capsys):
     shown = help_of("eval_wsol", capsys)
     assert "[30 50 70]" in shown and "[None]" not in shown and "[[" not in shown
     ours, released = re.search(r"the map to use: (.*?); or by a released name: (.*?) \(default", shown).groups()
-    assert set(ours.split(", ")) == set(ATTRIBUTIONS) and set(released.split(", ")) == set(RELEASED_NAMES)
+    assert set(ours.split(", ")) == set(ATTRIBUTIONS) and set(released.split(", ")) == set(released_names())
 
 
 def test_what_help_lists_of_the_open_tables_is_what_they_hold():

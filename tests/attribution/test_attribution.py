@@ -1,23 +1,26 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from calm.attribution import (
     ATTRIBUTIONS,
-    OUTPUT_MAPS,
-    PRIOR_MAPS,
-    RELEASED_NAMES,
+    Attribution,
     build_attribution,
     canonical_name,
+    options_of,
     output_attribution,
-    resolve_name,
 )
+from calm.attribution.catalogue import released_names, resolve_name
 from calm.errors import UserError
 from tests.tiny_networks import tiny_batch, tiny_network
 
 OPTIONS = {"supersets": {y: [y] for y in range(5)}, "versus": 0, "smooth_grad_nr_iter": 2, "sscam_nr_iter": 1}
 
 
-@pytest.mark.parametrize("released", RELEASED_NAMES)
+@pytest.mark.parametrize("released", released_names())
 def test_either_name_gives_the_same_map(released):
     assert canonical_name(released) in ATTRIBUTIONS
     network, (images, targets) = tiny_network("CALM_EM"), tiny_batch()
@@ -30,7 +33,7 @@ def test_either_name_gives_the_same_map(released):
 def test_one_output_serves_as_well_as_a_call(name):
     network, (images, targets) = tiny_network("CALM_EM"), tiny_batch()
     from_output = output_attribution(name, **OPTIONS)
-    if name not in OUTPUT_MAPS:
+    if ATTRIBUTIONS[name].reads == "images":
         assert from_output is None
         return
     with torch.no_grad():
@@ -38,7 +41,7 @@ def test_one_output_serves_as_well_as_a_call(name):
     assert torch.equal(from_output(output, targets), build_attribution(name, **OPTIONS)(network, images, targets))
 
 
-@pytest.mark.parametrize("name", sorted(PRIOR_MAPS))
+@pytest.mark.parametrize("name", [name for name, attribution in ATTRIBUTIONS.items() if attribution.needs_prior])
 def test_a_map_of_the_prior_of_a_cam_network_is_an_error(name):
     network, (images, targets) = tiny_network("CAM"), tiny_batch()
     with pytest.raises(UserError, match="prior"):
@@ -90,3 +93,34 @@ def test_the_flags_name_an_attribution(process, method_flag, network, name):
 def test_flags_that_contradict_each_other(process, method_flag, network, words):
     with pytest.raises(UserError, match=words):
         resolve_name(process, method_flag, network)
+
+
+CHECKOUT = """
+import sys
+from attribution import build_attribution
+import calm.attribution
+assert build_attribution is calm.attribution.build_attribution
+assert not {"torchcam", "captum"} & set(sys.modules)
+calm.attribution.ATTRIBUTIONS
+assert not {"torchcam", "captum"} & set(sys.modules)
+"""
+
+
+def test_a_checkout_gives_the_same_objects_without_the_slow_libraries():
+    repository = Path(__file__).resolve().parent.parent.parent
+    done = subprocess.run([sys.executable, "-c", CHECKOUT], cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_attribution_of_one_s_own_needs_one_entry(monkeypatch):
+    def distance(output, targets, *, power: float = 1.0):
+        return (output.class_maps.amax(dim=1) - output.class_maps[range(len(targets)), targets]) ** power
+
+    monkeypatch.setitem(ATTRIBUTIONS, "distance", Attribution(distance, "output", "class map", released=("far",)))
+    network, (images, targets) = tiny_network("CAM"), tiny_batch()
+    maps = build_attribution("far", power=2.0)(network, images, targets)
+    with torch.no_grad():
+        g = network(images).class_maps
+    expected = torch.stack([(g[b].amax(dim=0) - g[b, y]) ** 2 for b, y in enumerate(targets.tolist())])
+    assert torch.allclose(maps, expected) and options_of("distance") == {"power"}
+    assert resolve_name("far", "activation_map", "CALM_ML") == "distance"

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from calm.attribution import build_attribution, gradient
-from calm.attribution.class_score import target_scores
 from calm.errors import UserError
 from tests.tiny_networks import tiny_batch, tiny_network
 
@@ -104,16 +103,8 @@ def test_standard_integrated_gradients(method):
     attribution = build_attribution("integrated_gradients", ig_variant="standard", integrated_grad_nr_iter=40)
     torch.testing.assert_close(attribution(network, images, targets), signed.abs().amax(dim=1), rtol=1e-4, atol=1e-7)
     with torch.no_grad():
-        rise = target_scores(network(images), targets) - target_scores(network(torch.zeros_like(images)), targets)
+        rise = network(images).score_of(targets) - network(torch.zeros_like(images)).score_of(targets)
     torch.testing.assert_close(signed.sum(dim=(1, 2, 3)), rise, rtol=0.05, atol=1e-4)
-
-
-def test_target_scores_are_the_row_of_all_scores():
-    images, targets = tiny_batch(3)
-    for method in METHODS:
-        output = tiny_network(method)(images)
-        expected = output.class_scores[torch.arange(3), targets]
-        torch.testing.assert_close(target_scores(output, targets), expected)
 
 
 def test_wrong_options_are_said():

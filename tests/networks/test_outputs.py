@@ -5,6 +5,7 @@ import torch
 
 from calm.networks.heads import CalmHead, log_softplus
 from calm.networks.outputs import CalmOutput
+from tests.tiny_networks import tiny_batch, tiny_network
 
 K, H, W = 5, 3, 4
 
@@ -79,3 +80,11 @@ def test_detached_sum_stops_the_normaliser_s_gradient():
     total = h.sum()
     assert torch.allclose(gradients[True], torch.tensor([[1 / total, 0], [0, 0]]))
     assert torch.allclose(gradients[False][1, 1], -h[0, 0, 0, 0] / total**2)
+
+
+def test_the_score_of_a_target_is_its_row_of_all_scores():
+    images, targets = tiny_batch(3)
+    for method, has_prior in (("CAM", False), ("CALM_ML", True)):
+        output = tiny_network(method)(images)
+        torch.testing.assert_close(output.score_of(targets), output.class_scores[torch.arange(3), targets])
+        assert output.has_prior is has_prior and output.class_maps is output[0]

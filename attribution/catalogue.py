@@ -1,0 +1,67 @@
+"""Every attribution by name, ours and the published code's."""
+
+from difflib import get_close_matches
+
+from calm.attribution.cam import CLASS_MAPS
+from calm.attribution.cam_family import CAM_FAMILY
+from calm.attribution.gradient import GRADIENTS
+from calm.attribution.latent import LATENT_MAPS
+from calm.attribution.record import Attribution
+from calm.errors import UserError
+from calm.networks import METHODS
+
+ATTRIBUTIONS: dict[str, Attribution] = {**LATENT_MAPS, **CLASS_MAPS, **GRADIENTS, **CAM_FAMILY}
+
+
+def released_names() -> dict[str, str]:
+    """The published code's name -> ours."""
+    return {theirs: ours for ours, attribution in ATTRIBUTIONS.items() for theirs in attribution.released}
+
+
+def canonical_name(name: str) -> str:
+    """Our name for ``name``, which may be the published code's."""
+    released = released_names()
+    ours = released.get(name, name)
+    if ours in ATTRIBUTIONS:
+        return ours
+    nearest = get_close_matches(name, [*ATTRIBUTIONS, *released], n=1)
+    hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+    raise UserError(f"unknown attribution {name!r}{hint}: choose from {', '.join(ATTRIBUTIONS)}")
+
+
+def title_of(name: str) -> str:
+    """The literature's name of an attribution, which may have left the catalogue."""
+    return (ATTRIBUTIONS[name].title if name in ATTRIBUTIONS else "") or name
+
+
+def default_attribution(method: str) -> str:
+    """The attribution of a training method: CALM's joint where its head has a prior, else the class map."""
+    return "joint" if METHODS[method][0].uses_prior else "cam"
+
+
+def resolve_name(score_map_process: str | None, score_map_method: str, method: str) -> str:
+    """Our name of the attribution that three flags ask for.
+
+    Args:
+        score_map_process: a name of an attribution; None takes that of the training method.
+        score_map_method: "activation_map", or "backprop", which turns cam into gradient and allows no other map.
+            Gradient maps have the same meaning under both.
+        method: how the network was trained, a name in ``networks.METHODS``.
+    """
+    name = canonical_name(score_map_process) if score_map_process else default_attribution(method)
+    if score_map_method not in ("activation_map", "backprop"):
+        raise UserError(f"unknown --score_map_method {score_map_method!r}: choose activation_map or backprop")
+    if score_map_method == "backprop" and ATTRIBUTIONS[name].kind != "gradient":
+        if score_map_process and name != "cam":
+            raise UserError(
+                f"--score_map_method backprop does not go with --score_map_process {score_map_process}: "
+                "use vanilla, or --score_map_method activation_map"
+            )
+        name = "gradient"
+    if ATTRIBUTIONS[name].needs_prior and not METHODS[method][0].uses_prior:
+        possible = [other for other, attribution in ATTRIBUTIONS.items() if not attribution.needs_prior]
+        raise UserError(
+            f"--score_map_process {score_map_process} needs CALM's prior, which a {method} network does not have: "
+            f"choose from {', '.join(possible)}"
+        )
+    return name
