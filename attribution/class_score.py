@@ -1,10 +1,17 @@
-"""The gradient of the class score, mean_z g for CAM and log p(y|x) for CALM, and the mode it is taken in."""
+"""The scalar that attributions differentiate or watch: mean_z g for CAM, log p(y|x) for CALM."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+from calm.networks.outputs import CalmOutput, CamOutput
+
+
+def target_scores(output: CamOutput | CalmOutput, targets: Tensor) -> Tensor:
+    """Class score of each sample's own target, [B]; differentiable."""
+    return output.score_of(targets)
 
 
 def image_gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
