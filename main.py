@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from calm import config, distributed, errors, pictures
+from calm import config, distributed, errors
 from calm.attribution.catalogue import resolve_name
 from calm.data_loaders.datasets import build_dataset, build_loader, count_classes
 from calm.distributed import Process
@@ -20,6 +20,7 @@ from calm.engine import NonFiniteLoss, predict, train_one_epoch
 from calm.errors import UserError
 from calm.evaluation.metrics import Accuracy, reduce
 from calm.flags import Config
+from calm.explanation.map_sheet import save_map_sheet
 from calm.networks.network import Network
 from calm.runs import (
     BEST,
@@ -61,7 +62,7 @@ def finish(network: Network, args: Config, process: Process, *, folder: Path, ch
     distributed.print0(f"results: {path}")
     if distributed.is_main():
         picture = folder / "results" / "test_maps.png"
-        pictures.save_map_sheet(picture, network, evaluation_dataset(args, network, "test"), device=process.device)
+        save_map_sheet(picture, network, evaluation_dataset(args, network, "test"), device=process.device)
         distributed.print0(f"attribution maps of test images: {picture}")
 
 

@@ -1,19 +1,21 @@
-"""A network that explains image files."""
+"""A network that explains images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from calm.data_loaders.transforms import to_tensor
-from calm.explanation.image_files import open_image
-from calm.explanation.maps import Explanation, Question
+from calm.explanation.image_files import Photograph, open_image
+from calm.explanation.maps import Explanation
 from calm.explanation.questions import Ask
 from calm.networks.network import Network
+from calm.networks.outputs import CalmOutput, CamOutput
 
 PRIORS = {"softplus": "softplus", "relu": "ReLU"}
-"""--prior_activation -> as people write it."""
+"""Activation of the prior -> as people write it."""
 
 
 def method_in_words(method: str, prior_activation: str) -> str:
@@ -23,40 +25,58 @@ def method_in_words(method: str, prior_activation: str) -> str:
 
 @dataclass(frozen=True)
 class Explainer:
-    """Image file -> ``Explanation``, one forward pass each."""
+    """Images -> ``Explanation`` of each."""
 
     network: Network
     """In evaluation mode."""
     input_size: int
-    """Side of the network's input, pixels (--crop_size)."""
+    """Side of the network's input, pixels."""
     class_names: Sequence[str]
     supersets: Mapping[int, Sequence[int]]
     model: str
     """What it is, in words."""
 
     def __call__(self, path: str | Path, ask: Ask | None = None) -> Explanation:
-        """Explain one file.
+        """Explain one file, with one forward pass.
 
         Args:
             path: an image.
             ask: what to explain; by default the predicted class, against the runner-up.
         """
-        view, picture, size = open_image(Path(path), self.input_size)
-        device = next(self.network.parameters()).device
-        images = to_tensor(view, self.network.mean, self.network.std)[None].to(device)
+        photograph = open_image(Path(path), self.input_size)
+        return self.explain([photograph], [ask or Ask()])[0]
+
+    def explain(
+        self, photographs: Sequence[Photograph], asks: Sequence[Ask], *, images: Tensor | None = None
+    ) -> list[Explanation]:
+        """Explain several images with one forward pass.
+
+        Args:
+            photographs: B of them.
+            asks: what to explain of each.
+            images: [B,3,S,S], what the network sees; by default the photographs' views, normalised for it.
+        """
+        if images is None:
+            mean, std = self.network.mean, self.network.std
+            images = torch.stack([to_tensor(photograph.view, mean, std) for photograph in photographs])
         with torch.no_grad():
-            output = self.network(images)
-        output = type(output)(*(tensor.float().cpu() for tensor in output))
+            outputs = self.network(images.to(next(self.network.parameters()).device))
+        outputs = type(outputs)(*(part.float().cpu() for part in outputs))
+        return [
+            self._explanation(photograph, ask, type(outputs)(*(part[index : index + 1] for part in outputs)))
+            for index, (photograph, ask) in enumerate(zip(photographs, asks, strict=True))
+        ]
+
+    def _explanation(self, photograph: Photograph, ask: Ask, output: CalmOutput | CamOutput) -> Explanation:
         ranking = output.log_p_y[0].double().sort(descending=True, stable=True).indices.tolist()
-        question: Question = (ask or Ask()).of(ranking, self.supersets)
         return Explanation(
-            image_id=Path(path).name,
-            picture=picture,
-            size=size,
+            image_id=photograph.name,
+            picture=photograph.picture,
+            size=photograph.size,
             input_size=self.input_size,
             output=output,
             class_names=self.class_names,
             supersets=self.supersets,
-            question=question,
+            question=ask.of(ranking, self.supersets),
             model=self.model,
         )

@@ -14,7 +14,6 @@ from calm.attribution.score_map import resize
 from calm.explanation.maps import Explanation
 from calm.pictures import DIVERGING, SEQUENTIAL
 
-PANELS = ("joint", "conditional", "saliency", "subset", "counterfactual")
 INK, SOFT = "#1d2127", "#636b76"
 SIDE = 448
 PALE = 0.55
@@ -144,7 +143,7 @@ def panel_grid(count: int, ratio: float, *, columns: int = 3, below: float = 1.3
 
 def explain_figure(explanation: Explanation) -> Figure:
     """The input and its maps, a sentence under each; the title gives both classes and their probabilities."""
-    panels = [name for name in explanation.kinds if name in PANELS or name.startswith("cam")]
+    panels = [name for name, kind in explanation.kinds.items() if kind.in_figure]
     width, height = explanation.picture.size
     lines = max(_words(explanation, name).count("\n") + 1 for name in panels)
     figure, axes = panel_grid(len(panels) + 1, width / height, below=max(1.3, 0.7 + LINE * lines))

@@ -10,7 +10,6 @@ from calm.explanation.figure import INK, SOFT, colour_bar, draw_map, draw_pictur
 from calm.explanation.kinds import listed
 from calm.explanation.maps import Explanation
 
-TITLES = {"joint": "Attribution", "cam": "Attribution"}
 ONE_SCALE = ("joint", "saliency", "subset", "counterfactual")
 """Maps of p(y,z|x) or sums and differences of it, none above p(z|x): they are drawn on one scale."""
 
@@ -26,7 +25,7 @@ def maps_figure(explanation: Explanation, cue: np.ndarray, parts: Sequence[str],
         parts: their names.
         width: of a panel, inches.
     """
-    panels = [name for name in explanation.kinds if name != "posterior"]
+    panels = [name for name, kind in explanation.kinds.items() if kind.in_figure]
     picture_width, picture_height = explanation.picture.size
     height = width * min(max(picture_height / picture_width, 0.4), 2.5)
     gap, above, below = 0.14, 0.52, 1.2
@@ -48,7 +47,7 @@ def maps_figure(explanation: Explanation, cue: np.ndarray, parts: Sequence[str],
 
 def _shares(explanation: Explanation) -> tuple[str, ...]:
     """Those of ``ONE_SCALE`` that the network has: none where its maps are CAM's scores."""
-    return ONE_SCALE if "joint" in explanation.kinds else ()
+    return ONE_SCALE if explanation.output.has_prior else ()
 
 
 def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str | None) -> None:
@@ -60,7 +59,7 @@ def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str | Non
     kind = explanation.kinds[name]
     high = float(explanation.maps["saliency"].max()) if name in _shares(explanation) else None
     drawn = draw_map(axis, explanation.picture, explanation.maps[name], signed=kind.signed, high=high)
-    axis.set_title(TITLES.get(name, kind.title), fontsize=9, color=INK, pad=20)
+    axis.set_title("Attribution" if name == explanation.attribution else kind.title, fontsize=9, color=INK, pad=20)
     place = {"xy": (0.5, 1), "xycoords": "axes fraction", "xytext": (0, 6), "textcoords": "offset points"}
     axis.annotate(kind.formula, **place, ha="center", va="bottom", fontsize=7.5, color=SOFT)
     colour_bar(figure, axis, drawn, "")
@@ -73,9 +72,9 @@ def _words(explanation: Explanation, name: str | None) -> str:
         p, rival = explanation.p_y[question.target], explanation.p_y[question.versus]
         return f"p(y | x) = {p:.2f}\np(y′ | x) = {rival:.2f}"
     lines = [f"sum over z: {explanation.maps[name].sum():.2f}"] if name in _shares(explanation) else []
-    if name.endswith("subset"):
+    if explanation.kinds[name].of_subset:
         lines.append(f"y and {len(question.subset) - 1} more of its family")
-    return "\n".join([*lines, "y rather than y′"] if name == "counterfactual" else lines)
+    return "\n".join([*lines, "y rather than y′"] if explanation.kinds[name].signed else lines)
 
 
 def _legend(explanation: Explanation, parts: Sequence[str]) -> tuple[str, str]:

@@ -1,8 +1,9 @@
-"""Image files that a user names: finding them, and reading what is needed of each."""
+"""Images that a user names or holds: finding files, and keeping what is needed of each."""
 
 import glob
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -40,19 +41,31 @@ def find_images(words: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def open_image(path: Path, input_size: int) -> tuple[Image.Image, Image.Image, tuple[int, int]]:
-    """Read an image once, keeping only what is needed of it, however large it is.
+class Photograph(NamedTuple):
+    """What is needed of an image, however large it is."""
+
+    name: str
+    view: Image.Image
+    """RGB, what the network sees: the whole image at its input size, as in testing."""
+    picture: Image.Image
+    """RGB, for people: its longest side at most ``DISPLAY_SIDE``."""
+    size: tuple[int, int]
+    """Width and height of the whole image, pixels."""
+
+
+def open_image(path: Path, input_size: int) -> Photograph:
+    """Read an image file once; any that Pillow reads.
 
     Args:
-        path: any file that Pillow reads.
+        path: the file.
         input_size: side of the network's input, pixels.
-
-    Returns:
-        What the network sees, as in testing; the picture for display, RGB, its longest side at most
-        ``DISPLAY_SIDE``; and the file's width and height.
     """
-    picture = read_rgb(path)
-    size = picture.size
-    view = evaluation_view(picture, crop_size=input_size)
-    picture.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE), Image.Resampling.LANCZOS)
-    return view, picture, size
+    return photograph(read_rgb(path), path.name, input_size)
+
+
+def photograph(image: Image.Image, name: str, input_size: int) -> Photograph:
+    """An RGB image as an explanation needs it; ``image`` itself is shrunk."""
+    size = image.size
+    view = evaluation_view(image, crop_size=input_size)
+    image.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE), Image.Resampling.LANCZOS)
+    return Photograph(name, view, image, size)

@@ -10,9 +10,11 @@ import torch
 from PIL import Image
 
 from calm.attribution import output_attribution
+from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.classes import display_name
-from calm.explanation.kinds import CALM_KINDS, CAM_KINDS, MapKind, sentence
+from calm.explanation.kinds import MapKind, kinds_of, sentence
 from calm.networks.outputs import CalmOutput, CamOutput
+from calm.pictures import overlay
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Explanation:
     @property
     def kinds(self) -> dict[str, MapKind]:
         """The maps this network has."""
-        return CALM_KINDS if isinstance(self.output, CalmOutput) else CAM_KINDS
+        return kinds_of(self.output.has_prior)
 
     @cached_property
     def names(self) -> list[str]:
@@ -75,19 +77,24 @@ class Explanation:
         return next(iter(self.kinds))
 
     def _map(self, name: str) -> np.ndarray:
-        question = self.question
-        targets = torch.tensor([question.target])
-        if name == "counterfactual" and isinstance(self.output, CamOutput):
-            score = output_attribution("cam")
-            maps = score(self.output, targets) - score(self.output, torch.tensor([question.versus]))
-        else:
-            options: dict[str, Any] = {}
-            if name.endswith("subset"):
-                options["supersets"] = {question.target: list(question.subset)}
-            elif name == "counterfactual":
-                options["versus"] = question.versus
-            maps = output_attribution(name, **options)(self.output, targets)
+        kind, question = self.kinds[name], self.question
+        options = {"supersets": {question.target: list(question.subset)}, "versus": question.versus}
+        score = output_attribution(kind.attribution, **options)
+        maps = score(self.output, torch.tensor([question.target]))
+        if kind.minus_versus:
+            maps = maps - score(self.output, torch.tensor([question.versus]))
         return maps[0].float().numpy()
+
+    def overlay(self, name: str | None = None) -> Image.Image:
+        """A map in colour over the picture, RGB: by default the method's attribution.
+
+        The more opaque the higher; a signed map is red above zero and blue below, to the same extent on both sides.
+        """
+        name = name or self.attribution
+        pixels, signed = np.asarray(self.picture), self.kinds[name].signed
+        values = resize(torch.from_numpy(self.maps[name])[None], pixels.shape[:2])
+        scores = normalize(values.abs(), "max") * values.sign() if signed else normalize(values, "max")
+        return Image.fromarray(overlay(pixels, scores[0].numpy(), signed=signed))
 
     def peak(self, name: str) -> tuple[int, int]:
         """Row and column of the cell where the map is highest (the counterfactual: farthest from zero)."""

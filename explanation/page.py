@@ -22,12 +22,13 @@ from calm.explanation.encode import (
     log2_conditional,
 )
 from calm.explanation.maps import Explanation
-from calm.networks.outputs import CalmOutput
 from calm.pictures import DIVERGING, SEQUENTIAL, colour_table
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 STYLES = ("colors.css", "page.css")
 SCRIPTS = ("model.js", "paint.js", "words.js", "classes.js", "cells.js", "page.js")
+KIND_PARTS = ("title", "formula", "sentence", "unit", "signed")
+"""What the scripts read of a kind of map."""
 PICTURE_SIDE = 640
 """Longest side of a page's picture, pixels: the page of 1000 classes on a 28x28 grid stays under 3 MB."""
 
@@ -55,7 +56,7 @@ def jpeg_uri(picture: Image.Image, side: int, quality: int = 88) -> str:
 def encode(explanation: Explanation) -> tuple[Exact | Codes, np.ndarray | None, float]:
     """The table of every class (p(y|x,z), or CAM's scores), p(z|x) [h*w] float32 or None, and the largest deviation."""
     output = explanation.output
-    if not isinstance(output, CalmOutput):
+    if not output.has_prior:
         true = output.class_maps[0].flatten(1).double().numpy()
         table = Exact(true.astype(np.float32)) if true.size <= EXACT_CELLS else encode_scores(true)
         return table, None, largest_deviation(table, true, np.ones(true.shape[1]))
@@ -98,7 +99,7 @@ def payload(explanation: Explanation, table: Exact | Codes, prior: np.ndarray | 
         "p": [float(f"{p:.9g}") for p in explanation.p_y],
         "table": _packed(table),
         "prior": None if prior is None else base64_of(prior.astype("<f4").tobytes()),
-        "kinds": {name: kind._asdict() for name, kind in explanation.kinds.items()},
+        "kinds": {name: {part: getattr(kind, part) for part in KIND_PARTS} for name, kind in explanation.kinds.items()},
         "question": {"target": question.target, "versus": question.versus, "subset": list(question.subset)},
         "supersets": _groups(explanation),
         "palettes": {

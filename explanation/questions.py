@@ -34,7 +34,7 @@ class Ask(NamedTuple):
 
 
 def parse_ask(target: str, versus: str | None, subset: str, class_names: Sequence[str]) -> Ask:
-    """The words of --target, --versus and --subset.
+    """The words of a user for target, versus and subset.
 
     Args:
         target: a class, or "predicted".
@@ -46,26 +46,26 @@ def parse_ask(target: str, versus: str | None, subset: str, class_names: Sequenc
         UserError: a class that is none, an index out of range, or the same class twice.
     """
     ask = Ask(
-        None if target == "predicted" else find_class(target, class_names, flag="--target"),
-        None if versus is None else find_class(versus, class_names, flag="--versus"),
-        None if subset == "superset" else find_classes(subset, class_names, flag="--subset"),
+        None if target == "predicted" else find_class(target, class_names, name="target"),
+        None if versus is None else find_class(versus, class_names, name="versus"),
+        None if subset == "superset" else find_classes(subset, class_names, name="subset"),
     )
     if ask.target is not None and ask.target == ask.versus:
-        raise UserError(f"--versus={versus}: is the class of --target too; choose another to compare with")
+        raise UserError(f"`versus`={versus}: is the class of `target` too; choose another to compare with")
     return ask
 
 
-def find_classes(text: str, class_names: Sequence[str], *, flag: str) -> tuple[int, ...]:
+def find_classes(text: str, class_names: Sequence[str], *, name: str) -> tuple[int, ...]:
     """Several classes with commas between them, each once. A name that holds commas itself may stand alone."""
     if text in class_names:
         return (class_names.index(text),)
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
-        raise UserError(f"{flag} is empty: name classes with commas between them, or superset")
-    return tuple(dict.fromkeys(find_class(word, class_names, flag=flag) for word in words))
+        raise UserError(f"`{name}` is empty: name classes with commas between them, or superset")
+    return tuple(dict.fromkeys(find_class(word, class_names, name=name) for word in words))
 
 
-def find_class(word: str, class_names: Sequence[str], *, flag: str) -> int:
+def find_class(word: str, class_names: Sequence[str], *, name: str) -> int:
     """A class by its name, as stored or as displayed, in any case, or by its index from 0.
 
     Raises:
@@ -74,16 +74,16 @@ def find_class(word: str, class_names: Sequence[str], *, flag: str) -> int:
     if word.lstrip("-").isdecimal() and word not in class_names:
         if 0 <= int(word) < len(class_names):
             return int(word)
-        raise UserError(f"{flag}={word}: class indices go from 0 to {len(class_names) - 1}")
+        raise UserError(f"`{name}`={word}: class indices go from 0 to {len(class_names) - 1}")
     if word in class_names:
         return list(class_names).index(word)
-    spoken = [display_name(name).lower() for name in class_names]
+    spoken = [display_name(known).lower() for known in class_names]
     wanted = display_name(word).lower()
-    found = [index for index, name in enumerate(spoken) if wanted in (name, class_names[index].lower())]
+    found = [index for index, known in enumerate(spoken) if wanted in (known, class_names[index].lower())]
     if len(found) == 1:
         return found[0]
     if found:
-        raise UserError(f"{flag}={word}: several classes have this name; give an index, one of {found}")
+        raise UserError(f"`{name}`={word}: several classes have this name; give an index, one of {found}")
     nearest = get_close_matches(wanted, spoken, n=3, cutoff=0.0)
     names = ", ".join(f"'{display_name(class_names[spoken.index(name)])}'" for name in nearest)
-    raise UserError(f"{flag}={word}: no such class; the nearest are {names}")
+    raise UserError(f"`{name}`={word}: no such class; the nearest are {names}")

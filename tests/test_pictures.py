@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from calm import pictures
 from calm.evaluation.pixel_perturb import pictures as perturbation_pictures
 from calm.evaluation.wsol import pictures as localisation_pictures
+from calm.explanation import map_sheet
 from tests.tiny_networks import tiny_network
 
 NAME = "Yellow_backed_Spotted_white_breasted_Thrush"
@@ -31,7 +32,7 @@ class Birds:
 
 
 def draw_map_sheet(path) -> None:
-    pictures.save_map_sheet(path, tiny_network("CALM_EM"), Birds(), device=torch.device("cpu"))
+    map_sheet.save_map_sheet(path, tiny_network("CALM_EM"), Birds(), device=torch.device("cpu"))
 
 
 def draw_erased(path) -> None:
@@ -59,7 +60,7 @@ def draw_boxes(path) -> None:
 @pytest.mark.parametrize("draw", [draw_map_sheet, draw_erased, draw_boxes])
 def test_names_are_whole_and_apart(draw, tmp_path, monkeypatch):
     drawn = SimpleNamespace()
-    for module in (pictures, localisation_pictures, perturbation_pictures):
+    for module in (map_sheet, localisation_pictures, perturbation_pictures):
         monkeypatch.setattr(module, "save_figure", lambda figure, path: setattr(drawn, "figure", figure))
     draw(tmp_path / "sheet.png")
     FigureCanvasAgg(drawn.figure).draw()

@@ -12,13 +12,13 @@ NAMES = ["001.Painted_Bunting", "002.Indigo_Bunting", "003.Summer_Tanager", "004
 
 
 def test_classes_are_found_by_name_and_index():
-    assert find_class("3", NAMES, flag="--target") == 3
-    assert find_class("002.Indigo_Bunting", NAMES, flag="--target") == 1
-    assert find_class("LEAST tern", NAMES, flag="--target") == 3
-    assert find_classes("1, least tern,1", NAMES, flag="--subset") == (1, 3)
-    assert find_classes("tench, Tinca tinca", ["goldfish", "tench, Tinca tinca"], flag="--subset") == (1,)
+    assert find_class("3", NAMES, name="target") == 3
+    assert find_class("002.Indigo_Bunting", NAMES, name="target") == 1
+    assert find_class("LEAST tern", NAMES, name="target") == 3
+    assert find_classes("1, least tern,1", NAMES, name="subset") == (1, 3)
+    assert find_classes("tench, Tinca tinca", ["goldfish", "tench, Tinca tinca"], name="subset") == (1,)
     with pytest.raises(UserError, match=r"one of \[0, 1\]"):
-        find_class("CRANE", ["crane", "Crane"], flag="--target")
+        find_class("CRANE", ["crane", "Crane"], name="target")
 
 
 def test_an_open_question_is_settled_by_the_image():
@@ -34,13 +34,13 @@ def test_words():
     assert sentence(kind, 0.31, **words) == "Here the cue speaks for Tern rather than Gull, by a probability of 0.31."
     assert "for Gull rather than Tern, by a probability of 0.25" in sentence(kind, -0.25, **words)
     assert sentence(CALM_KINDS["joint"], 0.3141, **words) == "The cue for Tern was here with probability 0.31."
-    assert [value_in_words(v, "probability") for v in (0.0, 0.5, 0.00012, 0.999)] == [
+    assert [value_in_words(v, is_probability=True) for v in (0.0, 0.5, 0.00012, 0.999)] == [
         "less than 0.0001",
         "0.5",
         "0.00012",
         "more than 0.99",
     ]
-    assert value_in_words(-12.345, "class score") == "-12.3"
+    assert value_in_words(-12.345, is_probability=False) == "-12.3"
     assert [subset_in_words(list(names)) for names in ("", "A", "AB", "ABC", "ABCD")] == [
         "no class",
         "A",
