@@ -19,8 +19,8 @@ from calm.distributed import Process
 from calm.engine import NonFiniteLoss, predict, train_one_epoch
 from calm.errors import UserError
 from calm.evaluation.metrics import Accuracy, reduce
-from calm.flags import Config
 from calm.explanation.map_sheet import save_map_sheet
+from calm.flags import Config
 from calm.networks.network import Network
 from calm.runs import (
     BEST,
