@@ -15,8 +15,7 @@ import numpy as np
 
 from calm import config, distributed, errors, runs
 from calm.atomic import replacing, write_text
-from calm.attribution.supersets import supersets_of
-from calm.data_loaders.classes import class_names, read_wnids
+from calm.data_loaders.catalogue import dataset_named
 from calm.errors import UserError
 from calm.explanation import gallery
 from calm.explanation.explainer import Explainer, method_in_words
@@ -55,11 +54,9 @@ def parse(argv: Sequence[str] | None) -> Config:
 
 
 def supersets(args: Config, num_classes: int) -> dict[int, list[int]]:
-    """Supersets of the data set; where TinyImageNet's own files are away, and no superset was asked for, none."""
-    if args.dataset_name != "TinyImageNet":
-        return supersets_of(args.dataset_name, num_classes)
+    """Supersets of the data set; where its own files do not tell them, and no superset was asked for, none."""
     try:
-        return supersets_of(args.dataset_name, num_classes, wnids=read_wnids(args.data_root))
+        return dataset_named(args.dataset_name).supersets(num_classes, args.data_root)
     except UserError as error:
         if "subset" in args.given and args.subset == "superset":
             raise
@@ -70,7 +67,8 @@ def supersets(args: Config, num_classes: int) -> dict[int, list[int]]:
 def start(args: Config) -> tuple[Explainer, Path]:
     """Load the network; returns what explains with it, and the folder for the results."""
     network, checkpoint, args = runs.restore(args, distributed.init().device)
-    names = read_checkpoint(checkpoint).get("class_names") or class_names(args.dataset_name, args.data_root)
+    names = read_checkpoint(checkpoint).get("class_names")
+    names = names or dataset_named(args.dataset_name).class_names(args.data_root)
     if len(names) != network.num_classes:
         raise UserError(f"{checkpoint}: has {network.num_classes} classes, but {len(names)} class names are known")
     method = method_in_words(args.attribution_method, args.prior_activation)

@@ -14,7 +14,8 @@ import torch
 
 from calm import config, distributed, errors
 from calm.attribution.catalogue import resolve_name
-from calm.data_loaders.datasets import build_dataset, build_loader, count_classes
+from calm.data_loaders.catalogue import dataset_named
+from calm.data_loaders.datasets import build_dataset, build_loader
 from calm.distributed import Process
 from calm.engine import NonFiniteLoss, predict, train_one_epoch
 from calm.errors import UserError
@@ -25,7 +26,7 @@ from calm.networks.network import Network
 from calm.runs import (
     BEST,
     LAST,
-    draw_missing_birds,
+    ensure_data,
     evaluation_dataset,
     evaluation_loader,
     resolved,
@@ -139,7 +140,7 @@ def train(args: Config, process: Process) -> None:
         raise UserError(f"--batch_size={args.batch_size} cannot be shared by {process.world_size} processes evenly")
     if args.em_target == "ema" and args.attribution_method != "CALM_EM":
         raise UserError(f"--em_target=ema belongs to CALM_EM, not to {args.attribution_method}")
-    num_classes = count_classes(args.dataset_name, args.data_root)
+    num_classes = dataset_named(args.dataset_name).count_classes(args.data_root)
     if stored is not None and len(stored["class_names"]) != num_classes:
         raise UserError(f"--resume: {last} has {len(stored['class_names'])} classes, {args.data_root} {num_classes}")
     torch.manual_seed(args.seed)
@@ -183,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args = args.replaced(seed=distributed.gather(random.SystemRandom().randrange(2**31))[0])
     elif process.device.type == "cuda":
         torch.backends.cudnn.deterministic = True
-    draw_missing_birds(args)
+    ensure_data(args)
     train(args, process) if args.is_train else evaluate(args, process)
     distributed.finish()
 

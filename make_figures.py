@@ -16,14 +16,13 @@ from pathlib import Path
 from munch import Munch
 
 from calm import config, distributed, errors, runs
+from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.classes import display_name
 from calm.data_loaders.cues.annotations import annotations_folder
 from calm.data_loaders.cues.pairs import class_pairs, differing_parts
 from calm.data_loaders.cues.part_maps import ExactParts
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.images import read_rgb
-from calm.data_loaders.synthbirds import generate as synthbirds
-from calm.data_loaders.synthbirds.classes import siblings
 from calm.errors import UserError
 from calm.explanation.examples import choose_counterfactuals, class_probabilities, correct_images, most_doubtful
 from calm.explanation.explainer import Explainer, method_in_words
@@ -77,7 +76,8 @@ def load(args: Munch, checkpoint: str) -> tuple[Network, Munch]:
     asked = Config(flags | args | {"load_checkpoint": checkpoint})
     network, path, stated = runs.restore(asked, distributed.init().device)
     run = Munch(stated)
-    if run.dataset_name != synthbirds.NAME:
+    data_set = dataset_named(run.dataset_name)
+    if data_set.families is None or not data_set.exact_parts:
         raise UserError(f"{path}: was trained on {run.dataset_name}; the figures need SynthBirds, whose cues are known")
     run.method = method_in_words(run.attribution_method, run.prior_activation)
     run.folder = path.parent.name
@@ -95,7 +95,7 @@ def figure3(args: Munch) -> list[str]:
     network, run = load(args, args.load_checkpoint[0])
     dataset = runs.evaluation_dataset(run, network, "test")
     root, part_maps = part_maps_of(run, dataset)
-    families = {k: sorted([k, *siblings(k, network.num_classes)]) for k in range(network.num_classes)}
+    families = dataset_named(run.dataset_name).families(network.num_classes)
     probabilities = class_probabilities(network, dataset)
     pair, index = most_doubtful(probabilities, dataset, families, differing_parts(root), part_maps)
     model = f"{run.method} · {run.architecture} · {run.dataset_name}"

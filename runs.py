@@ -16,9 +16,8 @@ from torch.utils.data import DataLoader
 
 from calm import distributed
 from calm.atomic import write_text
-from calm.data_loaders.classes import canonical_dataset
+from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
-from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.engine import compile_in_place
 from calm.errors import UserError
 from calm.flags import Config, recorded
@@ -78,13 +77,14 @@ def write_results(
     return path
 
 
-def draw_missing_birds(args: Config) -> None:
-    """SynthBirds is made where it is asked for and missing, with a notice."""
-    if args.dataset_name == synthbirds.NAME and distributed.is_main():
-        for flag in ("data_root", "metadata_root"):
-            if not (Path(args[flag]) / synthbirds.NAME).exists():
-                print(f"notice: --{flag}={args[flag]} has no {synthbirds.NAME}: it is drawn there", flush=True)
-        synthbirds.ensure(args.data_root, args.metadata_root)
+def ensure_data(args: Config) -> None:
+    """A data set that can be made is made where it is missing, with a notice."""
+    data_set = dataset_named(args.dataset_name)
+    if data_set.ensure is not None and distributed.is_main():
+        for flag, folder in (("data_root", data_set.folder), ("metadata_root", data_set.name)):
+            if not (Path(args[flag]) / folder).exists():
+                print(f"notice: --{flag}={args[flag]} has no {folder}: it is drawn there", flush=True)
+        data_set.ensure(args.data_root, args.metadata_root)
     distributed.barrier()
 
 
@@ -131,7 +131,7 @@ def evaluation_loader(args: Config, dataset: ImageDataset, process: distributed.
 def resolved(args: Config) -> Config:
     """The record with the names of data set, trunk and training method as we spell them; a wrong one is an error."""
     return args.replaced(
-        dataset_name=canonical_dataset(args.dataset_name),
+        dataset_name=dataset_named(args.dataset_name).name,
         architecture=canonical_architecture(args.architecture),
         attribution_method=canonical_method(args.attribution_method),
     )

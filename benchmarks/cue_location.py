@@ -72,7 +72,7 @@ class Bench:
     def __init__(self, annotations: Path, folder: Path, pairs: Sequence[ClassPair], per_class: int) -> None:
         self.pairs, self.root, self.needed = pairs, folder / "CUB", needed_classes(pairs)
         self.names = write_pictures(annotations, folder, self.needed, per_class)
-        self.data = build_dataset("CUB", "test", data_root=folder, metadata_root=folder / "metadata", num_classes=200)
+        self.data = build_dataset("CUB", "test", data_root=folder, metadata_root=folder / "metadata")
         torch.manual_seed(0)
         self.network = build_network("resnet50", "CALM_EM", 200, large_feature_map=True).eval().to(DEVICE)
         self.passes = 0

@@ -1,39 +1,21 @@
-"""Five data sets behind one record type: records -> images -> batches."""
+"""One split of a data set: records -> images -> batches."""
 
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from calm.data_loaders import images, transforms
-from calm.data_loaders.classes import FOLDERS, canonical_dataset, class_names, count_classes
+from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.loaders import build_loader
 from calm.data_loaders.metadata import IMAGE_IDS, PROXY_IDS, SPLITS, Record, Size, read_records, split_folder
 from calm.errors import UserError
 
-__all__ = ["DATASETS", "ImageDataset", "build_dataset", "build_loader", "class_names", "count_classes"]
+__all__ = ["ImageDataset", "build_dataset", "build_loader"]
 
 Key = int | tuple[int, int]
-
-
-class Layout(NamedTuple):
-    """Folders under the data root that image ids of a split are relative to, the likeliest first."""
-
-    train: tuple[str, ...]
-    val: tuple[str, ...]
-    test: tuple[str, ...]
-
-
-DATASETS = {
-    "CUB": Layout(("CUB/images", "CUB"), ("CUBV2", "CUB"), ("CUB/images", "CUB")),
-    "ILSVRC": Layout(("ILSVRC",), ("ILSVRC", "ImageNetV2"), ("ILSVRC",)),
-    "OpenImages": Layout(("OpenImages",), ("OpenImages",), ("OpenImages",)),
-    "TinyImageNet": Layout(*[(FOLDERS["TinyImageNet"],)] * 3),
-    "SynthBirds": Layout(("SynthBirds/images",), ("SynthBirds/val",), ("SynthBirds/images",)),
-}
 
 
 class ImageDataset(Dataset):
@@ -94,7 +76,7 @@ class ImageDataset(Dataset):
             if (root / self.records[0].image_id).is_file():
                 return root
         folders = " or ".join(str(root) for root in self.roots)
-        raise UserError(f"{self.listed(0)}: {self.records[0].image_id} is not in {folders}; check --data_root")
+        raise UserError(f"{self.listed(0)}: {self.records[0].image_id} is not in {folders}; check `data_root`")
 
     def image_path(self, index: int) -> Path:
         """File of the image."""
@@ -122,29 +104,37 @@ def build_dataset(
     augment: bool = False,
     seed: int = 0,
     proxy: bool = False,
-    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
     need_images: bool = True,
 ) -> ImageDataset:
     """One split of a data set.
 
     Args:
-        dataset_name: CUB, ILSVRC (or ImageNet), OpenImages, TinyImageNet or SynthBirds.
+        dataset_name: a data set of the catalogue.
         split: train, val or test.
         data_root, metadata_root: folders of the data sets and of the metadata.
         proxy: take image_ids_proxy.txt; the list exists for the training split alone.
-        num_classes: labels lie below it; None means as many as the data set has.
+        class_names: of the data set, where they were read before; labels lie below their number. None reads them.
         need_images: find the image folder now; else when the first image is asked for.
         resize_size, crop_size, mean, std, augment, seed: see ``ImageDataset``.
     """
-    name = canonical_dataset(dataset_name)
+    data_set = dataset_named(dataset_name)
     if split not in SPLITS:
         raise UserError(f"there is no split {split}; these are known: {', '.join(SPLITS)}")
-    num_classes = count_classes(name, data_root) if num_classes is None else num_classes
+    class_names = data_set.class_names(data_root) if class_names is None else class_names
     dataset = ImageDataset(
-        read_records(metadata_root, name, split, num_classes=num_classes, proxy=proxy),
-        roots=[Path(data_root) / folder for folder in getattr(DATASETS[name], split)],
-        image_list=split_folder(metadata_root, name, split) / (PROXY_IDS if proxy else IMAGE_IDS),
-        class_names=class_names(name, data_root),
+        read_records(
+            metadata_root,
+            data_set.name,
+            split,
+            localization=data_set.localization,
+            num_classes=len(class_names),
+            proxy=proxy,
+            made_by=data_set.made_by,
+        ),
+        roots=data_set.image_folders(split, data_root),
+        image_list=split_folder(metadata_root, data_set.name, split) / (PROXY_IDS if proxy else IMAGE_IDS),
+        class_names=class_names,
         resize_size=resize_size,
         crop_size=crop_size,
         mean=mean,

@@ -37,5 +37,5 @@ def _read_mask(path: Path, size: int) -> np.ndarray:
         with Image.open(path) as mask:
             pixels = np.asarray(mask.convert("L"))
     except UNREADABLE as error:
-        raise unreadable(path, error, listed="object mask (see --mask_root)") from error
+        raise unreadable(path, error, listed="object mask (see `mask_root`)") from error
     return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_NEAREST) > 0.5

@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from calm.atomic import write_text
 from calm.data_loaders.text_lines import fault, integers, read_lines, read_rows
@@ -43,16 +44,25 @@ def split_folder(metadata_root: str | Path, dataset_name: str, split: str) -> Pa
 
 
 def read_records(
-    metadata_root: str | Path, dataset_name: str, split: str, *, num_classes: int | None = None, proxy: bool = False
+    metadata_root: str | Path,
+    dataset_name: str,
+    split: str,
+    *,
+    localization: Literal["boxes", "masks"] = "boxes",
+    num_classes: int | None = None,
+    proxy: bool = False,
+    made_by: str | None = None,
 ) -> list[Record]:
     """Read the records of one split, in the order of its image list: the record at index i is on line i + 1.
 
     Args:
         metadata_root: folder that holds ``<dataset_name>/<split>/``.
-        dataset_name: OpenImages has masks in its localization file, any other data set boxes.
+        dataset_name: of the data set.
         split: train, val or test.
+        localization: what localization.txt lists.
         num_classes: labels must lie below it; None leaves them unchecked.
         proxy: take the images of image_ids_proxy.txt, a subset of the split.
+        made_by: the command that makes missing files, for the error.
 
     Raises:
         UserError: a file is missing, a line is malformed, or an image is in one file but not in another. Sizes and
@@ -60,7 +70,7 @@ def read_records(
     """
     folder = split_folder(metadata_root, dataset_name, split)
     ids_path = folder / (PROXY_IDS if proxy else IMAGE_IDS)
-    _require((ids_path, folder / LABELS, folder / SIZES, folder / LOCALIZATION), dataset_name)
+    _require((ids_path, folder / LABELS, folder / SIZES, folder / LOCALIZATION), made_by)
     ids = _read_image_ids(ids_path)
     known = None if proxy else set(ids)
     labels = _read_labels(folder / LABELS, known, num_classes)
@@ -68,7 +78,7 @@ def read_records(
     boxes: dict[str, tuple[Box, ...]] = {}
     masks: dict[str, tuple[str, ...]] = {}
     ignore: dict[str, str] = {}
-    if dataset_name == "OpenImages":
+    if localization == "masks":
         masks, ignore = _read_masks(folder / LOCALIZATION, known)
     else:
         boxes = _read_boxes(folder / LOCALIZATION, known, sizes)
@@ -98,11 +108,11 @@ def write_records(metadata_root: str | Path, dataset_name: str, split: str, reco
     return folder
 
 
-def _require(paths: Iterable[Path], dataset_name: str) -> None:
-    module = "synthbirds" if dataset_name == "SynthBirds" else f"prepare {dataset_name}"
+def _require(paths: Iterable[Path], made_by: str | None) -> None:
     missing = next((path for path in paths if not path.is_file()), None)
     if missing is not None:
-        raise UserError(f"{missing} does not exist: check --metadata_root or run python -m data_loaders.{module}")
+        advice = f" or run {made_by}" if made_by else ""
+        raise UserError(f"{missing} does not exist: check `metadata_root`{advice}")
 
 
 def _read_image_ids(path: Path) -> list[str]:

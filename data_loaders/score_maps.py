@@ -18,7 +18,7 @@ def score_map_path(root: str | Path, image_id: str) -> Path:
     for path in (whole, stem):
         if path.is_file():
             return path
-    raise UserError(f"{whole} is missing, and so is {stem.name} beside it: --scoremap_root needs a map of every image")
+    raise UserError(f"{whole} is missing, and so is {stem.name} beside it: `scoremap_root` needs a map of every image")
 
 
 def read_score_map(path: str | Path, size: int) -> np.ndarray:

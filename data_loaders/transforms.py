@@ -48,4 +48,4 @@ def to_tensor(image: Image.Image, mean: Sequence[float], std: Sequence[float]) -
 def check_sizes(resize_size: int, crop_size: int) -> None:
     """Refuse a crop that is larger than the image it is cut from."""
     if crop_size > resize_size:
-        raise UserError(f"--crop_size={crop_size} is larger than --resize_size={resize_size}: raise the latter")
+        raise UserError(f"`crop_size`={crop_size} is larger than `resize_size`={resize_size}: raise the latter")

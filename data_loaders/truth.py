@@ -7,13 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calm.data_loaders.classes import FOLDERS
+from calm.data_loaders.catalogue import DataSet
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.masks import read_object_mask
+from calm.data_loaders.metadata import LOCALIZATION
 from calm.errors import UserError
-
-BOX_DATASETS = frozenset(("CUB", "ILSVRC", "TinyImageNet", "SynthBirds"))
-MASK_DATASETS = frozenset(("OpenImages", "SynthBirds"))
 
 
 class Truth(NamedTuple):
@@ -34,49 +32,43 @@ class TruthReader:
     """(data set, index) -> truth of an image.
 
     Args:
-        dataset_name: one of ``BOX_DATASETS`` or ``MASK_DATASETS``.
+        data_set: knows what it has, and where.
         size: side of the maps.
         data_root: folder of the data sets.
         mask_root: folder of OpenImages/ with its masks.
-        localization: file of the boxes or masks, named in complaints.
     """
 
-    dataset_name: str
+    data_set: DataSet
     size: int
     data_root: Path
     mask_root: Path
-    localization: Path
 
     @property
     def has_boxes(self) -> bool:
         """Whether the data set has true boxes."""
-        return self.dataset_name in BOX_DATASETS
+        return self.data_set.boxes
 
     @property
     def has_masks(self) -> bool:
         """Whether the data set has true masks."""
-        return self.dataset_name in MASK_DATASETS
+        return self.data_set.masks is not None
 
     def check(self, dataset: ImageDataset) -> None:
         """Refuse images without an object, before anything is computed."""
+        path = dataset.image_list.parent / LOCALIZATION
         for record in dataset.records:
             if self.has_boxes and not record.boxes:
-                raise UserError(f"{self.localization} has no box for {record.image_id}")
-            if self.dataset_name == "OpenImages" and not record.masks:
-                raise UserError(f"{self.localization} has no mask for {record.image_id}")
+                raise UserError(f"{path} has no box for {record.image_id}")
+            if self.data_set.localization == "masks" and not record.masks:
+                raise UserError(f"{path} has no mask for {record.image_id}")
 
     def __call__(self, dataset: ImageDataset, index: int) -> Truth:
-        record, boxes = dataset.records[index], None
+        record, boxes, masks, ignore_mask = dataset.records[index], None, None, None
         if self.has_boxes:
             boxes = scale_boxes(record.boxes, dataset.original_size(index), (self.size, self.size))
-        if self.dataset_name == "OpenImages":
-            folder = self.mask_root / FOLDERS["OpenImages"]
-            ignored = folder / record.ignore_mask if record.ignore_mask else None
-            return Truth(boxes, tuple(folder / name for name in record.masks), ignored)
-        if self.has_masks:
-            segmentation = self.data_root / FOLDERS[self.dataset_name] / "segmentations" / record.image_id
-            return Truth(boxes, (segmentation.with_suffix(".png"),), None)
-        return Truth(boxes, None, None)
+        if self.data_set.masks is not None:
+            masks, ignore_mask = self.data_set.masks(record, self.data_root, self.mask_root)
+        return Truth(boxes, masks, ignore_mask)
 
 
 def scale_boxes(boxes: ArrayLike, image_size: tuple[int, int], map_size: tuple[int, int]) -> np.ndarray:

@@ -14,8 +14,7 @@ from calm import config, distributed
 from calm.attribution import ATTRIBUTIONS, build_attribution, canonical_name, output_attribution
 from calm.attribution.catalogue import default_attribution, resolve_name
 from calm.attribution.score_map import smooth
-from calm.attribution.supersets import supersets_of
-from calm.data_loaders.classes import read_wnids
+from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.truth import TruthReader
 from calm.engine import Prediction, predict
@@ -23,7 +22,7 @@ from calm.errors import UserError
 from calm.networks.network import Network
 from calm.networks.precision import autocast
 from calm.runs import (
-    draw_missing_birds,
+    ensure_data,
     evaluation_dataset,
     evaluation_loader,
     resolved,
@@ -69,11 +68,7 @@ class Evaluation:
         """(data set, index) -> boxes and masks, in pixels of the maps; an image without either is refused now."""
         args = self.args
         reader = TruthReader(
-            args.dataset_name,
-            args.crop_size,
-            Path(args.data_root),
-            Path(args.mask_root),
-            Path(args.metadata_root) / args.dataset_name / "test" / "localization.txt",
+            dataset_named(args.dataset_name), args.crop_size, Path(args.data_root), Path(args.mask_root)
         )
         reader.check(dataset)
         return reader
@@ -93,8 +88,8 @@ class Evaluation:
             )
         options = {key: self.args[key] for key in _MAP_FLAGS} | {"seed": self.args.seed}
         if attribution.needs_supersets:
-            wnids = read_wnids(self.args.data_root) if self.args.dataset_name == "TinyImageNet" else None
-            options["supersets"] = supersets_of(self.args.dataset_name, self.network.num_classes, wnids=wnids)
+            data_set = dataset_named(self.args.dataset_name)
+            options["supersets"] = data_set.supersets(self.network.num_classes, self.args.data_root)
         return options
 
     def raw_maps(self, name: str, dataset: ImageDataset) -> Callable[[Prediction], Tensor]:
@@ -156,6 +151,6 @@ def start_evaluation(
         network, checkpoint, args = restore(args, process.device)
         if args.score_map_process is None:
             args = args.replaced(score_map_process=default_attribution(args.attribution_method))
-        draw_missing_birds(args)
+        ensure_data(args)
     named = "experiment_name" in args.given or checkpoint is None
     return Evaluation(name, args, process, run_folder(args) if named else checkpoint.parent, network, checkpoint)

@@ -1,6 +1,7 @@
 """Results files, and how a checkpoint's config and the command line meet."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from munch import Munch
 
 from calm import runs
 from calm.config import parse
+from calm.data_loaders.catalogue import DATASETS
 from calm.errors import UserError
 from calm.evaluation import session as evaluation_run
 from calm.flags import recorded
@@ -18,7 +20,7 @@ from tests.tiny_data import tiny_cub
 @pytest.fixture
 def checkpoint(tmp_path, monkeypatch):
     """A run folder with a checkpoint of ours: CALM_EM resnet18 with 3 classes; no bird is drawn for it."""
-    monkeypatch.setattr(evaluation_run, "draw_missing_birds", lambda args: None)
+    monkeypatch.setattr(evaluation_run, "ensure_data", lambda args: None)
     network = build_network("resnet18", "CALM_EM", 3)
     args = parse(["--attribution_method=CALM_EM", "--architecture=resnet18", "--crop_size=32"], "main")
     folder = tmp_path / "save" / "x"
@@ -104,8 +106,9 @@ def test_mistakes_are_one_sentence(checkpoint, words, said):
 
 def test_synthbirds_alone_is_drawn_where_it_is_missing(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(runs.synthbirds, "ensure", lambda *roots: asked.append(roots))
+    birds = replace(DATASETS["SynthBirds"], ensure=lambda *roots: asked.append(roots))
+    monkeypatch.setitem(DATASETS, "SynthBirds", birds)
     for name in ("CUB", "SynthBirds"):
-        runs.draw_missing_birds(Munch(dataset_name=name, data_root="d", metadata_root="m"))
+        runs.ensure_data(Munch(dataset_name=name, data_root="d", metadata_root="m"))
     assert asked == [("d", "m")]
     assert "notice: --data_root=d has no SynthBirds" in capsys.readouterr().out

@@ -5,21 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
+from calm.data_loaders.catalogue import DATASETS, dataset_named
 from calm.data_loaders.text_lines import fault, read_lines
 from calm.errors import UserError
 
-CUB_LAYOUT = ("CUB", "SynthBirds")
 NUM_KEYPOINTS = 15
 
 
 def annotations_folder(data_root: str | Path, dataset_name: str) -> Path:
     """Folder of a data set with CUB's annotations; any other data set is refused."""
-    if dataset_name not in CUB_LAYOUT:
+    data_set = dataset_named(dataset_name)
+    if not data_set.has_parts:
+        suitable = [name for name, other in DATASETS.items() if other.has_parts]
         raise UserError(
-            f"--dataset_name={dataset_name} has no attributes and keypoints: cue localisation takes "
-            f"{' or '.join(CUB_LAYOUT)}"
+            f"`dataset_name`={dataset_name} has no attributes and keypoints: cue localisation takes "
+            f"{' or '.join(suitable)}"
         )
-    return Path(data_root) / dataset_name
+    return data_set.root(data_root)
 
 
 def _numbers(path: Path, width: int, meaning: str) -> np.ndarray:

@@ -64,17 +64,17 @@ def pair_of(differs: np.ndarray, a: int, b: int) -> ClassPair:
 
 
 def chosen_pairs(text: str, differs: np.ndarray) -> list[ClassPair]:
-    """The pairs of ``--class_pairs``, such as ``9-27,9-107`` (classes from 1), in this order."""
+    """The pairs of a text such as ``9-27,9-107`` (classes from 1), in this order."""
     pairs = []
     for word in text.split(","):
         ends = [part.strip() for part in word.split("-")]
         if len(ends) != 2 or not all(end.isdecimal() and 1 <= int(end) <= len(differs) for end in ends):
             raise UserError(
-                f"--class_pairs={text}: '{word}' should be two classes from 1 to {len(differs)}, such as 1-2"
+                f"`class_pairs`={text}: '{word}' should be two classes from 1 to {len(differs)}, such as 1-2"
             )
         pair = pair_of(differs, int(ends[0]) - 1, int(ends[1]) - 1)
         if not 1 <= len(pair.parts) <= MAX_PARTS:
             parts = ", ".join(pair.part_names) or "no part"
-            raise UserError(f"--class_pairs={text}: classes {word} differ in {parts}; choose pairs with 1 to 3 parts")
+            raise UserError(f"`class_pairs`={text}: classes {word} differ in {parts}; choose pairs with 1 to 3 parts")
         pairs.append(pair)
     return pairs

@@ -82,7 +82,7 @@ class PartMaps(Protocol):
     """Index of an image -> its part map, uint8 [S,S] (NO_PART elsewhere), and which parts are visible, bool [7]."""
 
     def __call__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """As said above."""
+        """The part map and the visible parts of one image."""
 
 
 class KeypointParts:
@@ -115,7 +115,7 @@ class KeypointParts:
         parts = nearest_parts(points, self._size)
         if self._inside_bird:
             shape = (self._size, self._size)
-            mask = _open_mask(self._masks[index], "unpack the segmentations or add --mask_to_segmentation=False")
+            mask = _open_mask(self._masks[index], "unpack the segmentations or add `mask_to_segmentation`=False")
             bird = mask.convert("L").resize(shape, Image.Resampling.BICUBIC)
             parts[np.asarray(bird) == 0] = NO_PART
         return parts, np.isin(range(len(PARTS)), [part for part, _, _ in points])
@@ -133,13 +133,13 @@ class ExactParts:
     def __init__(self, root: Path, image_ids: Sequence[str], *, size: int = 224) -> None:
         if not (root / "part_masks").is_dir():
             raise UserError(
-                f"{root / 'part_masks'} is missing: only SynthBirds has part masks; take --cue_masks=keypoints"
+                f"{root / 'part_masks'} is missing: the data set has no part masks; take `cue_masks`=keypoints"
             )
         self._masks = [root / "part_masks" / Path(name).with_suffix(".png") for name in image_ids]
         self._size = size
 
     def __call__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        mask = _open_mask(self._masks[index], "have SynthBirds made again or take --cue_masks=keypoints")
+        mask = _open_mask(self._masks[index], "make the data set again or take `cue_masks`=keypoints")
         mask = mask.resize((self._size, self._size), Image.Resampling.NEAREST)
         values = np.asarray(mask)
         parts = np.where((values > 0) & (values <= len(PARTS)), values - 1, NO_PART).astype(np.uint8)

@@ -24,7 +24,7 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     """
     root = data_root / "ILSVRC"
     if not (root / "train").is_dir() and not (root / "val").is_dir():
-        raise UserError(f"{root} has neither train/ nor val/: check --data_root")
+        raise UserError(f"{root} has neither train/ nor val/: check `data_root`")
     annotations = _read_annotations(root)
     wnids = _wnids(root, annotations)
     targets = {wnid: target for target, wnid in enumerate(wnids)}

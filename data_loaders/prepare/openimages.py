@@ -17,7 +17,7 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     folders = {split: _class_folders(root / split) for split in SPLITS}
     mids = sorted({folder.name for found in folders.values() for folder in found})
     if not mids:
-        raise UserError(f"{root} has no class folders in train/, val/ or test/: check --data_root")
+        raise UserError(f"{root} has no class folders in train/, val/ or test/: check `data_root`")
     if len(mids) != 100:
         say(f"{len(mids)} classes are there instead of 100: the labels count these, not all of OpenImages's")
     splits = {}

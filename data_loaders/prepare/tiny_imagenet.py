@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from calm.data_loaders.classes import FOLDERS, read_wnids
+from calm.data_loaders.catalogue.tiny_imagenet import FOLDER, read_wnids
 from calm.data_loaders.images import read_size
 from calm.data_loaders.metadata import Box, Record
 from calm.data_loaders.text_lines import fault, integers, read_rows
@@ -15,8 +15,8 @@ VAL_FROM = 450
 
 def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Record]]:
     """Train, val and test with their boxes; a label is the class's line in wnids.txt, from 0."""
-    root = data_root / FOLDERS["TinyImageNet"]
-    wnids = read_wnids(data_root)
+    root = data_root / FOLDER
+    wnids = read_wnids(root)
     training = [record for target, wnid in enumerate(wnids) for record in _training_records(root, wnid, target)]
     splits: dict[str, list[Record]] = {"train": [], "val": []}
     for number, record in training:

@@ -16,13 +16,13 @@ from typing import get_type_hints
 import yaml
 
 from calm import errors
+from calm.data_loaders.catalogue.synthbirds import FOLDER, NAME
 from calm.data_loaders.synthbirds import files
 from calm.data_loaders.synthbirds.classes import MAX_CLASSES
 from calm.data_loaders.synthbirds.files import Options
 from calm.data_loaders.synthbirds.render import MIN_SIZE
 from calm.errors import UserError
 
-NAME = "SynthBirds"
 MARKER = "synthbirds.yaml"
 FORMAT = 1  # raise it when the same options give other files
 HELP = {
@@ -39,14 +39,14 @@ HELP = {
 def check(options: Options) -> None:
     """Raise a UserError for options that cannot be drawn."""
     if not 2 <= options.num_classes <= MAX_CLASSES:
-        raise UserError(f"--num_classes={options.num_classes}: SynthBirds has 2 to {MAX_CLASSES} classes")
+        raise UserError(f"`num_classes`={options.num_classes}: SynthBirds has 2 to {MAX_CLASSES} classes")
     if options.image_size < MIN_SIZE:
-        raise UserError(f"--image_size={options.image_size}: below {MIN_SIZE} pixels the parts cannot be seen")
+        raise UserError(f"`image_size`={options.image_size}: below {MIN_SIZE} pixels the parts cannot be seen")
     if options.seed < 0:
-        raise UserError(f"--seed={options.seed}: choose 0 or more")
+        raise UserError(f"`seed`={options.seed}: choose 0 or more")
     for name in ("train_per_class", "val_per_class", "test_per_class"):
         if getattr(options, name) < 1:
-            raise UserError(f"--{name}={getattr(options, name)}: every split needs at least 1 picture of a class")
+            raise UserError(f"`{name}`={getattr(options, name)}: every split needs at least 1 picture of a class")
 
 
 def _made_with(folder: Path) -> dict | None:
@@ -66,7 +66,7 @@ def _made_with(folder: Path) -> dict | None:
 
 
 def _folders(data_root: str | Path, metadata_root: str | Path) -> tuple[Path, Path]:
-    return Path(data_root) / NAME, Path(metadata_root) / NAME
+    return Path(data_root) / FOLDER, Path(metadata_root) / NAME
 
 
 def ensure(data_root: str | Path, metadata_root: str | Path, *, workers: int = 0, **options) -> Path:
@@ -87,7 +87,7 @@ def ensure(data_root: str | Path, metadata_root: str | Path, *, workers: int = 0
             if found.get(name) != value and not (name == "interventions" and not value):
                 raise UserError(
                     f"{folder} was made with {name} {found.get(name)}, not {value}: remove it, or make it "
-                    "again with `python -m data_loaders.synthbirds --overwrite`"
+                    "again with python -m data_loaders.synthbirds --overwrite"
                 )
     if None not in made and made[0] != made[1]:
         raise UserError(f"{folders[0]} and {folders[1]} were made with different options: remove one of them")
@@ -108,7 +108,7 @@ def generate(data_root: str | Path, metadata_root: str | Path, *, workers: int =
     chosen = Options(**options)
     check(chosen)
     if workers < 0:
-        raise UserError(f"--workers={workers}: choose 0 or more")
+        raise UserError(f"`workers`={workers}: choose 0 or more")
     folders = _folders(data_root, metadata_root)
     for folder in folders:
         _made_with(folder)

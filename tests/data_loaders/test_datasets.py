@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DistributedSampler
 
-from calm.data_loaders.classes import canonical_dataset, class_names, count_classes, read_wnids
-from calm.data_loaders.datasets import DATASETS, build_dataset, build_loader
+from calm.data_loaders.catalogue import dataset_named
+from calm.data_loaders.datasets import build_dataset, build_loader
 from calm.data_loaders.metadata import Record, write_records
 from calm.data_loaders.transforms import crop_and_flip
 from calm.errors import UserError
@@ -116,10 +116,17 @@ def test_a_bad_image_is_one_sentence_also_from_a_worker(tmp_path, workers, damag
 
 def test_a_wrong_folder_is_named_before_training(cub, tmp_path):
     roots = {"metadata_root": cub / "metadata", "data_root": tmp_path}
-    message = r"image_ids.txt, line 1: .*picture_0.jpg is not in .*images or .*CUB; check --data_root"
+    message = r"image_ids.txt, line 1: .*picture_0.jpg is not in .*images or .*CUB; check `data_root`"
     with pytest.raises(UserError, match=message):
         build_dataset("CUB", "train", **roots)
     assert len(build_dataset("CUB", "train", need_images=False, **roots)) == 9
+
+
+def test_missing_metadata_name_the_command_that_makes_them(tmp_path):
+    write(tmp_path / "dataset/SynthBirds/classes.txt", "1 001.A\n")
+    for name, command in (("CUB", "prepare CUB"), ("ImageNet", "prepare ILSVRC"), ("SynthBirds", "synthbirds")):
+        with pytest.raises(UserError, match=rf"image_ids.txt does not exist.* run python -m data_loaders.{command}$"):
+            build(tmp_path, name)
 
 
 def test_wrong_names_list_the_right_ones(cub):
@@ -127,7 +134,7 @@ def test_wrong_names_list_the_right_ones(cub):
         build(cub, "Birds")
     with pytest.raises(UserError, match="no split dev; these are known: train, val, test"):
         build(cub, split="dev")
-    with pytest.raises(UserError, match="--crop_size=16 is larger than --resize_size=8"):
+    with pytest.raises(UserError, match="`crop_size`=16 is larger than `resize_size`=8"):
         build(cub, augment=True, resize_size=8)
 
 
@@ -135,7 +142,7 @@ def test_labels_are_checked_against_the_data_sets_classes(tmp_path):
     write_records(tmp_path / "metadata", "CUB", "train", [Record("x.jpg", 200)])
     with pytest.raises(UserError, match=r"class_labels.txt, line 1: label 200 is outside the classes, 0 to 199"):
         build(tmp_path)
-    assert build(tmp_path, num_classes=201, need_images=False).records[0].target == 200
+    assert build(tmp_path, class_names=["a bird"] * 201, need_images=False).records[0].target == 200
 
 
 @pytest.mark.parametrize(
@@ -157,7 +164,7 @@ def test_each_data_set_is_found_in_its_place(tmp_path, name, split, image_id, pl
     path = save(picture(0, 12, 9), tmp_path / "dataset" / place, format="JPEG")
     write(tmp_path / "dataset/tiny-imagenet-200/wnids.txt", "n1\n")
     write(tmp_path / "dataset/SynthBirds/classes.txt", "1 001.A\n")
-    write_records(tmp_path / "metadata", canonical_dataset(name), split, [Record(image_id, 0)])
+    write_records(tmp_path / "metadata", dataset_named(name).name, split, [Record(image_id, 0)])
     dataset = build(tmp_path, name, split)
     assert dataset.image_path(0) == path
     assert dataset.original_size(0) == (12, 9)
@@ -168,46 +175,3 @@ def test_the_proxy_list_is_named_in_errors(cub):
     write(cub / "metadata/CUB/train/image_ids_proxy.txt", "002.Bird/picture_1.jpg\n")
     dataset = build(cub, proxy=True)
     assert len(dataset) == 1 and dataset.listed(0).endswith("image_ids_proxy.txt, line 1")
-
-
-def test_classes_are_counted_and_named(tmp_path):
-    fixed = {"CUB": 200, "ILSVRC": 1000, "ImageNet": 1000, "OpenImages": 100}
-    assert {name: count_classes(name, tmp_path) for name in fixed} == fixed
-    assert class_names("CUB", tmp_path)[:2] == ["0", "1"]
-    assert class_names("ImageNet", tmp_path)[0] == "tench" and len(class_names("ILSVRC", tmp_path)) == 1000
-    write(tmp_path / "tiny-imagenet-200/wnids.txt", "n3\nn1\n")
-    write(tmp_path / "tiny-imagenet-200/words.txt", "n1\tgoose\nn2\tduck\nn3\tgoldfish, Carassius auratus\n")
-    assert count_classes("TinyImageNet", tmp_path) == 2 and read_wnids(tmp_path) == ["n3", "n1"]
-    assert class_names("TinyImageNet", tmp_path) == ["goldfish, Carassius auratus", "goose"]
-    write(tmp_path / "SynthBirds/classes.txt", "1 001.Red_Bird\n2 002.Blue_Bird\n")
-    assert class_names("SynthBirds", tmp_path) == ["001.Red_Bird", "002.Blue_Bird"]
-    for number in range(100):
-        (tmp_path / f"OpenImages/val/0{number:03d}").mkdir(parents=True)
-    assert class_names("OpenImages", tmp_path)[7] == "0007"
-
-
-def test_bad_class_lists_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"wnids.txt does not exist: unpack tiny-imagenet-200.zip"):
-        count_classes("TinyImageNet", tmp_path)
-    with pytest.raises(UserError, match=r"SynthBirds/classes.txt does not exist.*data_loaders.synthbirds"):
-        count_classes("SynthBirds", tmp_path)
-    write(tmp_path / "tiny-imagenet-200/wnids.txt", "n1\nn2\nn1\n")
-    with pytest.raises(UserError, match=r"wnids.txt, line 3: n1 is listed twice"):
-        read_wnids(tmp_path)
-    write(tmp_path / "CUB/classes.txt", "1 001.A\n3 003.C\n")
-    with pytest.raises(UserError, match=r"classes.txt, line 2: expected '2 <class name>'"):
-        class_names("CUB", tmp_path)
-    write(tmp_path / "CUB/classes.txt", "1 001.A\n2 002.B\n")
-    with pytest.raises(UserError, match=r"CUB names 2 classes, but CUB has 200"):
-        class_names("CUB", tmp_path)
-
-
-def test_real_classes(test_data, tmp_path):
-    (tmp_path / "CUB").symlink_to(test_data / "cub_annotations")
-    names = class_names("CUB", tmp_path)
-    assert len(names) == 200 and names[0] == "001.Black_footed_Albatross"
-
-
-def test_every_data_set_has_a_layout_of_every_split():
-    assert set(DATASETS) == {"CUB", "ILSVRC", "OpenImages", "TinyImageNet", "SynthBirds"}
-    assert all(folders for layout in DATASETS.values() for folders in layout)

@@ -28,7 +28,9 @@ def test_the_published_format_is_read_by_column(tmp_path):
 
 def test_openimages_has_masks_and_one_ignore_mask_on_the_first_line(tmp_path):
     masks = "a/x.jpg,a/x_m0.png,a/x_ignore.png\na/x.jpg,a/x_m1.png,\nb/z.jpg,b/z_m0.png,\n"
-    x, y, z = read_records(put(tmp_path, "OpenImages", localization=masks, image_sizes=""), "OpenImages", "test")
+    x, y, z = read_records(
+        put(tmp_path, "OpenImages", localization=masks, image_sizes=""), "OpenImages", "test", localization="masks"
+    )
     assert x == Record("a/x.jpg", 0, None, (), ("a/x_m0.png", "a/x_m1.png"), "a/x_ignore.png")
     assert (y.masks, y.ignore_mask, z.masks, z.ignore_mask) == ((), None, ("b/z_m0.png",), None)
 
@@ -54,7 +56,7 @@ def test_what_is_written_is_read_back(tmp_path):
     write_records(tmp_path, "CUB", "val", boxed)
     write_records(tmp_path, "OpenImages", "val", masked)
     assert read_records(tmp_path, "CUB", "val") == boxed
-    assert read_records(tmp_path, "OpenImages", "val") == masked
+    assert read_records(tmp_path, "OpenImages", "val", localization="masks") == masked
 
 
 def test_real_lists_survive_a_round_trip(tmp_path, expected):
@@ -135,14 +137,12 @@ def test_a_bad_line_is_named(tmp_path, name, text, message):
 def test_a_bad_mask_line_is_named(tmp_path, text, message):
     put(tmp_path, "OpenImages", localization=text)
     with pytest.raises(UserError, match=message):
-        read_records(tmp_path, "OpenImages", "test")
+        read_records(tmp_path, "OpenImages", "test", localization="masks")
 
 
 def test_missing_files_name_the_command_that_makes_them(tmp_path):
-    with pytest.raises(UserError, match=r"CUB/val/image_ids.txt does not exist.*data_loaders.prepare CUB"):
-        read_records(tmp_path, "CUB", "val")
-    with pytest.raises(UserError, match=r"data_loaders.synthbirds"):
-        read_records(tmp_path, "SynthBirds", "train")
+    with pytest.raises(UserError, match=r"CUB/val/image_ids.txt does not exist: check `metadata_root` or run make me$"):
+        read_records(tmp_path, "CUB", "val", made_by="make me")
     (put(tmp_path) / "CUB/test/image_sizes.txt").unlink()
     with pytest.raises(UserError, match=r"image_sizes.txt does not exist"):
         read_records(tmp_path, "CUB", "test")

@@ -67,7 +67,7 @@ def test_without_segmentation_every_pixel_has_a_part(fake_cub):
 
 def test_a_missing_segmentation_is_named(fake_cub):
     name = "001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg"
-    with pytest.raises(UserError, match=r"Black_Footed_Albatross_0046_18\.png is missing.*mask_to_segmentation=False"):
+    with pytest.raises(UserError, match=r"Black_Footed_Albatross_0046_18\.png is missing.*mask_to_segmentation`=False"):
         KeypointParts(fake_cub / "CUB", [name], [(500, 400)])(0)
 
 
@@ -78,5 +78,5 @@ def test_exact_parts_are_the_pixels_of_the_mask(tmp_path):
     parts, visible = ExactParts(tmp_path, ["a/x.jpg"], size=4)(0)
     assert parts[::2, ::2].tolist() == [[NO_PART, 0], [6, NO_PART]] and np.array_equal(parts[0], parts[1])
     assert [PARTS[part] for part in np.flatnonzero(visible)] == ["head", "wing"]
-    with pytest.raises(UserError, match="only SynthBirds"):
+    with pytest.raises(UserError, match="has no part masks"):
         ExactParts(tmp_path / "a", [])

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from calm import errors
+from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.metadata import Record, read_records, write_records
 from calm.data_loaders.prepare import run as prepare
 from calm.data_loaders.prepare.cub import inclusive_box
@@ -21,7 +22,7 @@ def run(folder, name):
 
 
 def records(folder, name, split):
-    return read_records(folder / "metadata", name, split)
+    return read_records(folder / "metadata", name, split, localization=dataset_named(name).localization)
 
 
 def lines(path: Path) -> list[str]:

@@ -146,9 +146,9 @@ def test_a_foreign_folder_is_left_alone(tmp_path):
     [
         ("--num_classes=201", "2 to 200"),
         ("--num_classes=1", "2 to 200"),
-        ("--image_size=47", "image_size=47"),
-        ("--seed=-1", "seed=-1"),
-        ("--val_per_class=0", "val_per_class=0"),
+        ("--image_size=47", "below 48 pixels"),
+        ("--seed=-1", "choose 0 or more"),
+        ("--val_per_class=0", "every split needs at least 1"),
     ],
 )
 def test_the_command_says_what_is_wrong(flag, word, tmp_path, capsys):

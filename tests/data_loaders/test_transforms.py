@@ -58,7 +58,7 @@ def test_the_global_random_state_is_left_alone():
 
 
 def test_a_crop_larger_than_the_image_is_refused():
-    with pytest.raises(UserError, match="--crop_size=300 is larger than --resize_size=256"):
+    with pytest.raises(UserError, match="`crop_size`=300 is larger than `resize_size`=256"):
         check_sizes(256, 300)
     check_sizes(224, 224)
 

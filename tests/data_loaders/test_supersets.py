@@ -4,9 +4,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from calm.attribution.expand_supersets import nearest_ancestor, read_ancestors, read_hypernyms
-from calm.attribution.supersets import ILSVRC_TABLE, TABLES, WORDNET_TABLE, read_table, supersets_of
+from calm.data_loaders.catalogue import dataset_named
+from calm.data_loaders.prepare.wordnet import nearest_ancestor, read_ancestors, read_hypernyms
+from calm.data_loaders.supersets import ILSVRC_TABLE, TABLES, WORDNET_TABLE, read_table
 from calm.errors import UserError
+
+
+def supersets_of(name: str, num_classes: int, data_root: Path) -> dict[int, list[int]]:
+    return dataset_named(name).supersets(num_classes, data_root)
 
 
 def is_partition(supersets: dict[int, list[int]], num_classes: int) -> bool:
@@ -18,18 +23,18 @@ def is_partition(supersets: dict[int, list[int]], num_classes: int) -> bool:
 
 
 @pytest.mark.parametrize("name", ["CUB", "SynthBirds"])
-def test_birds_share_one_superset(name):
-    supersets = supersets_of(name, 12)
+def test_birds_share_one_superset(name, tmp_path):
+    supersets = supersets_of(name, 12, tmp_path)
     assert is_partition(supersets, 12)
     assert supersets[3] == list(range(12))
 
 
-def test_openimages_classes_stay_alone():
-    assert supersets_of("OpenImages", 3) == {0: [0], 1: [1], 2: [2]}
+def test_openimages_classes_stay_alone(tmp_path):
+    assert supersets_of("OpenImages", 3, tmp_path) == {0: [0], 1: [1], 2: [2]}
 
 
-def test_ilsvrc_is_a_partition_with_118_dogs():
-    supersets = supersets_of("ILSVRC", 1000)
+def test_ilsvrc_is_a_partition_with_118_dogs(tmp_path):
+    supersets = supersets_of("ILSVRC", 1000, tmp_path)
     wnids = list(read_table(TABLES / ILSVRC_TABLE))
     assert is_partition(supersets, 1000)
     assert wnids == sorted(wnids)
@@ -37,7 +42,7 @@ def test_ilsvrc_is_a_partition_with_118_dogs():
     assert len(supersets[chihuahua]) == 118
     assert supersets[chihuahua] == list(range(151, 269))  # ILSVRC keeps the dogs together
     assert supersets[wnids.index("n02708093")] == [wnids.index("n02708093")]  # analog clock
-    assert supersets_of("ImageNet") == supersets
+    assert supersets_of("ImageNet", 1000, tmp_path) == supersets
 
 
 def test_ilsvrc_table_agrees_with_the_table_of_all_nouns():
@@ -56,10 +61,11 @@ def test_tables_follow_the_curated_list():
     assert listed == set(read_ancestors(TABLES / "supersets.yaml").values())
 
 
-def test_tiny_imagenet_follows_the_order_of_its_classes(test_data: Path):
+def test_tiny_imagenet_follows_the_order_of_its_classes(test_data: Path, tmp_path: Path):
     with zipfile.ZipFile(test_data / "tiny-imagenet-30.zip") as archive:
         wnids = archive.read("tiny-imagenet-200/wnids.txt").decode().split()
-    supersets = supersets_of("TinyImageNet", len(wnids), wnids=wnids)
+        archive.extract("tiny-imagenet-200/wnids.txt", tmp_path)
+    supersets = supersets_of("TinyImageNet", len(wnids), tmp_path)
     assert is_partition(supersets, 30)
     together = {frozenset(wnids[k] for k in members) for members in supersets.values()}
     assert frozenset({"n02106662", "n02099712", "n02099601", "n02094433", "n02085620", "n02113799"}) in together  # dogs
@@ -70,23 +76,19 @@ def test_tiny_imagenet_follows_the_order_of_its_classes(test_data: Path):
     assert frozenset({"n02814860"}) in together  # beacon
 
 
-def test_wrong_requests_are_said():
-    for arguments, words in [
-        (("ILSVRC", 200), "1000 classes"),
-        (("TinyImageNet", 200), "wnids.txt"),
-        (("CUB",), "number of classes"),
-        (("MNIST", 10), "CUB, SynthBirds"),
-    ]:
-        with pytest.raises(UserError, match=words):
-            supersets_of(*arguments)
+def test_wrong_requests_are_said(tmp_path):
+    with pytest.raises(UserError, match="supersets for 1000 classes, the network has 200"):
+        supersets_of("ILSVRC", 200, tmp_path)
+    with pytest.raises(UserError, match=r"wnids.txt does not exist"):
+        supersets_of("TinyImageNet", 200, tmp_path)
 
 
 def test_missing_or_broken_table(tmp_path: Path):
-    with pytest.raises(UserError, match="expand_supersets"):
-        supersets_of("ILSVRC", 1000, tables=tmp_path)
+    with pytest.raises(UserError, match=r"prepare\.wordnet"):
+        read_table(tmp_path / ILSVRC_TABLE)
     (tmp_path / ILSVRC_TABLE).write_text("n01440764,fish\nn01443537\n")
     with pytest.raises(UserError, match="line 2"):
-        supersets_of("ILSVRC", 1000, tables=tmp_path)
+        read_table(tmp_path / ILSVRC_TABLE)
 
 
 def test_nearest_ancestor_wins_and_ties_go_to_the_first_listed():

@@ -1,23 +1,21 @@
-"""Expand metadata/supersets.yaml over WordNet 3.0 into the tables that ``attribution.supersets`` reads.
+"""Expand metadata/supersets.yaml over WordNet 3.0 into the tables that ``data_loaders.supersets`` reads.
 
-    python -m attribution.expand_supersets --wordnet /usr/share/wordnet
+    python -m data_loaders.prepare.wordnet --wordnet /usr/share/wordnet
 
 WordNet's noun file comes with Debian's package wordnet-base; the offset of a noun is its wnid. ILSVRC's 1,000 wnids
 come with timm.
 """
 
-import argparse
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from timm.data import ImageNetInfo
 
 from calm import errors
 from calm.atomic import write_text
-from calm.attribution.supersets import ILSVRC_TABLE, TABLES, WORDNET_TABLE
+from calm.data_loaders.supersets import ILSVRC_TABLE, TABLES, WORDNET_TABLE
 from calm.errors import UserError
 
 HYPERNYM_POINTERS = ("@", "@i")
@@ -68,7 +66,9 @@ def expand(ancestors: Mapping[str, str], hypernyms: Mapping[str, Sequence[str]],
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    from timm.data import ImageNetInfo  # slow to import, and only its list of classes is needed
+
+    parser = errors.Parser(prog="python -m data_loaders.prepare.wordnet", description=__doc__.splitlines()[0])
     parser.add_argument("--wordnet", default="/usr/share/wordnet", help="folder with WordNet 3.0's data.noun")
     parser.add_argument("--tables", default=TABLES, type=Path, help="folder of supersets.yaml, where the tables go")
     args = parser.parse_args(argv)

@@ -1,0 +1,88 @@
+"""The record of a data set: everything that the rest of the project asks about it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from calm.data_loaders.metadata import Record
+from calm.data_loaders.supersets import Supersets, alone
+from calm.errors import UserError
+
+Preparer = Callable[[Path, Callable[[str], None]], dict[str, list[Record]]]
+MaskFiles = tuple[tuple[Path, ...], Path | None]
+"""The masks of an image's objects, and the mask of the pixels that do not count."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DataSet:
+    """A data set: where it lies, what its classes are, where its objects are, and how its metadata is made.
+
+    Attributes:
+        name: what users call it; its metadata lies in ``<metadata_root>/<name>/``.
+        folder: its folder below the data root.
+        read_class_names: (that folder) -> a name for each class, in class order; none where the files do not tell.
+        num_classes: fixed, or counted in the folder; None: as many as there are names.
+        aliases: further names.
+        image_roots: split -> folders below the data root that image ids are relative to, the likeliest first; a split
+            that is not there takes ``folder``.
+        localization: whether localization.txt lists boxes or the files of masks.
+        masks: (record of an image, data_root, mask_root) -> its mask files, where the data set has masks.
+        has_parts: attributes of classes and keypoints of images in CUB's layout.
+        exact_parts: part masks as well, ``part_masks/<image>.png``.
+        supersets: (num_classes, data_root) -> class -> the classes that share its parts.
+        families: (num_classes) -> class -> the classes that differ from it in few parts, where that is known.
+        prepare: (data_root, say) -> records of each split, from the data set's own files.
+        ensure: (data_root, metadata_root): makes images and metadata where they are missing.
+        command: makes the metadata; None: the command of ``data_loaders.prepare``.
+    """
+
+    name: str
+    folder: str
+    read_class_names: Callable[[Path], list[str]]
+    num_classes: int | Callable[[Path], int] | None = None
+    aliases: tuple[str, ...] = ()
+    image_roots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    localization: Literal["boxes", "masks"] = "boxes"
+    masks: Callable[[Record, Path, Path], MaskFiles] | None = None
+    has_parts: bool = False
+    exact_parts: bool = False
+    supersets: Callable[[int, str | Path], Supersets] = alone
+    families: Callable[[int], dict[int, list[int]]] | None = None
+    prepare: Preparer | None = None
+    ensure: Callable[[str | Path, str | Path], object] | None = None
+    command: str | None = None
+
+    @property
+    def boxes(self) -> bool:
+        """Whether the data set has true boxes."""
+        return self.localization == "boxes"
+
+    @property
+    def made_by(self) -> str:
+        """The command that makes its metadata."""
+        return self.command or f"python -m data_loaders.prepare {self.name}"
+
+    def root(self, data_root: str | Path) -> Path:
+        """The data set's folder."""
+        return Path(data_root) / self.folder
+
+    def image_folders(self, split: str, data_root: str | Path) -> list[Path]:
+        """Folders that the image ids of a split may be relative to, the likeliest first."""
+        return [Path(data_root) / folder for folder in self.image_roots.get(split, (self.folder,))]
+
+    def count_classes(self, data_root: str | Path) -> int:
+        """Number of classes; a UserError where the files that list them are missing."""
+        if self.num_classes is None:
+            return len(self.read_class_names(self.root(data_root)))
+        return self.num_classes if isinstance(self.num_classes, int) else self.num_classes(self.root(data_root))
+
+    def class_names(self, data_root: str | Path) -> list[str]:
+        """A name for each class, for people to read; the class's number where the data set's folder does not tell."""
+        names, count = self.read_class_names(self.root(data_root)), self.count_classes(data_root)
+        if names and len(names) != count:
+            raise UserError(
+                f"{self.root(data_root)} names {len(names)} classes, but {self.name} has {count}: "
+                "check its list of classes"
+            )
+        return names or [str(target) for target in range(count)]

@@ -1,0 +1,50 @@
+"""Supersets: which classes share one set of parts, so that their attributions may be added up (paper, Section 5.4)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from calm.data_loaders.text_lines import fault
+from calm.errors import UserError
+
+TABLES = Path(__file__).resolve().parent.parent / "metadata"
+ILSVRC_TABLE = "supersets_ILSVRC.txt"
+WORDNET_TABLE = "supersets_WordNet.txt"
+
+Supersets = dict[int, list[int]]
+"""Class -> the classes of its superset in ascending order, itself included: a partition of all classes."""
+
+
+def alone(num_classes: int, data_root: str | Path) -> Supersets:
+    """Each class by itself."""
+    return {target: [target] for target in range(num_classes)}
+
+
+def together(num_classes: int, data_root: str | Path) -> Supersets:
+    """All classes in one superset, such as birds, which have the same parts."""
+    return by_name(["all"] * num_classes, num_classes)
+
+
+def by_name(names: Sequence[str], num_classes: int) -> Supersets:
+    """Classes whose supersets (one name a class) have the same name."""
+    if len(names) != num_classes:
+        raise UserError(f"the data set has supersets for {len(names)} classes, the network has {num_classes}")
+    members = defaultdict(list)
+    for target, name in enumerate(names):
+        members[name].append(target)
+    return {target: list(members[name]) for target, name in enumerate(names)}
+
+
+def read_table(path: Path) -> dict[str, str]:
+    """An expanded table, a line ``wnid,superset`` per class -> {wnid: superset}, in the file's order."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: run python -m data_loaders.prepare.wordnet") from error
+    table = {}
+    for number, line in enumerate(lines, start=1):
+        wnid, comma, superset = line.partition(",")
+        if not (wnid and comma and superset):
+            raise fault(path, number, f"expected wnid,superset but found {line!r}")
+        table[wnid] = superset
+    return table
