@@ -76,7 +76,7 @@ def draw(
     truth_of: TruthReader,
 ) -> None:
     """Write samples.png and, for masks, precision_recall.png to ``folder``."""
-    title = f"{truth_of.dataset_name}: {maps.name}"
+    title = f"{truth_of.data_set.name}: {maps.name}"
     indices = np.linspace(0, len(dataset) - 1, min(SAMPLES, len(dataset))).round().astype(int).tolist()
     samples = []
     for index, score_map in zip(indices, maps.of(indices)):

@@ -67,11 +67,11 @@ def test_the_wheel_works_from_an_empty_folder(site, empty):
 import sys, calm
 assert "torch" not in sys.modules
 from calm.explanation.page import ASSETS
-from calm.attribution.supersets import supersets_of
+from calm.data_loaders.catalogue import dataset_named
 from calm.networks import build_network
 print(calm.__file__)
 network = build_network("resnet18", "CALM_EM", 3)
-print(len(supersets_of("ILSVRC")), (ASSETS / "page.html").is_file(), network.num_classes)
+print(len(dataset_named("ILSVRC").supersets(1000, "dataset")), (ASSETS / "page.html").is_file(), network.num_classes)
 """
     lines = python(code, folder=empty, path=site).splitlines()
     assert lines == [str(site / "calm" / "__init__.py"), "1000 True 3"]
