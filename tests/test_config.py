@@ -11,7 +11,7 @@ import pytest
 
 from calm import config, flags, runs
 from calm.attribution.catalogue import ATTRIBUTIONS, released_names
-from calm.data_loaders.datasets import DATASETS
+from calm.data_loaders.catalogue import DATASETS
 from calm.errors import UserError
 from calm.flags import NOTES, SCRIPTS, flags_of, recorded
 from calm.networks import ARCHITECTURES, METHODS
