@@ -5,6 +5,7 @@ scripts print it as the flag that it is there: --crop_size=0 is below 1.
 """
 
 import argparse
+import importlib.util
 import re
 import sys
 from collections.abc import Callable
@@ -13,6 +14,17 @@ from typing import NoReturn
 
 class UserError(Exception):
     """A mistake the user can mend; the message names the file, flag or line and what to do."""
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported."""
+    return importlib.util.find_spec(package) is not None
+
+
+def require(package: str, extra: str) -> None:
+    """Raise a ``UserError`` unless a package is installed that one of our extras brings."""
+    if not is_installed(package):
+        raise UserError(f"{package} is not installed: pip install 'calm-attribution[{extra}]'")
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from calm.attribution.record import Attribution
+from calm.errors import require
 from calm.networks.network import Network
 
 MASKED_IMAGES_PER_PASS = 32
@@ -47,6 +48,7 @@ class Scorer(nn.Module):
 
 def _extractor(name: str) -> type:
     """A class of torchcam, by its name."""
+    require("torchcam", extra="torchcam")
     import torchcam.methods
 
     return getattr(torchcam.methods, name)
@@ -158,6 +160,7 @@ def ablationcam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     The paper divides a_k by the score. A positive score leaves the normalised map as it is, but a log-probability,
     never positive, would turn the map's sign; so nothing is divided here.
     """
+    require("captum", extra="captum")
     from captum.attr import FeatureAblation
 
     with torch.inference_mode(False), torch.no_grad():
@@ -174,6 +177,7 @@ def times_input_gradients(
     module: nn.Module, images: Tensor, targets: Tensor, steps: int, images_per_pass: int
 ) -> Tensor:
     """Standard integrated gradients from the zero image, signed, [B,3,H,W]; they sum to score(x) - score(0)."""
+    require("captum", extra="captum")
     from captum.attr import IntegratedGradients
 
     with torch.inference_mode(False):

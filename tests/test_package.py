@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from calm import errors
+from calm.attribution import build_attribution
+from calm.training.run import Run
+from tests.tiny_networks import tiny_batch, tiny_network
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -127,3 +132,18 @@ def test_requirements_say_the_same_everywhere():
     developer = (REPOSITORY / "requirements-dev.txt").read_text().splitlines()
     needed = {re.split(r"[<>=]", line)[0].lower() for line in names([*whole, *developer[1:]])}
     assert needed <= pinned, sorted(needed - pinned)
+
+
+def test_without_an_extra_its_maps_are_refused_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(errors, "is_installed", lambda package: False)
+    images, targets = tiny_batch()
+    for attribution, extra in (("scorecam", "torchcam"), ("ablationcam", "captum")):
+        with pytest.raises(errors.UserError, match=rf"pip install 'calm-attribution\[{extra}\]'"):
+            build_attribution(attribution)(tiny_network("CAM"), images, targets)
+
+
+def test_without_tensorboard_a_run_keeps_its_metrics(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(errors, "is_installed", lambda package: False)
+    Run(tmp_path).record(epoch=1, step=3, loss=0.5)
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"epoch": 1, "step": 3, "loss": 0.5}\n'
+    assert "[tensorboard]" in capsys.readouterr().out and not list(tmp_path.glob("events*"))

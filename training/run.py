@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 import yaml
-from torch.utils.tensorboard import SummaryWriter
 
-from calm import config, distributed
+from calm import config, distributed, errors
 from calm.atomic import remove_leftovers, replacing, write_text
 from calm.errors import UserError
 from calm.flags import Config, recorded
@@ -20,6 +19,16 @@ from calm.training.state import take_over_config
 
 CONFIG = "config.yaml"
 _RUN_FILES = (CONFIG, "metrics.jsonl", "log.txt", LAST, BEST)
+
+
+def event_writer(folder: Path, first_step: int | None) -> Any:
+    """What writes TensorBoard's events of a run, those from ``first_step`` on anew; None, with a notice, without it."""
+    if not errors.is_installed("tensorboard"):
+        distributed.print0("notice: no TensorBoard events: pip install 'calm-attribution[tensorboard]'")
+        return None
+    from torch.utils.tensorboard import SummaryWriter  # slow to import, and an extra
+
+    return SummaryWriter(str(folder), purge_step=first_step)
 
 
 class Run:
@@ -37,7 +46,7 @@ class Run:
         if resumed_epoch:
             kept = _metrics_up_to(folder / "metrics.jsonl", resumed_epoch)
             write_text(folder / "metrics.jsonl", "".join(json.dumps(values) + "\n" for values in kept))
-        self._board = SummaryWriter(str(folder), purge_step=kept[-1]["step"] + 1 if kept else None)
+        self._board = event_writer(folder, first_step=kept[-1]["step"] + 1 if kept else None)
 
     def log(self, message: str) -> None:
         """Print a line and keep it in log.txt."""
@@ -48,10 +57,12 @@ class Run:
 
     def record(self, **values: float | int) -> None:
         """Append a line to metrics.jsonl, and its real numbers to TensorBoard at its ``step``."""
-        if self._board is None:
+        if not distributed.is_main():
             return
         with (self.folder / "metrics.jsonl").open("a") as metrics:
             metrics.write(json.dumps(values) + "\n")
+        if self._board is None:
+            return
         for name, value in values.items():
             if isinstance(value, float):
                 self._board.add_scalar(name, value, values["step"])
