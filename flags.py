@@ -118,7 +118,8 @@ TRUNKS = ("resnet50", "vgg16", "inception_v3", "resnet18", "efficientnet_lite0",
 MAPS = (
     "joint, conditional, posterior, saliency, subset, subset-mean, posterior-subset, posterior-subset-mean, "
     "counterfactual, gradient, integrated_gradients, smoothgrad, smoothgrad-squared, vargrad, cam, cam-saliency, "
-    "cam-subset, gradcam, gradcam++, layercam, smoothgradcam++, scorecam, sscam, ablationcam"
+    "cam-subset, gradcam, gradcam++, layercam, smoothgradcam++, scorecam, sscam, ablationcam, finercam, taylorcam, "
+    "guided_backprop, guided_gradcam"
 )
 RELEASED_MAPS = (
     "jointll, jointll-superclass, jointll-superclass-mean, gtcond, gtcond-superclass, gtcond-superclass-mean, vanilla, "
@@ -295,7 +296,7 @@ SCORE_MAPS = (
         str,
         None,
         f"the map to use: {MAPS}; or by a released name: {RELEASED_MAPS} "
-        "(default: cam for a CAM network, joint for a CALM network)",
+        "(default: that of the training method, as cam for CAM and joint for CALM); also torchcam:NAME, captum:NAME",
         label=True,
     ),
     _map("norm_type", str, "minmax", "how a resized map becomes a score map", ("max", "minmax", "clipping")),
@@ -316,6 +317,19 @@ SCORE_MAPS = (
         "integrated gradients: released, or standard (times the input)",
         ("released", "standard"),
         scripts=EVALUATIONS,
+        owners=_ATTRIBUTION,
+    ),
+    _map("layers", str, None, "Grad-CAM, Grad-CAM++, Layer-CAM: modules, as in layer3,layer4", owners=_ATTRIBUTION),
+    _map("finercam_base", str, "gradcam", "map of Finer-CAM", ("cam", "gradcam", "layercam"), owners=_ATTRIBUTION),
+    _map("finercam_gamma", non_negative, 0.6, "strength of Finer-CAM's comparison", owners=_ATTRIBUTION),
+    _map("finercam_classes", positive_int, 3, "similar classes Finer-CAM compares with", owners=_ATTRIBUTION),
+    _map("ablation_divides", boolean, False, "Ablation-CAM: divide by the score, as its paper", owners=_ATTRIBUTION),
+    _map(
+        "taylor_variant",
+        str,
+        "pairs",
+        "Taylor-CAM: pairs of places, or basic, with second derivatives summed over the first place",
+        ("pairs", "basic"),
         owners=_ATTRIBUTION,
     ),
     _map(

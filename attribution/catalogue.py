@@ -6,11 +6,29 @@ from calm.attribution.cam import CLASS_MAPS
 from calm.attribution.cam_family import CAM_FAMILY
 from calm.attribution.gradient import GRADIENTS
 from calm.attribution.latent import LATENT_MAPS
+from calm.attribution.libraries import LIBRARIES
 from calm.attribution.record import Attribution
 from calm.errors import UserError
 from calm.networks import METHODS
 
-ATTRIBUTIONS: dict[str, Attribution] = {**LATENT_MAPS, **CLASS_MAPS, **GRADIENTS, **CAM_FAMILY}
+
+class Catalogue(dict[str, Attribution]):
+    """Name -> attribution: ours, which are listed, and the libraries' ("torchcam:NAME"), found when asked for."""
+
+    def __missing__(self, name: str) -> Attribution:
+        library, _, own = name.partition(":")
+        if library not in LIBRARIES:
+            raise KeyError(name)
+        return Attribution(LIBRARIES[library](own), "images", "class map")
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and name.partition(":")[0] in LIBRARIES)
+
+
+ATTRIBUTIONS = Catalogue({**LATENT_MAPS, **CLASS_MAPS, **GRADIENTS, **CAM_FAMILY})
+
+
+LIBRARY_NAMES = ", ".join(f"{library}:NAME" for library in LIBRARIES)
 
 
 def released_names() -> dict[str, str]:
@@ -23,10 +41,11 @@ def canonical_name(name: str) -> str:
     released = released_names()
     ours = released.get(name, name)
     if ours in ATTRIBUTIONS:
+        ATTRIBUTIONS[ours]  # a library's name that the library does not have is an error now
         return ours
     nearest = get_close_matches(name, [*ATTRIBUTIONS, *released], n=1)
     hint = f" (did you mean {nearest[0]}?)" if nearest else ""
-    raise UserError(f"unknown attribution {name!r}{hint}: choose from {', '.join(ATTRIBUTIONS)}")
+    raise UserError(f"unknown attribution {name!r}{hint}: choose from {', '.join(ATTRIBUTIONS)}; or {LIBRARY_NAMES}")
 
 
 def title_of(name: str) -> str:

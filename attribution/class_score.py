@@ -6,13 +6,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from calm.networks.outputs import CalmOutput, CamOutput
-
-
-def target_scores(output: CamOutput | CalmOutput, targets: Tensor) -> Tensor:
-    """Class score of each sample's own target, [B]; differentiable."""
-    return output.score_of(targets)
-
 
 def image_gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     """d score_b / d images_b, [B,3,H,W], one class per sample.

@@ -17,12 +17,12 @@ from calm.errors import UserError
 
 
 def _nearest(distance: Tensor, targets: Tensor, number: int) -> Tensor:
-    """[B,K] -> the ``number`` classes of least distance, [B,number], the target left out."""
+    """[B,K] -> the ``number`` classes of least distance, or all there are, [B,n], the target left out."""
     classes = distance.shape[1]
-    if not 1 <= number < classes:
-        raise UserError(f"`finercam_classes`={number} should be at least 1 and below the {classes} classes")
+    if number < 1 or classes < 2:
+        raise UserError(f"`finercam_classes`={number} should be at least 1, of a network with several classes")
     distance = distance.scatter(1, targets[:, None], float("inf"))
-    return distance.topk(number, dim=1, largest=False).indices
+    return distance.topk(min(number, classes - 1), dim=1, largest=False).indices
 
 
 def similar_by_scores(scores: Tensor, targets: Tensor, number: int) -> Tensor:
@@ -44,7 +44,7 @@ def class_weights(scores: Tensor, targets: Tensor, rivals: Tensor, gamma: float)
 
 def difference_of_maps(class_maps: Tensor, weights: Tensor) -> Tensor:
     """CAM of the difference: sum_k weight_k g_k, [B,h,w], signed, from class maps [B,K,h,w]."""
-    return torch.einsum("bkhw,bk->bhw", class_maps, weights.to(class_maps.dtype))
+    return (class_maps * weights[:, :, None, None].to(class_maps.dtype)).sum(dim=1)
 
 
 GRADIENT_BASES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"gradcam": gradcam_map, "layercam": layercam_map}
@@ -78,18 +78,18 @@ def finercam(
     for name, value, known in (("base", finercam_base, BASES), ("similar", finercam_similar, SIMILAR_BY)):
         if value not in known:
             raise UserError(f"`finercam_{name}` {value!r} is unknown: choose {', '.join(known)}")
-    with torch.no_grad():
-        output = module(images)
-    scores = output.class_scores
-    if versus is not None:
-        rivals = torch.as_tensor(versus, device=targets.device).expand(len(targets))[:, None]
-    elif finercam_similar == "scores":
-        rivals = similar_by_scores(scores, targets, finercam_classes)
-    else:
-        rivals = similar_by_weights(module.conv_last.weight.detach(), targets, finercam_classes)
-    weights = class_weights(scores, targets, rivals, finercam_gamma)
+    with torch.inference_mode(False), torch.no_grad():
+        targets, output = targets.clone(), module(images.clone())
+        scores = output.class_scores
+        if versus is not None:
+            rivals = torch.as_tensor(versus, device=targets.device).clone().expand(len(targets))[:, None]
+        elif finercam_similar == "scores":
+            rivals = similar_by_scores(scores, targets, finercam_classes)
+        else:
+            rivals = similar_by_weights(module.conv_last.weight.detach(), targets, finercam_classes)
+        weights = class_weights(scores, targets, rivals, finercam_gamma)
     if finercam_base == "cam":
-        return difference_of_maps(output[0], weights)  # the class maps come first in every output
+        return difference_of_maps(output.class_maps, weights)
 
     def difference_score(output, targets: Tensor) -> Tensor:
         return (output.class_scores * weights).sum(dim=1)

@@ -11,10 +11,10 @@ from functools import wraps
 import torch
 from torch import Tensor, nn
 
-from calm.attribution.cam_family import times_input_gradients
 from calm.attribution.class_score import image_gradient
+from calm.attribution.guided_backprop import guided_backprop, guided_gradcam
 from calm.attribution.record import Attribution
-from calm.errors import UserError
+from calm.errors import UserError, require
 
 Noise = Callable[[int, torch.Size], Tensor]
 IMAGES_PER_PASS = 8
@@ -55,6 +55,23 @@ def integrated_gradients(
     for maps in _gradient_of_each(module, path, targets):
         total += maps
     return total / n
+
+
+def times_input_gradients(
+    module: nn.Module, images: Tensor, targets: Tensor, steps: int, images_per_pass: int
+) -> Tensor:
+    """Standard integrated gradients from the zero image, signed, [B,3,H,W]; they sum to score(x) - score(0)."""
+    require("captum", extra="captum")
+    from captum.attr import IntegratedGradients
+
+    with torch.inference_mode(False):
+        path = IntegratedGradients(lambda inputs, classes: module(inputs).score_of(classes))
+        return path.attribute(
+            images.detach().clone(),
+            additional_forward_args=targets.clone(),
+            n_steps=steps,
+            internal_batch_size=max(images_per_pass, len(targets)),
+        )
 
 
 def noisy_moments(
@@ -143,4 +160,6 @@ GRADIENTS = {
     "smoothgrad": _gradient(_mean, "smooth_grad", title="SmoothGrad"),
     "smoothgrad-squared": _gradient(_mean_square),
     "vargrad": _gradient(_variance, "var_grad", title="VarGrad"),
+    "guided_backprop": _gradient(guided_backprop, title="guided backpropagation"),
+    "guided_gradcam": _gradient(guided_gradcam, title="Guided Grad-CAM"),
 }

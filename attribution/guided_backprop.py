@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from calm.attribution.class_score import image_gradient
+from calm.attribution.layer_cam import gradcam
 from calm.attribution.score_map import resize
 from calm.networks.guided_relu import GuidedReLU
 
@@ -34,8 +35,6 @@ def times_map(gradients: Tensor, maps: Tensor) -> Tensor:
 
 def guided_gradcam(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     """max over RGB of |guided gradient * Grad-CAM|."""
-    from calm.attribution.layer_cam import gradcam
-
     with torch.no_grad():
         maps = gradcam(module, images, targets)
     return times_map(guided_gradient(module, images, targets), maps)

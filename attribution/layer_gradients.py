@@ -8,11 +8,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from calm.attribution.class_score import target_scores
 from calm.errors import UserError
+from calm.networks.outputs import CalmOutput, CamOutput
 
-ScoreOf = Callable[[NamedTuple, Tensor], Tensor]
+Output = CalmOutput | CamOutput
+
+ScoreOf = Callable[[Output, Tensor], Tensor]
 """(output, targets [B]) -> [B], differentiable."""
+
+
+def score_of_target(output: Output, targets: Tensor) -> Tensor:
+    """mean_z g, or log p(y|x), of each sample's own class, [B]."""
+    return output.score_of(targets)
 
 
 class LayerGradient(NamedTuple):
@@ -23,7 +30,7 @@ class LayerGradient(NamedTuple):
 
 
 def last_layer_gradient(
-    module: nn.Module, images: Tensor, targets: Tensor, score_of: ScoreOf = target_scores
+    module: nn.Module, images: Tensor, targets: Tensor, score_of: ScoreOf = score_of_target
 ) -> LayerGradient:
     """At the last features, in float32 or better; the trunk runs without gradients."""
     with torch.inference_mode(False), torch.enable_grad():
@@ -35,7 +42,7 @@ def last_layer_gradient(
 
 
 def layer_gradients(
-    module: nn.Module, images: Tensor, targets: Tensor, layers: Sequence[str], score_of: ScoreOf = target_scores
+    module: nn.Module, images: Tensor, targets: Tensor, layers: Sequence[str], score_of: ScoreOf = score_of_target
 ) -> list[LayerGradient]:
     """At the outputs of the named modules ("layer3", "layer4.1"), in that order.
 

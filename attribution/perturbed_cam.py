@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from calm.attribution.class_score import target_scores
 from calm.attribution.score_map import resize
 from calm.networks.methods.min_max import min_max
 
@@ -18,7 +17,7 @@ def channel_masks(features: Tensor, size: tuple[int, int]) -> Tensor:
 
 def weighted_sum(features: Tensor, weights: Tensor) -> Tensor:
     """relu(sum_k a_k A_k), [B,h,w], from [B,C,h,w] and [B,C]."""
-    return torch.einsum("bchw,bc->bhw", features, weights.to(features.dtype)).relu()
+    return (features * weights[:, :, None, None].to(features.dtype)).sum(dim=1).relu()
 
 
 def score_weights(scores: Tensor) -> Tensor:
@@ -59,7 +58,7 @@ def scorecam(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
             scores = []
             for some in feature.split(COPIES_PER_PASS):
                 masked = image * channel_masks(some[None], image.shape[1:])[0][:, None].to(image.dtype)
-                scores.append(target_scores(module(masked), target.expand(len(masked))))
+                scores.append(module(masked).score_of(target.expand(len(masked))))
             maps.append(weighted_sum(feature[None], score_weights(torch.cat(scores)[None])))
         return torch.cat(maps)
 
@@ -82,7 +81,7 @@ def ablationcam(module: nn.Module, images: Tensor, targets: Tensor, *, ablation_
             ablated = []
             for some in channels.split(COPIES_PER_PASS):
                 copies = feature * (1 - some)[:, :, None, None]
-                ablated.append(target_scores(module.read_out(copies), target.expand(len(copies))))
-            score = target_scores(module.read_out(feature[None]), target[None])
+                ablated.append(module.read_out(copies).score_of(target.expand(len(copies))))
+            score = module.read_out(feature[None]).score_of(target[None])
             weights.append(ablation_weights(score, torch.cat(ablated)[None], ablation_divides=ablation_divides))
         return weighted_sum(features, torch.cat(weights))

@@ -34,8 +34,9 @@ class Attribution(NamedTuple):
 
     @property
     def needs_versus(self) -> bool:
-        """Whether it compares the target with a second class."""
-        return "versus" in self.options
+        """Whether it compares the target with a second class, which has to be named."""
+        versus = self.options.get("versus")
+        return versus is not None and versus.default is versus.empty
 
     @property
     def needs_supersets(self) -> bool:

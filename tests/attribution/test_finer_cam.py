@@ -69,6 +69,10 @@ def test_similar_classes():
     assert similar_by_weights(weights, torch.tensor([0, 2]), 3).tolist() == [[1, 2, 3], [1, 0, 3]]
 
 
+def test_no_more_rivals_than_there_are():
+    assert similar_by_scores(torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0]), 9).tolist() == [[2, 1]]
+
+
 def test_weights_add_up():
     weights = class_weights(torch.zeros(2, 5), torch.tensor([0, 3]), torch.tensor([[1, 2], [3, 4]]), 0.5)
     expected = torch.tensor([[1.0, -0.25, -0.25, 0, 0], [0, 0, 0, 0.75, -0.25]])
@@ -80,7 +84,7 @@ def test_wrong_options():
     for options, words in [
         ({"finercam_base": "scorecam"}, "`finercam_base` 'scorecam' is unknown: choose cam, gradcam, layercam"),
         ({"finercam_similar": "names"}, "`finercam_similar` 'names' is unknown"),
-        ({"finercam_classes": 5}, "`finercam_classes`=5 should be at least 1 and below the 5 classes"),
+        ({"finercam_classes": 0}, "`finercam_classes`=0 should be at least 1"),
     ]:
         with pytest.raises(UserError, match=words):
             finercam(network, images, targets, **options)
