@@ -137,7 +137,7 @@ def test_requirements_say_the_same_everywhere():
 def test_without_an_extra_its_maps_are_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(errors, "is_installed", lambda package: False)
     images, targets = tiny_batch()
-    for attribution, extra in (("scorecam", "torchcam"), ("ablationcam", "captum")):
+    for attribution, extra in (("sscam", "torchcam"), ("captum:LayerGradCam", "captum")):
         with pytest.raises(errors.UserError, match=rf"pip install 'calm-attribution\[{extra}\]'"):
             build_attribution(attribution)(tiny_network("CAM"), images, targets)
 
