@@ -15,10 +15,9 @@ import numpy as np
 
 from calm import config, distributed, errors, runs
 from calm.atomic import replacing, write_text
-from calm.data_loaders.catalogue import dataset_named
 from calm.errors import UserError
 from calm.explanation import gallery
-from calm.explanation.explainer import Explainer, method_in_words
+from calm.explanation.explainer import Explainer, explainer_of
 from calm.explanation.figure import explain_figure
 from calm.explanation.image_files import find_images
 from calm.explanation.maps import Explanation
@@ -53,27 +52,17 @@ def parse(argv: Sequence[str] | None) -> Config:
     return Config(defaults | given | {"given": frozenset(given)})
 
 
-def supersets(args: Config, num_classes: int) -> dict[int, list[int]]:
-    """Supersets of the data set; where its own files do not tell them, and no superset was asked for, none."""
-    try:
-        return dataset_named(args.dataset_name).supersets(num_classes, args.data_root)
-    except UserError as error:
-        if "subset" in args.given and args.subset == "superset":
-            raise
-        print(f"notice: {error}; until then every class is its own superset")
-        return {index: [index] for index in range(num_classes)}
-
-
 def start(args: Config) -> tuple[Explainer, Path]:
     """Load the network; returns what explains with it, and the folder for the results."""
     network, checkpoint, args = runs.restore(args, distributed.init().device)
-    names = read_checkpoint(checkpoint).get("class_names")
-    names = names or dataset_named(args.dataset_name).class_names(args.data_root)
-    if len(names) != network.num_classes:
-        raise UserError(f"{checkpoint}: has {network.num_classes} classes, but {len(names)} class names are known")
-    method = method_in_words(args.attribution_method, args.prior_activation)
-    model = f"{method} · {args.architecture} · {args.dataset_name}"
-    explainer = Explainer(network, args.crop_size, list(names), supersets(args, network.num_classes), model)
+    explainer = explainer_of(
+        network,
+        args,
+        read_checkpoint(checkpoint).get("class_names"),
+        source=str(checkpoint),
+        say=print,
+        need_supersets="subset" in args.given and args.subset == "superset",
+    )
     return explainer, args.out or checkpoint.parent / "results" / "explain"
 
 

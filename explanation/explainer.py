@@ -1,13 +1,16 @@
 """A network that explains images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.transforms import to_tensor
+from calm.errors import UserError
 from calm.explanation.image_files import Photograph, open_image
 from calm.explanation.maps import Explanation
 from calm.explanation.questions import Ask
@@ -80,3 +83,38 @@ class Explainer:
             question=ask.of(ranking, self.supersets),
             model=self.model,
         )
+
+
+def explainer_of(
+    network: Network,
+    flags: Mapping[str, Any],
+    class_names: Sequence[str] | None,
+    *,
+    source: str,
+    say: Callable[[str], object],
+    need_supersets: bool = False,
+) -> Explainer:
+    """What explains with a network out of a checkpoint.
+
+    Args:
+        network: in evaluation mode.
+        flags: of its run, as the checkpoint states them, and ``data_root``.
+        class_names: as the checkpoint states them; None: from the data set.
+        source: the checkpoint, for errors.
+        say: takes a notice, where the data set's own files, which tell its supersets, are away.
+        need_supersets: that is an error instead.
+    """
+    data_set = dataset_named(flags["dataset_name"])
+    names = list(class_names or data_set.class_names(flags["data_root"]))
+    if len(names) != network.num_classes:
+        raise UserError(f"{source}: has {network.num_classes} classes, but {len(names)} class names are known")
+    try:
+        supersets = data_set.supersets(network.num_classes, flags["data_root"])
+    except UserError as error:
+        if need_supersets:
+            raise
+        say(f"notice: {error}; until then every class is its own superset")
+        supersets = {index: [index] for index in range(network.num_classes)}
+    method = method_in_words(flags["attribution_method"], flags.get("prior_activation", "softplus"))
+    model = f"{method} · {flags['architecture']} · {data_set.name}"
+    return Explainer(network, flags["crop_size"], names, supersets, model)

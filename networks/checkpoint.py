@@ -39,6 +39,8 @@ class Loaded(NamedTuple):
     """Flags of the run, with overrides applied; of a released checkpoint, those that describe network and data."""
     overridden: dict[str, Any]
     """What the run's own config said, for every flag that an override changed."""
+    class_names: list[str] | None
+    """A name for each class, as the run knew them; None in a released checkpoint."""
 
 
 def locate_checkpoint(name: str | Path, *, save_root: str | Path | None = None) -> Path:
@@ -133,7 +135,7 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
     network = build_network(config.architecture, config.attribution_method, num_classes, **options)
     copy_weights(network, content["state_dict"], source=str(path), hint=FIT_HINT)
     overridden = {key: stored[key] for key in given if key in stored and stored[key] != config[key]}
-    return Loaded(network.eval(), config, overridden)
+    return Loaded(network.eval(), config, overridden, content.get("class_names"))
 
 
 def stated_config(content: Mapping[str, Any], path: Path) -> dict[str, Any]:

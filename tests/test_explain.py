@@ -9,7 +9,8 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from calm import errors, explain
+import explain
+from calm import errors
 from calm.attribution import build_attribution
 from calm.data_loaders.transforms import to_tensor
 from calm.errors import run
