@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from calm.data_loaders.scan import class_folders
 from calm.data_loaders.text_lines import fault, read_lines
 from calm.errors import UserError
 
@@ -33,7 +34,7 @@ def wordnet_names(path: Path, *, separator: str = "\t") -> dict[str, str]:
 def folders_of_classes(folder: Path, places: tuple[str, ...], count: int) -> list[str]:
     """Sorted names of the folders in the first place that has one for each class, or none."""
     for place in (folder / place for place in places):
-        names = sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+        names = [path.name for path in class_folders(place)]
         if len(names) == count:
             return names
     return []

@@ -95,8 +95,11 @@ def write_records(metadata_root: str | Path, dataset_name: str, split: str, reco
     locations = []
     for record in records:
         for name in (record.image_id, *record.masks, record.ignore_mask or ""):
-            if "," in name or "\n" in name:
-                raise UserError(f"{name!r} cannot be listed in {folder}: its name has a comma or a line break")
+            if _cannot_be_listed(name):
+                raise UserError(
+                    f"{name!r} cannot be listed in {folder}: its name has a comma, a line break, a space at an end "
+                    "or bytes that are not UTF-8"
+                )
         locations += [f"{record.image_id},{x0},{y0},{x1},{y1}\n" for x0, y0, x1, y1 in record.boxes]
         ignore_column = [record.ignore_mask or "", *[""] * len(record.masks)]
         locations += [f"{record.image_id},{mask},{ignore}\n" for mask, ignore in zip(record.masks, ignore_column)]
@@ -106,6 +109,11 @@ def write_records(metadata_root: str | Path, dataset_name: str, split: str, reco
     write_text(folder / LOCALIZATION, "".join(locations))
     write_text(folder / IMAGE_IDS, "".join(f"{record.image_id}\n" for record in records))
     return folder
+
+
+def _cannot_be_listed(name: str) -> bool:
+    """Whether the reader would find another name than this one."""
+    return name != name.strip() or any(char in ",\n\r" or "\ud800" <= char <= "\udfff" for char in name)
 
 
 def _require(paths: Iterable[Path], made_by: str | None) -> None:

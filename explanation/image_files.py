@@ -8,10 +8,10 @@ from typing import NamedTuple
 from PIL import Image
 
 from calm.data_loaders.images import read_rgb
+from calm.data_loaders.scan import IMAGE_SUFFIXES, images_below
 from calm.data_loaders.transforms import evaluation_view
 from calm.errors import UserError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"})
 DISPLAY_SIDE = 1024
 """Longest side of the picture kept in memory for figure and page, pixels."""
 
@@ -28,9 +28,9 @@ def find_images(words: Sequence[str]) -> list[Path]:
         if path.is_file():
             paths = [path]
         elif path.is_dir():
-            paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            paths = images_below(path)
             if not paths:
-                raise UserError(f"{word}: this folder holds no image ({', '.join(sorted(SUFFIXES))})")
+                raise UserError(f"{word}: this folder holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
         elif glob.has_magic(word):
             paths = sorted(p for p in map(Path, glob.glob(word, recursive=True)) if p.is_file())
             if not paths:

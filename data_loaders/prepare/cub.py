@@ -6,6 +6,7 @@ from pathlib import Path
 
 from calm.data_loaders.images import read_size
 from calm.data_loaders.metadata import Box, Record, Size
+from calm.data_loaders.scan import class_folders, files_of
 from calm.data_loaders.text_lines import fault, integers, read_rows
 from calm.errors import UserError
 
@@ -57,10 +58,10 @@ def inclusive_box(x: float, y: float, width: float, height: float, *, size: Size
 
 def _cubv2_records(root: Path, targets: dict[str, int]) -> list[Record]:
     found = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []:
+    for folder in class_folders(root):
         if folder.name not in targets:
             raise UserError(f"{folder} is not a class of CUB's classes.txt")
-        for path in sorted(folder.iterdir()):
+        for path in files_of(folder):
             found.append(Record(f"{folder.name}/{path.name}", targets[folder.name], size=read_size(path)))
     return found
 

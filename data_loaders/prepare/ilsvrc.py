@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from calm.data_loaders.images import read_size
 from calm.data_loaders.metadata import Box, Record
+from calm.data_loaders.scan import class_folders, files_of
 from calm.data_loaders.text_lines import read_lines
 from calm.errors import UserError
 
@@ -30,13 +31,13 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     targets = {wnid: target for target, wnid in enumerate(wnids)}
     if len(wnids) != 1000:
         say(f"{len(wnids)} classes are there instead of 1000: the labels count these, not ILSVRC's")
-    training = [(wnid, path.name) for wnid in wnids for path in _files(root / "train" / wnid)]
+    training = [(wnid, path.name) for wnid in wnids for path in files_of(root / "train" / wnid)]
     splits = {
         "train": [Record(f"train/{wnid}/{name}", targets[wnid]) for wnid, name in training],
         "val": _v2_records(root) or _v2_records(data_root / "ImageNetV2"),
     }
     if annotations:
-        splits["test"] = [_test_record(path, targets, annotations) for path in _files(root / "val")]
+        splits["test"] = [_test_record(path, targets, annotations) for path in files_of(root / "val")]
     else:
         say(f"test: no XML files in {root / ANNOTATION_FOLDERS[0]}; take the published lists or unpack them there")
     if splits["val"]:
@@ -72,7 +73,7 @@ def read_xml(path: Path) -> tuple[str, tuple[Box, ...]]:
 
 def _read_annotations(root: Path) -> Annotations:
     for folder in ANNOTATION_FOLDERS:
-        paths = _files(root / folder, (".xml",))
+        paths = files_of(root / folder, (".xml",))
         if paths:
             return {path.stem: read_xml(path) for path in paths}
     return {}
@@ -84,9 +85,7 @@ def _wnids(root: Path, annotations: Annotations) -> list[str]:
     known = {wnid for wnid, _ in annotations.values()}
     if mapping.is_file():
         known |= {line.split()[0] for line in read_lines(mapping)}
-    if train.is_dir():
-        known |= {path.name for path in train.iterdir() if path.is_dir()}
-    return sorted(known)
+    return sorted(known | {folder.name for folder in class_folders(train)})
 
 
 def _test_record(path: Path, targets: dict[str, int], annotations: Annotations) -> Record:
@@ -101,13 +100,9 @@ def _test_record(path: Path, targets: dict[str, int], annotations: Annotations) 
 def _v2_records(root: Path) -> list[Record]:
     """Images of ``val2/<class index>/``."""
     found = []
-    for folder in sorted((root / "val2").iterdir()) if (root / "val2").is_dir() else []:
+    for folder in class_folders(root / "val2"):
         if not folder.name.isdecimal() or int(folder.name) > 999:
             raise UserError(f"{folder} should be named after a class index, 0 to 999")
-        for path in _files(folder):
+        for path in files_of(folder):
             found.append(Record(f"val2/{folder.name}/{path.name}", int(folder.name), size=read_size(path)))
     return found
-
-
-def _files(folder: Path, suffixes: tuple[str, ...] = (".JPEG", ".jpeg", ".jpg")) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in suffixes) if folder.is_dir() else []

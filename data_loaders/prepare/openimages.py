@@ -5,7 +5,11 @@ from pathlib import Path
 
 from calm.data_loaders.images import read_size
 from calm.data_loaders.metadata import SPLITS, Record
+from calm.data_loaders.scan import class_folders, files_of
 from calm.errors import UserError
+
+PHOTOGRAPHS = (".jpg", ".jpeg")
+"""PNG files are masks."""
 
 
 def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Record]]:
@@ -14,7 +18,7 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     A label is the rank of the mid among the sorted mids of all splits.
     """
     root = data_root / "OpenImages"
-    folders = {split: _class_folders(root / split) for split in SPLITS}
+    folders = {split: class_folders(root / split, PHOTOGRAPHS) for split in SPLITS}
     mids = sorted({folder.name for found in folders.values() for folder in found})
     if not mids:
         raise UserError(f"{root} has no class folders in train/, val/ or test/: check `data_root`")
@@ -30,24 +34,17 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     return splits
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-
-
 def _class_records(folder: Path, target: int) -> list[Record]:
     """Records of one class folder; masks of other classes' objects do not count."""
     relative = f"{folder.parent.name}/{folder.name}"
     masks: dict[str, list[str]] = {}
     ignore: dict[str, str] = {}
-    images = []
-    for path in sorted(folder.iterdir()):
+    for path in files_of(folder, (".png",)):
         stem, mask_of_class, _ = path.stem.rpartition(f"_m{folder.name}_")
-        if path.suffix == ".jpg":
-            images.append(path)
-        elif path.suffix == ".png" and mask_of_class:
+        if mask_of_class:
             masks.setdefault(stem, []).append(f"{relative}/{path.name}")
-        elif path.name.endswith("_ignore.png"):
-            ignore[path.name.removesuffix("_ignore.png")] = f"{relative}/{path.name}"
+        elif path.stem.endswith("_ignore"):
+            ignore[path.stem.removesuffix("_ignore")] = f"{relative}/{path.name}"
     return [
         Record(
             f"{relative}/{path.name}",
@@ -56,5 +53,5 @@ def _class_records(folder: Path, target: int) -> list[Record]:
             masks=tuple(masks.get(path.stem, ())),
             ignore_mask=ignore.get(path.stem) if path.stem in masks else None,
         )
-        for path in images
+        for path in files_of(folder, PHOTOGRAPHS)
     ]

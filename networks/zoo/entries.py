@@ -35,7 +35,7 @@ class Entry:
         return "attribution_method" in self.recipe
 
 
-def _calm(method: str, dataset: str, accuracy: float, drive_id: str) -> Entry:
+def _calm(method: str, dataset: str, accuracy: float, drive_id: str, *, released_as: str | None = None) -> Entry:
     recipe = {
         "architecture": "resnet50",
         "attribution_method": method,
@@ -47,7 +47,7 @@ def _calm(method: str, dataset: str, accuracy: float, drive_id: str) -> Entry:
         "inception_tap": "mixed_6d",
     }
     return Entry(
-        name=f"{method}_{'ImageNet' if dataset == 'ILSVRC' else dataset}",
+        name=f"{method}_{released_as or dataset}",
         address=DRIVE_ADDRESS.format(id=drive_id),
         page=DRIVE_PAGE.format(id=drive_id),
         file_name="last_checkpoint.pth.tar",
@@ -76,10 +76,10 @@ CHECKPOINTS = {
     for entry in (
         _calm("CALM_EM", "CUB", 71.8, "1XfBEc1Lh24WqJZP1aLLrwGSlj_INMVef"),
         _calm("CALM_EM", "OpenImages", 70.1, "11250uUiRNafuTbnx2h4kryiVI-7218mW"),
-        _calm("CALM_EM", "ILSVRC", 70.4, "17451YI9KANnkmmn2ix0N-uHYZljsq4Lc"),
+        _calm("CALM_EM", "ILSVRC", 70.4, "17451YI9KANnkmmn2ix0N-uHYZljsq4Lc", released_as="ImageNet"),
         _calm("CALM_ML", "CUB", 59.6, "1JgupGC2EoIX8wqpYgKPS-3kSLF-29Z8g"),
         _calm("CALM_ML", "OpenImages", 70.9, "1QHhiRjO_Oz_yIl64PJqMeCJzK1KUlffA"),
-        _calm("CALM_ML", "ILSVRC", 70.6, "1w4L4_R9o_Sp-9_Mt5IdEJs5DZuqaCfyp"),
+        _calm("CALM_ML", "ILSVRC", 70.6, "1w4L4_R9o_Sp-9_Mt5IdEJs5DZuqaCfyp", released_as="ImageNet"),
     )
 }
 """The six CALM networks of the paper. Their files state neither map size nor data set: the flags are those of the

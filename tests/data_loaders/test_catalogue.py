@@ -25,7 +25,7 @@ def test_classes_are_counted_and_named(tmp_path):
     write(tmp_path / "SynthBirds/classes.txt", "1 001.Red_Bird\n2 002.Blue_Bird\n")
     assert dataset_named("SynthBirds").class_names(tmp_path) == ["001.Red_Bird", "002.Blue_Bird"]
     for number in range(100):
-        (tmp_path / f"OpenImages/val/0{number:03d}").mkdir(parents=True)
+        write(tmp_path / f"OpenImages/val/0{number:03d}/x.jpg", "")
     assert dataset_named("OpenImages").class_names(tmp_path)[7] == "0007"
 
 
