@@ -24,6 +24,8 @@ class Entry:
     accuracy_source: str
     recipe: dict[str, Any] = field(default_factory=dict)
     """Flags that describe the network and its data set."""
+    evaluations: tuple[str, ...] = ()
+    """Scripts ``eval_<name>.py`` that the paper ran on it."""
     sha256_prefix: str = ""
     """Beginning of the file's sha256, as far as it is published."""
     size: int | None = None
@@ -35,7 +37,15 @@ class Entry:
         return "attribution_method" in self.recipe
 
 
-def _calm(method: str, dataset: str, accuracy: float, drive_id: str, *, released_as: str | None = None) -> Entry:
+def _calm(
+    method: str,
+    dataset: str,
+    accuracy: float,
+    drive_id: str,
+    *,
+    released_as: str | None = None,
+    has_parts: bool = False,
+) -> Entry:
     recipe = {
         "architecture": "resnet50",
         "attribution_method": method,
@@ -54,6 +64,7 @@ def _calm(method: str, dataset: str, accuracy: float, drive_id: str, *, released
         accuracy=accuracy,
         accuracy_source=f"{dataset} test, paper Table 2",
         recipe=recipe,
+        evaluations=("cue_location", "pixel_perturb") if has_parts else ("pixel_perturb",),
     )
 
 
@@ -74,10 +85,10 @@ def _trunk(name: str, file_name: str, accuracy: float, **recipe: Any) -> Entry:
 CHECKPOINTS = {
     entry.name: entry
     for entry in (
-        _calm("CALM_EM", "CUB", 71.8, "1XfBEc1Lh24WqJZP1aLLrwGSlj_INMVef"),
+        _calm("CALM_EM", "CUB", 71.8, "1XfBEc1Lh24WqJZP1aLLrwGSlj_INMVef", has_parts=True),
         _calm("CALM_EM", "OpenImages", 70.1, "11250uUiRNafuTbnx2h4kryiVI-7218mW"),
         _calm("CALM_EM", "ILSVRC", 70.4, "17451YI9KANnkmmn2ix0N-uHYZljsq4Lc", released_as="ImageNet"),
-        _calm("CALM_ML", "CUB", 59.6, "1JgupGC2EoIX8wqpYgKPS-3kSLF-29Z8g"),
+        _calm("CALM_ML", "CUB", 59.6, "1JgupGC2EoIX8wqpYgKPS-3kSLF-29Z8g", has_parts=True),
         _calm("CALM_ML", "OpenImages", 70.9, "1QHhiRjO_Oz_yIl64PJqMeCJzK1KUlffA"),
         _calm("CALM_ML", "ILSVRC", 70.6, "1w4L4_R9o_Sp-9_Mt5IdEJs5DZuqaCfyp", released_as="ImageNet"),
     )

@@ -19,10 +19,8 @@ def commands(entry: Entry) -> list[str]:
         f"--{flag}={entry.recipe[flag]}"
         for flag in ("architecture", "attribution_method", "dataset_name", "large_feature_map", "use_bn")
     )
-    commands = [f"python main.py --is_train=False --load_checkpoint=zoo:{entry.name} {flags}"]
-    if entry.recipe["dataset_name"] == "CUB":
-        commands.append(f"python eval_cue_location.py --load_checkpoint=zoo:{entry.name} {flags}")
-    return [*commands, f"python eval_pixel_perturb.py --load_checkpoint=zoo:{entry.name} {flags}"]
+    scripts = ["main.py --is_train=False", *(f"eval_{evaluation}.py" for evaluation in entry.evaluations)]
+    return [f"python {script} --load_checkpoint=zoo:{entry.name} {flags}" for script in scripts]
 
 
 def print_list(folder: Path) -> None:
