@@ -1,32 +1,80 @@
-"""Files that are either whole or absent: written beside their place, then renamed."""
+"""Files that are either whole or absent, written beside their place and renamed; and one writer at a time."""
 
+import errno
+import fcntl
+import hashlib
+import json
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from calm.errors import UserError
+
+_CANNOT_WRITE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.EFBIG,
+}
+"""What the system says of a full, read-only, broken or vanished place."""
+
+
+def _beside(path: Path, owner: int | str) -> Path:
+    """A short hidden name in the folder of ``path``, however long its own name is."""
+    return path.with_name(f".{hashlib.blake2s(os.fsencode(path.name)).hexdigest()[:12]}.{owner}{path.suffix[-16:]}")
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path with the same suffix in the folder of ``path``; rename it to ``path`` on success.
 
-    The folder is made where missing. On an exception the temporary file is removed and ``path`` stays as it was.
+    The folder is made where missing. The content is on the disk before the rename. On an exception the temporary file
+    is removed and ``path`` stays as it was.
+
+    Raises:
+        UserError: the place is full, read-only, or gone.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = _beside(path, os.getpid())
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        ours = error.filename is None or Path(os.fsdecode(error.filename)) in (temporary, path, *path.parents)
+        if error.errno not in _CANNOT_WRITE or not ours:
+            raise
+        raise UserError(f"{path} cannot be written ({error.strerror}); an earlier file of the name is whole") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file that may be away, in a folder that may be away or read-only too."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
 
 
 def remove_leftovers(path: str | Path) -> None:
     """Remove the temporary files that a killed process left while it was ``replacing`` ``path``."""
     path = Path(path)
-    for leftover in path.parent.glob(f".{path.stem}.*{path.suffix}"):
-        leftover.unlink(missing_ok=True)
+    for leftover in path.parent.glob(_beside(path, "*").name):
+        _remove(leftover)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -38,3 +86,53 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 def write_text(path: str | Path, content: str) -> None:
     """Write ``content`` to ``path`` as UTF-8, atomically."""
     write_bytes(path, content.encode("utf-8"))
+
+
+@contextmanager
+def exclusive(path: str | Path, *, wait: float = 0.0) -> Iterator[None]:
+    """Hold ``path`` as a lock, so that one process at a time is in the block.
+
+    The system gives the lock back when its owner ends, however that happens; the file stays, and says who held it
+    last. Processes forked by the owner do not hold it. A process may take a lock that it holds already.
+
+    Args:
+        path: a file for the lock alone; made where missing, with its folder.
+        wait: seconds to wait for another process to give it back.
+
+    Raises:
+        UserError: another process holds it, with its machine, number and start; or the file cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror})") from error
+    try:
+        _acquire(descriptor, path, time.monotonic() + wait)
+        owner = {"machine": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, until: float) -> None:
+    while True:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() >= until:
+                raise UserError(f"{path.parent} is in use by {_owner(descriptor)}: wait for it, or end it") from None
+        time.sleep(0.2)
+
+
+def _owner(descriptor: int) -> str:
+    """Who holds a lock, as its file tells."""
+    try:
+        owner = json.loads(os.pread(descriptor, 4096, 0))
+        return f"process {owner['process']} on {owner['machine']} since {owner['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

@@ -55,8 +55,9 @@ def run(main: Callable[[], int | None]) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        if error.filename is None:
+        if error.strerror is None:
             raise
-        message, code = f"error: {error.filename}: {error.strerror}", 2
+        place = "" if error.filename is None else f"{error.filename}: "  # none for a write to a full disk
+        message, code = f"error: {place}{error.strerror}", 2
     print(message, file=sys.stderr)  # after the exception is gone, since that ends the progress bars it held open
     return code

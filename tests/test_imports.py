@@ -5,8 +5,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LEVELS = [
-    {"errors", "atomic", "flags"},
-    {"config", "distributed"},
+    {"errors", "flags"},
+    {"atomic", "config", "distributed"},
     {"networks", "data_loaders"},
     {"attribution", "wsol_eval"},
     {"engine", "pictures"},
