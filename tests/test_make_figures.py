@@ -1,5 +1,7 @@
 """make_figures.py: both commands end to end, and what a user may get wrong."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +11,7 @@ from PIL import Image
 from calm import make_figures
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import run
-from calm.explanation import figure4
+from calm.explanation import figure4, from_runs
 from calm.networks import build_network
 
 
@@ -34,7 +36,7 @@ def test_both_figures_by_one_command_each(birds, tmp_path, monkeypatch, capsys):
     def right(network, dataset):
         return 0.1 + 0.6 * torch.eye(4)[[record.target for record in dataset.records]]
 
-    monkeypatch.setattr(make_figures, "class_probabilities", right)
+    monkeypatch.setattr(from_runs, "class_probabilities", right)
     monkeypatch.setattr(figure4, "BASELINES", {"Gradient": "gradient"})
     words = [f"--save_root={birds}", "--load_checkpoint"]
     make_figures.main(["figure3", f"--out={tmp_path}/three.png", *words, "CALM_EM"])
@@ -49,7 +51,7 @@ def test_both_figures_by_one_command_each(birds, tmp_path, monkeypatch, capsys):
 def test_every_run_has_its_own_name():
     runs = {"a": "CAM", "b": "CALM_EM, softplus prior", "c": "CALM_EM, ReLU prior", "d": "CALM_EM, ReLU prior"}
     loaded = [(folder.upper(), SimpleNamespace(method=method, folder=folder)) for folder, method in runs.items()]
-    assert make_figures.named(loaded) == {
+    assert from_runs.named(loaded) == {
         "CAM": "A",
         "CALM_EM, softplus prior": "B",
         "CALM_EM, ReLU prior c": "C",
@@ -83,3 +85,22 @@ def test_bad_words_are_one_sentence(capsys, words, said):
     assert run(lambda: make_figures.main([words[0], "--load_checkpoint", "nowhere", *words[1:]])) == 2
     message = capsys.readouterr().err
     assert said in message and message.count("\n") == 1
+
+
+def test_the_command_line_names_every_figure():
+    assert set(make_figures.FIGURES) == set(from_runs.FIGURES)
+
+
+@pytest.mark.parametrize("script", ["make_figures.py", "explain.py"])
+def test_help_imports_no_torch(script, request):
+    """Loading torch takes seconds; --help should not."""
+    code = f"""
+import runpy, sys
+sys.argv = ["x", "--help"]
+try:
+    runpy.run_path({script!r}, run_name="__main__")
+finally:
+    print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=request.config.rootpath, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "False"

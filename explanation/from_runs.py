@@ -1,0 +1,94 @@
+"""Figures 3 and 4 of the paper, drawn from run folders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from munch import Munch
+
+from calm import distributed, runs
+from calm.data_loaders.catalogue import dataset_named
+from calm.data_loaders.classes import display_name
+from calm.data_loaders.cues.annotations import annotations_folder
+from calm.data_loaders.cues.pairs import class_pairs, differing_parts
+from calm.data_loaders.cues.part_maps import ExactParts
+from calm.data_loaders.datasets import ImageDataset
+from calm.data_loaders.images import read_rgb
+from calm.errors import UserError
+from calm.explanation.examples import choose_counterfactuals, class_probabilities, correct_images, most_doubtful
+from calm.explanation.explainer import Explainer, method_in_words
+from calm.explanation.figure3 import maps_figure
+from calm.explanation.figure4 import Row, columns, counterfactual_map, counterfactuals_figure
+from calm.explanation.questions import Ask
+from calm.flags import Config, flags_of
+from calm.networks.network import Network
+from calm.pictures import save_figure
+
+DPI = 200
+
+
+def load(args: Munch, checkpoint: str) -> tuple[Network, Munch]:
+    """One run's network and flags."""
+    flags = {name: flag.default for name, flag in flags_of("main").items()}
+    asked = Config(flags | args | {"load_checkpoint": checkpoint})
+    network, path, stated = runs.restore(asked, distributed.init().device)
+    run = Munch(stated)
+    data_set = dataset_named(run.dataset_name)
+    if data_set.families is None or not data_set.exact_parts:
+        raise UserError(f"{path}: was trained on {run.dataset_name}; the figures need SynthBirds, whose cues are known")
+    run.method = method_in_words(run.attribution_method, run.prior_activation)
+    run.folder = path.parent.name
+    return network, run
+
+
+def part_maps_of(run: Munch, dataset: ImageDataset) -> tuple[Path, ExactParts]:
+    """The data set's folder and its true part maps, at the network's input size."""
+    root = annotations_folder(run.data_root, run.dataset_name)
+    return root, ExactParts(root, [record.image_id for record in dataset.records], size=run.crop_size)
+
+
+def figure3(args: Munch) -> list[str]:
+    """Attribution, conditional, saliency, subset (the class's family) and counterfactual of one image."""
+    network, run = load(args, args.load_checkpoint[0])
+    dataset = runs.evaluation_dataset(run, network, "test")
+    root, part_maps = part_maps_of(run, dataset)
+    families = dataset_named(run.dataset_name).families(network.num_classes)
+    probabilities = class_probabilities(network, dataset)
+    pair, index = most_doubtful(probabilities, dataset, families, differing_parts(root), part_maps)
+    model = f"{run.method} · {run.architecture} · {run.dataset_name}"
+    explainer = Explainer(network, run.crop_size, dataset.class_names, families, model)
+    explanation = explainer(dataset.image_path(index), Ask(target=pair.class_a, versus=pair.class_b))
+    save_figure(maps_figure(explanation, pair.mask(part_maps(index)[0]), pair.part_names), args.out, dpi=DPI)
+    return [dataset.records[index].image_id]
+
+
+def named(loaded: Sequence[tuple[Network, Munch]]) -> dict[str, Network]:
+    """Method and prior -> network; a run that shares them with another is named by its folder too."""
+    methods = [run.method for _, run in loaded]
+    return {
+        run.method if methods.count(run.method) == 1 else f"{run.method} {run.folder}": network
+        for network, run in loaded
+    }
+
+
+def figure4(args: Munch) -> list[str]:
+    """Counterfactual maps of all methods beside the true cue."""
+    loaded = [load(args, checkpoint) for checkpoint in args.load_checkpoint]
+    networks, run = named(loaded), loaded[0][1]
+    dataset = runs.evaluation_dataset(run, loaded[0][0], "test")
+    root, part_maps = part_maps_of(run, dataset)
+    probabilities = [class_probabilities(network, dataset) for network in networks.values()]
+    correct = correct_images(probabilities, [record.target for record in dataset.records])
+    pairs, device = class_pairs(differing_parts(root)), next(loaded[0][0].parameters()).device
+    chosen = choose_counterfactuals(pairs, dataset, part_maps, correct, rows=args.rows, seed=args.seed)
+    shown, rows = columns(networks), []
+    for pair, index in chosen:
+        names = [display_name(dataset.class_names[k]) for k in (pair.class_a, pair.class_b)]
+        image, cue = dataset[index][0].to(device), pair.mask(part_maps(index)[0])
+        maps = {title: counterfactual_map(column, image, *pair[:2]) for title, column in shown.items()}
+        rows.append(Row(read_rgb(dataset.image_path(index)), cue, *names, pair.part_names, maps))
+    save_figure(counterfactuals_figure(rows, next(iter(networks))), args.out, dpi=DPI)
+    return [dataset.records[index].image_id for _, index in chosen]
+
+
+FIGURES = {"figure3": figure3, "figure4": figure4}
+"""Name -> (flags of make_figures.py) -> the images that the written figure shows."""
