@@ -42,9 +42,11 @@ def load(source: str | Path, *, device: str | torch.device = "cpu", **overrides:
     else:
         explainer = _from_checkpoint(source, overrides)
     network = explainer.network.to(device).eval()
-    network.transform = Transform(explainer.input_size, network.mean, network.std)
-    network.class_names = list(explainer.class_names)
-    network.explain = Explain(explainer)
+    vars(network).update(
+        transform=Transform(explainer.input_size, network.mean, network.std),
+        class_names=list(explainer.class_names),
+        explain=Explain(explainer),
+    )
     return network
 
 

@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from PIL import Image
 
 from calm.attribution.score_map import resize
@@ -55,9 +55,10 @@ def draw_map(axis: Axes, picture: Image.Image, values: np.ndarray, *, signed: bo
     axis.imshow(under, cmap="gray", vmin=0, vmax=1, interpolation="lanczos", extent=extent)
     high = float(np.abs(values).max() if signed else values.max()) if high is None else high
     low = -high if signed else min(0.0, float(values.min()))
-    limits = {"vmin": low, "vmax": high if high > low else low + 1}
     palette = DIVERGING if signed else SEQUENTIAL
-    drawn = axis.imshow(enlarge(values), cmap=palette, alpha=opacity, extent=extent, **limits)
+    drawn = axis.imshow(
+        enlarge(values), cmap=palette, alpha=opacity, extent=extent, vmin=low, vmax=high if high > low else low + 1
+    )
     axis.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0), aspect="equal")
     axis.spines[:].set_visible(False)
     return drawn
@@ -87,19 +88,21 @@ def colour_bar(figure: Figure, axis: Axes, drawn, unit: str) -> None:
     inch = 1 / figure.get_figheight()
     place = figure.add_axes((left + 0.08 * width, bottom - 0.22 * inch, 0.84 * width, 0.11 * inch))
     bar = figure.colorbar(drawn, cax=place, orientation="horizontal")
-    bar.solids.set_alpha(1)
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)
     bar.outline.set_linewidth(0.4)
     bar.locator = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], symmetric=drawn.norm.vmin < 0)
+    bar.formatter = ScalarFormatter()
     bar.formatter.set_powerlimits((-4, 4))
     bar.ax.tick_params(labelsize=7, length=2, width=0.4, pad=1.5, colors=SOFT)
     bar.ax.xaxis.get_offset_text().set(size=7, color=SOFT)
     bar.set_label(unit, size=7, color=SOFT, labelpad=1)
 
 
-def _below(axis: Axes, inches: float, text: str) -> None:
+def _below(figure: Figure, axis: Axes, inches: float, text: str) -> None:
     left, bottom, width, _ = axis.get_position().bounds
-    height = bottom - inches / axis.figure.get_figheight()
-    axis.figure.text(left + width / 2, height, text, ha="center", va="top", fontsize=8.5, color=INK, linespacing=1.4)
+    height = bottom - inches / figure.get_figheight()
+    figure.text(left + width / 2, height, text, ha="center", va="top", fontsize=8.5, color=INK, linespacing=1.4)
 
 
 def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str) -> None:
@@ -108,19 +111,19 @@ def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str) -> N
     mark_cell(axis, explanation.picture, explanation.peak(name), values.shape)
     axis.set_title(f"{kind.title}   {kind.formula}", fontsize=9, color=INK, loc="left", pad=5)
     colour_bar(figure, axis, drawn, kind.unit)
-    _below(axis, 0.62, _words(explanation, name))
+    _below(figure, axis, 0.62, _words(explanation, name))
 
 
 def _words(explanation: Explanation, name: str) -> str:
     return textwrap.fill(explanation.sentence(name), 42)
 
 
-def _input_panel(axis: Axes, explanation: Explanation) -> None:
+def _input_panel(figure: Figure, axis: Axes, explanation: Explanation) -> None:
     draw_picture(axis, explanation.picture)
     axis.set_title("Input", fontsize=9, color=INK, loc="left", pad=5)
     ranking = explanation.ranking[:4]
     top = [f"{textwrap.shorten(explanation.names[k], 44, placeholder='…')}  {explanation.p_y[k]:.3f}" for k in ranking]
-    _below(axis, 0.12, "\n".join(["p(y | x)", *top]))
+    _below(figure, axis, 0.12, "\n".join(["p(y | x)", *top]))
 
 
 def panel_grid(count: int, ratio: float, *, columns: int = 3, below: float = 1.3) -> tuple[Figure, list[Axes]]:
@@ -147,7 +150,7 @@ def explain_figure(explanation: Explanation) -> Figure:
     width, height = explanation.picture.size
     lines = max(_words(explanation, name).count("\n") + 1 for name in panels)
     figure, axes = panel_grid(len(panels) + 1, width / height, below=max(1.3, 0.7 + LINE * lines))
-    _input_panel(axes[0], explanation)
+    _input_panel(figure, axes[0], explanation)
     for axis, name in zip(axes[1:], panels, strict=True):
         _panel(figure, axis, explanation, name)
     question, p_y, names = explanation.question, explanation.p_y, explanation.names

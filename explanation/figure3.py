@@ -1,6 +1,7 @@
 """Figure 3 of the paper: one image and its maps side by side, the true cue outlined."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -60,7 +61,12 @@ def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str | Non
     high = float(explanation.maps["saliency"].max()) if name in _shares(explanation) else None
     drawn = draw_map(axis, explanation.picture, explanation.maps[name], signed=kind.signed, high=high)
     axis.set_title("Attribution" if name == explanation.attribution else kind.title, fontsize=9, color=INK, pad=20)
-    place = {"xy": (0.5, 1), "xycoords": "axes fraction", "xytext": (0, 6), "textcoords": "offset points"}
+    place: dict[str, Any] = {
+        "xy": (0.5, 1),
+        "xycoords": "axes fraction",
+        "xytext": (0, 6),
+        "textcoords": "offset points",
+    }
     axis.annotate(kind.formula, **place, ha="center", va="bottom", fontsize=7.5, color=SOFT)
     colour_bar(figure, axis, drawn, "")
 

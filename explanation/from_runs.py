@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from munch import Munch
 
@@ -26,65 +27,74 @@ from calm.pictures import save_figure
 DPI = 200
 
 
-def load(args: Munch, checkpoint: str) -> tuple[Network, Munch]:
-    """One run's network and flags."""
+class Run(NamedTuple):
+    """A run that figures show."""
+
+    network: Network
+    flags: Config
+    families: dict[int, list[int]]
+    """Class -> itself and those that differ from it in few parts."""
+    method: str
+    """Method and prior in words."""
+    folder: str
+
+
+def load(args: Munch, checkpoint: str) -> Run:
+    """One run, which must be of a data set whose cues are known."""
     flags = {name: flag.default for name, flag in flags_of("main").items()}
     asked = Config(flags | args | {"load_checkpoint": checkpoint})
     network, path, stated = runs.restore(asked, distributed.init().device)
-    run = Munch(stated)
-    data_set = dataset_named(run.dataset_name)
+    data_set = dataset_named(stated.dataset_name)
     if data_set.families is None or not data_set.exact_parts:
-        raise UserError(f"{path}: was trained on {run.dataset_name}; the figures need SynthBirds, whose cues are known")
-    run.method = method_in_words(run.attribution_method, run.prior_activation)
-    run.folder = path.parent.name
-    return network, run
+        raise UserError(f"{path}: was trained on {data_set.name}; the figures need SynthBirds, whose cues are known")
+    method = method_in_words(stated.attribution_method, stated.prior_activation)
+    return Run(network, stated, data_set.families(network.num_classes), method, path.parent.name)
 
 
-def part_maps_of(run: Munch, dataset: ImageDataset) -> tuple[Path, ExactParts]:
+def part_maps_of(flags: Config, dataset: ImageDataset) -> tuple[Path, ExactParts]:
     """The data set's folder and its true part maps, at the network's input size."""
-    root = annotations_folder(run.data_root, run.dataset_name)
-    return root, ExactParts(root, [record.image_id for record in dataset.records], size=run.crop_size)
+    root = annotations_folder(flags.data_root, flags.dataset_name)
+    return root, ExactParts(root, [record.image_id for record in dataset.records], size=flags.crop_size)
 
 
 def figure3(args: Munch) -> list[str]:
     """Attribution, conditional, saliency, subset (the class's family) and counterfactual of one image."""
-    network, run = load(args, args.load_checkpoint[0])
-    dataset = runs.evaluation_dataset(run, network, "test")
-    root, part_maps = part_maps_of(run, dataset)
-    families = dataset_named(run.dataset_name).families(network.num_classes)
+    run = load(args, args.load_checkpoint[0])
+    flags, network = run.flags, run.network
+    dataset = runs.evaluation_dataset(flags, network, "test")
+    root, part_maps = part_maps_of(flags, dataset)
     probabilities = class_probabilities(network, dataset)
-    pair, index = most_doubtful(probabilities, dataset, families, differing_parts(root), part_maps)
-    model = f"{run.method} · {run.architecture} · {run.dataset_name}"
-    explainer = Explainer(network, run.crop_size, dataset.class_names, families, model)
+    pair, index = most_doubtful(probabilities, dataset, run.families, differing_parts(root), part_maps)
+    model = f"{run.method} · {flags.architecture} · {flags.dataset_name}"
+    explainer = Explainer(network, flags.crop_size, dataset.class_names, run.families, model)
     explanation = explainer(dataset.image_path(index), Ask(target=pair.class_a, versus=pair.class_b))
     save_figure(maps_figure(explanation, pair.mask(part_maps(index)[0]), pair.part_names), args.out, dpi=DPI)
     return [dataset.records[index].image_id]
 
 
-def named(loaded: Sequence[tuple[Network, Munch]]) -> dict[str, Network]:
+def named(shown: Sequence[Run]) -> dict[str, Network]:
     """Method and prior -> network; a run that shares them with another is named by its folder too."""
-    methods = [run.method for _, run in loaded]
+    methods = [run.method for run in shown]
     return {
-        run.method if methods.count(run.method) == 1 else f"{run.method} {run.folder}": network
-        for network, run in loaded
+        run.method if methods.count(run.method) == 1 else f"{run.method} {run.folder}": run.network for run in shown
     }
 
 
 def figure4(args: Munch) -> list[str]:
     """Counterfactual maps of all methods beside the true cue."""
-    loaded = [load(args, checkpoint) for checkpoint in args.load_checkpoint]
-    networks, run = named(loaded), loaded[0][1]
-    dataset = runs.evaluation_dataset(run, loaded[0][0], "test")
-    root, part_maps = part_maps_of(run, dataset)
+    shown = [load(args, checkpoint) for checkpoint in args.load_checkpoint]
+    networks, first = named(shown), shown[0]
+    dataset = runs.evaluation_dataset(first.flags, first.network, "test")
+    root, part_maps = part_maps_of(first.flags, dataset)
     probabilities = [class_probabilities(network, dataset) for network in networks.values()]
     correct = correct_images(probabilities, [record.target for record in dataset.records])
-    pairs, device = class_pairs(differing_parts(root)), next(loaded[0][0].parameters()).device
+    pairs, device = class_pairs(differing_parts(root)), next(first.network.parameters()).device
     chosen = choose_counterfactuals(pairs, dataset, part_maps, correct, rows=args.rows, seed=args.seed)
-    shown, rows = columns(networks), []
+    maps_of, rows = columns(networks), []
     for pair, index in chosen:
         names = [display_name(dataset.class_names[k]) for k in (pair.class_a, pair.class_b)]
         image, cue = dataset[index][0].to(device), pair.mask(part_maps(index)[0])
-        maps = {title: counterfactual_map(column, image, *pair[:2]) for title, column in shown.items()}
+        maps = {title: counterfactual_map(column, image, *pair[:2]) for title, column in maps_of.items()}
         rows.append(Row(read_rgb(dataset.image_path(index)), cue, *names, pair.part_names, maps))
     save_figure(counterfactuals_figure(rows, next(iter(networks))), args.out, dpi=DPI)
     return [dataset.records[index].image_id for _, index in chosen]

@@ -80,6 +80,7 @@ class Explanation:
         kind, question = self.kinds[name], self.question
         options = {"supersets": {question.target: list(question.subset)}, "versus": question.versus}
         score = output_attribution(kind.attribution, **options)
+        assert score is not None, f"{kind.attribution} needs more than the output"
         maps = score(self.output, torch.tensor([question.target]))
         if kind.minus_versus:
             maps = maps - score(self.output, torch.tensor([question.versus]))

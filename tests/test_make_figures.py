@@ -50,7 +50,7 @@ def test_both_figures_by_one_command_each(birds, tmp_path, monkeypatch, capsys):
 
 def test_every_run_has_its_own_name():
     runs = {"a": "CAM", "b": "CALM_EM, softplus prior", "c": "CALM_EM, ReLU prior", "d": "CALM_EM, ReLU prior"}
-    loaded = [(folder.upper(), SimpleNamespace(method=method, folder=folder)) for folder, method in runs.items()]
+    loaded = [SimpleNamespace(network=folder.upper(), method=method, folder=folder) for folder, method in runs.items()]
     assert from_runs.named(loaded) == {
         "CAM": "A",
         "CALM_EM, softplus prior": "B",
