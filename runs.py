@@ -18,6 +18,7 @@ from calm import distributed
 from calm.atomic import write_text
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
+from calm.data_loaders.records import targets_of
 from calm.engine import compile_in_place
 from calm.errors import UserError
 from calm.flags import Config, recorded
@@ -101,7 +102,7 @@ def evaluation_dataset(args: Config, network: Network | None, split: str, *, nee
         need_images=need_images,
         **normalisation,
     )
-    highest = max(record.target for record in dataset.records)
+    highest = int(targets_of(dataset.records).max())
     if network is not None and highest >= network.num_classes:
         raise UserError(
             f"{dataset.image_list.parent} has label {highest}, but the network's {network.num_classes} classes end at "

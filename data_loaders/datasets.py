@@ -51,7 +51,7 @@ class ImageDataset(Dataset):
     ) -> None:
         if augment:
             transforms.check_sizes(resize_size, crop_size)
-        self.records, self.roots, self.image_list, self.class_names = list(records), roots, image_list, class_names
+        self.records, self.roots, self.image_list, self.class_names = records, roots, image_list, class_names
         self.resize_size, self.crop_size, self.mean, self.std = resize_size, crop_size, mean, std
         self.augment, self.seed = augment, seed
 

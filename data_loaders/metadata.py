@@ -1,41 +1,20 @@
 """Metadata text files <-> frozen records. The formats are the WSOL benchmark's; metadata/README.md describes them."""
 
-from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from calm.atomic import write_text
+from calm.data_loaders.columns import positions, read_columns, whole_numbers
+from calm.data_loaders.records import Box, Record, RecordColumns, Size
 from calm.data_loaders.text_lines import fault, integers, read_lines, read_rows
 from calm.errors import UserError
-
-Box = tuple[int, int, int, int]
-Size = tuple[int, int]
 
 SPLITS = ("train", "val", "test")
 IMAGE_IDS, PROXY_IDS = "image_ids.txt", "image_ids_proxy.txt"
 LABELS, SIZES, LOCALIZATION = "class_labels.txt", "image_sizes.txt", "localization.txt"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One image and what is known about it.
-
-    Attributes:
-        image_id: path relative to the data set's image folder.
-        target: class, from 0.
-        size: width and height in pixels, or None where the metadata does not say.
-        boxes: (x0, y0, x1, y1) in pixels of the original image, corners inclusive.
-        masks: object masks, paths relative to ``<mask_root>/OpenImages/``.
-        ignore_mask: path of the mask of the pixels that do not count, or None.
-    """
-
-    image_id: str
-    target: int
-    size: Size | None = None
-    boxes: tuple[Box, ...] = ()
-    masks: tuple[str, ...] = ()
-    ignore_mask: str | None = None
 
 
 def split_folder(metadata_root: str | Path, dataset_name: str, split: str) -> Path:
@@ -52,7 +31,7 @@ def read_records(
     num_classes: int | None = None,
     proxy: bool = False,
     made_by: str | None = None,
-) -> list[Record]:
+) -> Sequence[Record]:
     """Read the records of one split, in the order of its image list: the record at index i is on line i + 1.
 
     Args:
@@ -71,6 +50,8 @@ def read_records(
     folder = split_folder(metadata_root, dataset_name, split)
     ids_path = folder / (PROXY_IDS if proxy else IMAGE_IDS)
     _require((ids_path, folder / LABELS, folder / SIZES, folder / LOCALIZATION), made_by)
+    if localization == "boxes" and (columns := _read_columns(folder, ids_path, num_classes)) is not None:
+        return columns
     ids = _read_image_ids(ids_path)
     known = None if proxy else set(ids)
     labels = _read_labels(folder / LABELS, known, num_classes)
@@ -86,6 +67,48 @@ def read_records(
         if image_id not in labels:
             raise fault(ids_path, number, f"{image_id} has no line in {LABELS}")
     return [Record(i, labels[i], sizes.get(i), boxes.get(i, ()), masks.get(i, ()), ignore.get(i)) for i in ids]
+
+
+def _read_columns(folder: Path, ids_path: Path, num_classes: int | None) -> RecordColumns | None:
+    """The records of a split with boxes, its files read as columns; None if anything about them is unusual.
+
+    The reading line by line then says what is wrong, or accepts it.
+    """
+    ids = read_columns(ids_path, 1)
+    if ids is None or not len(ids[0].starts):
+        return None
+    hashes = ids[0].hashes()
+    order = np.argsort(hashes)
+    hashes = hashes[order]
+    if (hashes[1:] == hashes[:-1]).any():  # listed twice, most likely
+        return None
+    count = len(order)
+
+    def numbers_of(path: Path, fields: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Image of each line, how many lines each image has, and the numbers [lines, fields - 1]."""
+        columns = read_columns(path, fields)
+        if columns is None:
+            return None
+        images = positions(columns.pop(0), ids[0], hashes, order)
+        numbers = [whole_numbers(columns.pop(0)) for _ in range(fields - 1)]  # one at a time: they are large
+        if images is None or any(column is None for column in numbers):
+            return None
+        return images, np.bincount(images, minlength=count).astype(np.int32), np.column_stack(numbers)
+
+    found = [numbers_of(folder / name, fields) for name, fields in ((LABELS, 2), (SIZES, 3), (LOCALIZATION, 5))]
+    if any(each is None for each in found):
+        return None
+    (labelled, num_labels, labels), (sized, num_sizes, known_sizes), (boxed, num_boxes, boxes) = found
+    if (num_labels != 1).any() or (num_classes is not None and labels.max() >= num_classes):
+        return None
+    if (num_sizes > 1).any() or (known_sizes < 1).any():
+        return None
+    targets, sizes = np.zeros(count, np.int32), np.zeros((count, 2), np.int32)
+    targets[labelled], sizes[sized] = labels[:, 0], known_sizes
+    limits = np.where(sizes > 0, sizes, np.iinfo(np.int32).max)[boxed]
+    if (boxes[:, 2:] < boxes[:, :2]).any() or (boxes[:, :2] >= limits).any():
+        return None
+    return RecordColumns(ids[0], targets, sizes, boxes[np.argsort(boxed, kind="stable")], num_boxes)
 
 
 def write_records(metadata_root: str | Path, dataset_name: str, split: str, records: Iterable[Record]) -> Path:
@@ -162,7 +185,7 @@ def _read_sizes(path: Path, known: Container[str] | None) -> dict[str, Size]:
 
 
 def _read_boxes(path: Path, known: Container[str] | None, sizes: dict[str, Size]) -> dict[str, tuple[Box, ...]]:
-    boxes: dict[str, tuple[Box, ...]] = {}
+    boxes: dict[str, list[Box]] = {}
     for number, (image_id, *words) in read_rows(path, "path,x0,y0,x1,y1", known=known):
         x0, y0, x1, y1 = integers(path, number, words)
         if x1 < x0 or y1 < y0:
@@ -170,17 +193,17 @@ def _read_boxes(path: Path, known: Container[str] | None, sizes: dict[str, Size]
         width, height = sizes.get(image_id, (x1 + 1, y1 + 1))
         if x0 < 0 or y0 < 0 or x0 >= width or y0 >= height:  # boxes drawn by people may end past the last pixel
             raise fault(path, number, f"the box {x0},{y0},{x1},{y1} is outside its image of {width} x {height} pixels")
-        boxes[image_id] = (*boxes.get(image_id, ()), (x0, y0, x1, y1))
-    return boxes
+        boxes.setdefault(image_id, []).append((x0, y0, x1, y1))
+    return {image_id: tuple(found) for image_id, found in boxes.items()}
 
 
 def _read_masks(path: Path, known: Container[str] | None) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    masks: dict[str, tuple[str, ...]] = {}
+    masks: dict[str, list[str]] = {}
     ignore: dict[str, str] = {}
     for number, (image_id, mask, ignore_mask) in read_rows(path, "path,mask,ignore-mask", known=known):
         if not mask:
             raise fault(path, number, "names no mask")
-        masks[image_id] = (*masks.get(image_id, ()), mask)
+        masks.setdefault(image_id, []).append(mask)
         if ignore_mask and ignore.setdefault(image_id, ignore_mask) != ignore_mask:
             raise fault(path, number, f"{image_id} has a second ignore mask, {ignore_mask}")
-    return masks, ignore
+    return {image_id: tuple(found) for image_id, found in masks.items()}, ignore
