@@ -83,6 +83,16 @@ def test_the_training_order_is_torchs_distributed_sampler(cub):
     assert not torch.equal(first, epoch_of(dataset, 9, shuffle=True, seed=5, epoch=1)[0][2])
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_loader_serves_every_epoch_as_one_made_for_it(cub, workers):
+    dataset = build(cub, augment=True, seed=1)
+    loader = build_loader(dataset, 4, shuffle=True, seed=1, workers=workers)
+    for epoch in (1, 2, 5):
+        loader.sampler.set_epoch(epoch)
+        again = epoch_of(dataset, 4, shuffle=True, seed=1, epoch=epoch)
+        assert all(torch.equal(a, b) for x, y in zip(loader, again, strict=True) for a, b in zip(x, y))
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 4, 20])
 def test_evaluation_counts_each_image_once(cub, world_size):
     dataset = build(cub)
