@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from calm import eval_pixel_perturb, eval_wsol, explain, main
+import explain
+from calm import eval_pixel_perturb, eval_wsol, main
 from calm.data_loaders.catalogue import DATASETS, DataSet
 from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.images import read_size
