@@ -4,7 +4,7 @@ TEST_DATA := $(wildcard ../shared/data)
 export CALM_TEST_DATA ?= $(abspath $(TEST_DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check types bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,6 +31,11 @@ test: .venv/installed-dev  ## Run the tests
 check: .venv/installed-dev  ## Lint and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev  ## Check the types of the package as it is installed
+	rm -rf .venv/types
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target .venv/types .
+	$(BIN)/ty check --python .venv --project .venv/types --no-respect-ignore-files .venv/types/calm
 
 bench: .venv/installed  ## Run every benchmark; prints one JSON object each
 	@for script in $(filter-out benchmarks/measure.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done

@@ -173,6 +173,12 @@ def _validate(args: Config) -> None:
             raise UserError(f"--{name}={value!r}: has characters that no name or file should have")
 
 
+def _recipe(name: str) -> Path:
+    """A YAML file as named, or else one of our own of this name: an installed package brings configs/ along."""
+    ours = Path(__file__).resolve().parent / name
+    return ours if ours.is_file() and not Path(name).exists() else Path(name)
+
+
 def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) -> Config:
     """Command line -> one record of every flag the script takes.
 
@@ -196,7 +202,7 @@ def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) 
     given = vars(command_line)
     path = given.pop("config", None)
     if path is not None:
-        given = read_yaml(path, script, source=f"--config={path}") | given
+        given = read_yaml(_recipe(path), script, source=f"--config={path}") | given
     values = {
         name: list(flag.default) if flag.many else flag.default for name, flag in flags_of(script).items()
     } | given

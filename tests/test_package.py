@@ -111,7 +111,12 @@ def test_the_console_command(site, empty):
     for words, script in ((["train"], "main.py"), (["eval", "wsol"], "eval_wsol.py"), (["explain"], "explain.py")):
         shown = calm(site, empty, *words, "--help")
         assert shown.returncode == 0 and shown.stdout.startswith(f"usage: {script}"), shown.stderr
-    for words, said in ((["eval"], "cue_location"), (["fly"], "no such command"), (["train", "--epoch=1"], "--epochs")):
+    for words, said in (
+        (["eval"], "cue_location"),
+        (["fly"], "no such command"),
+        (["train", "--epoch=1"], "--epochs"),
+        (["train", "--config=configs/demo.yaml", "--is_train=False"], "--load_checkpoint is missing"),
+    ):
         refused = calm(site, empty, *words)
         assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and said in refused.stderr
 

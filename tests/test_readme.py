@@ -2,11 +2,15 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
 from calm import config
+from calm.command import COMMANDS
 from calm.flags import SCRIPTS
+from tests.explained import made_up_picture
+from tests.test_explain import save_checkpoint
 
 
 @pytest.fixture
@@ -41,3 +45,22 @@ def test_commands_parse(readme):
                 config.parse(words[position + 1 :], script)
                 parsed.add(script)
     assert parsed >= {"main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol"}
+
+
+def test_the_python_example_runs(readme, tmp_path, monkeypatch):
+    """The code of "In your own code", on an untrained network of four birds."""
+    save_checkpoint(tmp_path / "demo", "CALM_EM")
+    made_up_picture().save(tmp_path / "bird.jpg")
+    [code] = re.findall(r"```python\n(.*?)```", readme, re.S)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(code.replace("save/demo/", "demo/"), names)
+    assert names["maps"].shape == (1, *names["explanation"].maps["joint"].shape)
+    assert (tmp_path / "why.png").is_file()
+
+
+def test_every_command_of_the_package_is_a_script_or_a_room(request):
+    for name, (target, _) in COMMANDS.items():
+        path = Path(*target.removeprefix("calm.").split("."))
+        place = request.config.rootpath / (path / "__main__.py" if "." in target else path.with_suffix(".py"))
+        assert place.is_file(), name
