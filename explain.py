@@ -47,14 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.explanation.image_files import find_images
     from calm.explanation.questions import parse_ask
     from calm.explanation.results import explain_files
-    from calm.networks.checkpoint import read_checkpoint
 
     paths = find_images(args.images)
-    network, checkpoint, flags = runs.restore(args, distributed.init().device)
+    network, flags, checkpoint, _, class_names = runs.restore(args, distributed.init().device)
     explainer = explainer_of(
         network,
         flags,
-        read_checkpoint(checkpoint).get("class_names"),
+        class_names,
         source=str(checkpoint),
         say=lambda notice: print(errors.as_flags(notice)),
         need_supersets="subset" in args.given and args.subset == "superset",

@@ -48,7 +48,16 @@ def measure_accuracy(network: Network, args: Config, split: str, process: Proces
     return accuracy.compute()["accuracy"], int(accuracy.totals()[0][1])
 
 
-def finish(network: Network, args: Config, process: Process, *, folder: Path, checkpoint: Path, details: dict) -> None:
+def finish(
+    network: Network,
+    args: Config,
+    process: Process,
+    *,
+    folder: Path,
+    checkpoint: Path,
+    details: dict,
+    checksum: str | None = None,
+) -> None:
     """Measure the test accuracy, write it with a picture of some attribution maps, and print both."""
     accuracy, num_images = measure_accuracy(network, args, "test", process)
     distributed.print0(f"test accuracy: {accuracy:.2f} % of {num_images} images")
@@ -59,6 +68,7 @@ def finish(network: Network, args: Config, process: Process, *, folder: Path, ch
         details={"num_images": num_images, **details},
         checkpoint=checkpoint,
         folder=folder,
+        checksum=checksum,
     )
     distributed.print0(f"results: {path}")
     if distributed.is_main():
@@ -69,9 +79,9 @@ def finish(network: Network, args: Config, process: Process, *, folder: Path, ch
 
 def evaluate(args: Config, process: Process) -> None:
     """``--is_train=False``: the accuracy of a checkpoint on the test split."""
-    network, checkpoint, args = restore(args, process.device)
+    network, args, checkpoint, checksum, _ = restore(args, process.device)
     folder = run_folder(args) if "experiment_name" in args.given else checkpoint.parent
-    finish(network, args, process, folder=folder, checkpoint=checkpoint, details={})
+    finish(network, args, process, folder=folder, checkpoint=checkpoint, details={}, checksum=checksum)
 
 
 def train_epoch(training: Training, args: Config, train_set, run: Run, process: Process) -> None:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import DataLoader
@@ -51,6 +51,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def results_stem(folder: Path, evaluation: str, tag: str | None) -> Path:
+    """<run folder>/results/<evaluation>[_<tag>]: where the results lie, but for the suffix; also a folder's name."""
+    return folder / "results" / (f"{evaluation}_{tag}" if tag else evaluation)
+
+
 def write_results(
     args: Config,
     evaluation: str,
@@ -60,16 +65,21 @@ def write_results(
     checkpoint: Path | None,
     folder: Path,
     protocol: str = "paper",
+    checksum: str | None = None,
 ) -> Path:
-    """Write results/<evaluation>[_<tag>].json on rank 0 and return its path; an older file of the name is replaced."""
-    tag = f"_{args.tag}" if args.get("tag") else ""
-    path = folder / "results" / f"{evaluation}{tag}.json"
+    """Write results/<evaluation>[_<tag>].json on rank 0 and return its path; an older file of the name is replaced.
+
+    ``checksum`` is the SHA-256 of the checkpoint, where it is known already.
+    """
+    path = Path(f"{results_stem(folder, evaluation, args.get('tag'))}.json")
     if distributed.is_main():
         content = {
             "evaluation": evaluation,
             "protocol": protocol,
             "config": recorded(args),
-            "checkpoint": None if checkpoint is None else {"path": str(checkpoint), "sha256": sha256(checkpoint)},
+            "checkpoint": None
+            if checkpoint is None
+            else {"path": str(checkpoint), "sha256": checksum or sha256(checkpoint)},
             "metrics": metrics,
             "details": details,
         }
@@ -138,20 +148,33 @@ def resolved(args: Config) -> Config:
     )
 
 
-def restore(args: Config, device: torch.device) -> tuple[Network, Path, Config]:
-    """Load --load_checkpoint: the network in evaluation mode on ``device``, its file, and the run's own flags.
+class Restored(NamedTuple):
+    """A network out of a checkpoint, and what the file says beside its weights."""
 
-    Flags given on the command line take precedence over the run's config, with a notice where they differ.
+    network: Network
+    """In evaluation mode."""
+    args: Config
+    """The flags of the call, with those that the checkpoint states in place of their defaults."""
+    path: Path
+    sha256: str
+    class_names: list[str] | None
+    """None where the checkpoint does not say them."""
+
+
+def restore(args: Config, device: torch.device) -> Restored:
+    """Load ``args.load_checkpoint``, the network to ``device``.
+
+    Flags given on the command line take precedence over what the checkpoint states, with a notice where they differ.
     """
     if not args.load_checkpoint:
-        raise UserError("--load_checkpoint is missing: name a run folder, a checkpoint file or zoo:NAME")
+        raise UserError("`load_checkpoint` is missing: name a run folder, a checkpoint file or zoo:NAME")
     path = locate_checkpoint(args.load_checkpoint, save_root=args.save_root)
     given = {key: args[key] for key in CHECKPOINT_KEYS if key in args.given}
     loaded = load(path, **given)
     for key, value in loaded.overridden.items():
         distributed.print0(f"notice: --{key}={given[key]} overrides the checkpoint's {value}")
-    args = args.replaced(**{key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config})
+    stated = {key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config}
     network = loaded.network.to(device).eval()
     if args.compile:
         compile_in_place(network, device)
-    return network, path, args
+    return Restored(network, args.replaced(**stated), path, sha256(path), loaded.class_names)

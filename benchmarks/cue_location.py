@@ -27,7 +27,9 @@ from calm.data_loaders.cues.part_maps import CueImages, KeypointParts
 from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.loaders import build_loader
 from calm.data_loaders.metadata import Record, write_records
-from calm.evaluation.cue_location.protocols import PairResult, PaperProtocol, collect, evaluate, needed_classes
+from calm.evaluation.cue_location.collect import collect, needed_classes
+from calm.evaluation.cue_location.measure import PairResult, measure_pairs
+from calm.evaluation.cue_location.protocols import PaperProtocol
 from calm.networks import build_network
 
 FIVE_CLASSES = (63, 101, 141, 145, 146)
@@ -92,7 +94,7 @@ class Bench:
             lambda batch, classes: maps_of(self.network, batch.to(DEVICE), classes),
             [self.needed[target] for target in targets],
         )
-        return evaluate(self.pairs, maps, targets, to_scores, PaperProtocol(), device=DEVICE)
+        return measure_pairs(self.pairs, maps, targets, to_scores, PaperProtocol(), device=DEVICE)
 
     def forward_passes(self) -> None:
         """Decoding and a bare forward pass of every image, nothing else."""

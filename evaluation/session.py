@@ -1,49 +1,60 @@
-"""The evaluation of one checkpoint: what the eval_* scripts share."""
+"""A checkpoint under evaluation: what the four evaluations share."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from munch import Munch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from calm import config, distributed
-from calm.attribution import ATTRIBUTIONS, build_attribution, canonical_name, output_attribution
-from calm.attribution.catalogue import default_attribution, resolve_name
+from calm import distributed
+from calm.attribution import ATTRIBUTIONS, build_attribution, output_attribution
+from calm.attribution.catalogue import resolve_name
 from calm.attribution.score_map import smooth
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.truth import TruthReader
 from calm.engine import Prediction, predict
 from calm.errors import UserError
+from calm.flags import Config
 from calm.networks.network import Network
 from calm.networks.precision import autocast
 from calm.runs import (
+    Restored,
     ensure_data,
     evaluation_dataset,
     evaluation_loader,
     resolved,
     restore,
+    results_stem,
     run_folder,
     write_results,
 )
 
-_MAP_FLAGS = ("smooth_grad_nr_iter", "smooth_grad_sigma", "integrated_grad_nr_iter", "ig_variant")
 
+@dataclass(frozen=True)
+class Session:
+    """One evaluation of one checkpoint. Data set, supersets and truth are made when first asked for, and once."""
 
-@dataclass
-class Evaluation:
-    """Everything an evaluation script needs: flags, network, process, and where its results go."""
-
-    name: str
-    args: Munch
+    evaluation: str
+    """Such as "wsol": the name of the results."""
+    args: Config
+    """The flags, those that the checkpoint states among them; ``score_map_process`` is our name of the map."""
     process: distributed.Process
     folder: Path
-    network: Network | None
-    checkpoint: Path | None
+    """The run folder that the results go to."""
+    restored: Restored | None
+    """None where maps come from files and no checkpoint is named."""
+
+    @property
+    def network(self) -> Network:
+        """In evaluation mode, on this process's device."""
+        if self.restored is None:
+            raise UserError("`load_checkpoint` is missing: name a run folder, a checkpoint file or zoo:NAME")
+        return self.restored.network
 
     @property
     def device(self) -> torch.device:
@@ -51,53 +62,58 @@ class Evaluation:
         return self.process.device
 
     @property
-    def results_dir(self) -> Path:
-        """Folder for the evaluation's pictures, results/<evaluation>[_<tag>]/."""
-        tag = f"_{self.args.tag}" if self.args.tag else ""
-        return self.folder / "results" / f"{self.name}{tag}"
+    def map_name(self) -> str:
+        """Our name of the attribution that is evaluated."""
+        return self.args.score_map_process
 
-    def dataset(self, split: str = "test", *, need_images: bool = True) -> ImageDataset:
-        """The split, with this network's test transform; without ``need_images`` its metadata is enough."""
-        return evaluation_dataset(self.args, self.network, split, need_images=need_images)
+    @property
+    def results_folder(self) -> Path:
+        """Of the evaluation's pictures, results/<evaluation>[_<tag>]/."""
+        return results_stem(self.folder, self.evaluation, self.args.tag)
 
-    def loader(self, dataset: ImageDataset) -> DataLoader:
-        """This process's share of ``dataset``, in order; over all processes each image is there once."""
-        return evaluation_loader(self.args, dataset, self.process)
+    @cached_property
+    def dataset(self) -> ImageDataset:
+        """The test split in this network's test transform; where maps come from files its metadata is enough."""
+        network = self.restored.network if self.restored else None
+        return evaluation_dataset(self.args, network, "test", need_images=self.args.get("scoremap_root") is None)
 
-    def truths(self, dataset: ImageDataset) -> TruthReader:
+    def loader(self, dataset: Dataset | None = None) -> DataLoader:
+        """This process's share of the test split, or of ``dataset``, in order; over all processes each image once."""
+        return evaluation_loader(self.args, self.dataset if dataset is None else dataset, self.process)
+
+    @cached_property
+    def truths(self) -> TruthReader:
         """(data set, index) -> boxes and masks, in pixels of the maps; an image without either is refused now."""
         args = self.args
         reader = TruthReader(
             dataset_named(args.dataset_name), args.crop_size, Path(args.data_root), Path(args.mask_root)
         )
-        reader.check(dataset)
+        reader.check(self.dataset)
         return reader
 
-    def attribution_name(self) -> str:
-        """Our name of the attribution that the flags ask for."""
-        process = self.args.score_map_process if "score_map_process" in self.args.given else None
-        return resolve_name(process, self.args.score_map_method, self.args.attribution_method)
+    @cached_property
+    def supersets(self) -> dict[int, list[int]]:
+        """Class -> the classes that share its parts."""
+        data_set = dataset_named(self.args.dataset_name)
+        return data_set.supersets(self.network.num_classes, self.args.data_root)
 
-    def attribution_options(self, name: str, dataset: ImageDataset) -> dict[str, Any]:
+    def attribution_options(self, name: str) -> dict[str, Any]:
         """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data."""
-        attribution = ATTRIBUTIONS[canonical_name(name)]
+        attribution = ATTRIBUTIONS[name]
         if attribution.needs_versus:
             raise UserError(
                 f"the attribution {name} compares two classes, and an evaluation explains one: choose joint, or "
                 "explain.py with --versus"
             )
-        options = {key: self.args[key] for key in _MAP_FLAGS} | {"seed": self.args.seed}
-        if attribution.needs_supersets:
-            data_set = dataset_named(self.args.dataset_name)
-            options["supersets"] = data_set.supersets(self.network.num_classes, self.args.data_root)
-        return options
+        options = {option: self.args[option] for option in attribution.options if option in self.args}
+        return options | ({"supersets": self.supersets} if attribution.needs_supersets else {})
 
-    def raw_maps(self, name: str, dataset: ImageDataset) -> Callable[[Prediction], Tensor]:
-        """(a batch's prediction) -> raw maps of the true class, [B,h,w] or, blurred by --smoothing_ksize, [B,H,W].
+    def raw_maps(self, name: str) -> Callable[[Prediction], Tensor]:
+        """(a batch's prediction) -> raw maps of the true class, [B,h,w] or, blurred by ``smoothing_ksize``, [B,H,W].
 
         Maps that are functions of the output cost no further pass of the network.
         """
-        options = self.attribution_options(name, dataset)
+        options = self.attribution_options(name)
         of_output, of_images = output_attribution(name, **options), build_attribution(name, **options)
 
         def maps(batch: Prediction) -> Tensor:
@@ -106,7 +122,7 @@ class Evaluation:
                     return of_output(batch.output, batch.targets)
             with autocast(self.device, self.args.precision):
                 raw = of_images(self.network, batch.images, batch.targets).float()
-            return smooth(raw, self.args.smoothing_ksize) if ATTRIBUTIONS[canonical_name(name)].image_sized else raw
+            return smooth(raw, self.args.smoothing_ksize) if ATTRIBUTIONS[name].image_sized else raw
 
         return maps
 
@@ -119,38 +135,34 @@ class Evaluation:
         with autocast(self.device, self.args.precision):
             return self.network(images).log_p_y
 
-    def write(self, metrics: Mapping[str, Any], details: Mapping[str, Any], *, protocol: str | None = None) -> Path:
+    def write(self, metrics: Mapping[str, Any], details: Mapping[str, Any]) -> Path:
         """Write the results file and say where it is."""
         path = write_results(
             self.args,
-            self.name,
+            self.evaluation,
             metrics=metrics,
             details=details,
-            checkpoint=self.checkpoint,
+            checkpoint=self.restored.path if self.restored else None,
+            checksum=self.restored.sha256 if self.restored else None,
             folder=self.folder,
-            protocol=protocol or self.args.protocol,
+            protocol=self.args.protocol,
         )
         distributed.print0(f"results: {path}")
         return path
 
 
-def start_evaluation(
-    argv: Sequence[str] | None, name: str, *, about: str | None = None, needs_network: bool = True
-) -> Evaluation:
-    """Parse the flags of eval_<name>.py, join the other processes and load the checkpoint.
+def start_session(args: Config, evaluation: str) -> Session:
+    """Join the other processes, load the checkpoint and settle which map is evaluated.
 
-    Results go to the experiment's folder where --experiment_name is given, else to the checkpoint's run folder.
-    With ``needs_network=False`` a missing --load_checkpoint is accepted and the network is None. ``about`` is what
-    --help says before the flags.
+    Results go to the experiment's folder where ``experiment_name`` is given, else to the checkpoint's run folder.
+    Without ``load_checkpoint`` there is no network, where the maps come from ``scoremap_root``.
     """
-    script = f"eval_{name}"
-    args = resolved(config.parse(argv, script, about=about))
-    process = distributed.init()
-    network, checkpoint = None, None
-    if needs_network or args.load_checkpoint:
-        network, checkpoint, args = restore(args, process.device)
-        if args.score_map_process is None:
-            args = args.replaced(score_map_process=default_attribution(args.attribution_method))
+    args, process, restored = resolved(args), distributed.init(), None
+    if args.load_checkpoint or args.get("scoremap_root") is None:
+        restored = restore(args, process.device)
+        args = restored.args
+        name = resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)
+        args = args.replaced(score_map_process=name)
         ensure_data(args)
-    named = "experiment_name" in args.given or checkpoint is None
-    return Evaluation(name, args, process, run_folder(args) if named else checkpoint.parent, network, checkpoint)
+    named = "experiment_name" in args.given or restored is None
+    return Session(evaluation, args, process, run_folder(args) if named else restored.path.parent, restored)

@@ -43,7 +43,7 @@ def load(args: Munch, checkpoint: str) -> Run:
     """One run, which must be of a data set whose cues are known."""
     flags = {name: flag.default for name, flag in flags_of("main").items()}
     asked = Config(flags | args | {"load_checkpoint": checkpoint})
-    network, path, stated = runs.restore(asked, distributed.init().device)
+    network, stated, path, *_ = runs.restore(asked, distributed.init().device)
     data_set = dataset_named(stated.dataset_name)
     if data_set.families is None or not data_set.exact_parts:
         raise UserError(f"{path}: was trained on {data_set.name}; the figures need SynthBirds, whose cues are known")

@@ -15,7 +15,8 @@ from calm.attribution import build_attribution
 from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.synthbirds import generate as synthbirds
-from calm.evaluation.attribution.metrics import COLUMNS
+from calm.evaluation.attribution import judged
+from calm.evaluation.attribution.measures import MEASURES
 from calm.networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -112,15 +113,15 @@ def slow_numbers(birds: Path, name: str, index: int) -> dict[str, float]:
 def test_equals_a_slow_version(birds, capsys):
     assert evaluate(*flags_for(birds, "CALM_ML"), "--attributions=jointll,gradcam") == 0
     found = results(birds, "CALM_ML")
-    assert set(found["metrics"]) == {"joint", "gradcam"} and set(found["metrics"]["gradcam"]) == set(COLUMNS)
+    assert set(found["metrics"]) == {"joint", "gradcam"} and set(found["metrics"]["gradcam"]) == set(MEASURES)
     for name in found["metrics"]:
         images = found["details"]["images"][name]
         assert len(images["image_ids"]) == CLASSES * 3
         for index in (0, 5):
             for key, value in slow_numbers(birds, name, index).items():
                 assert images[key][index] == pytest.approx(value, abs=2e-4), key
-        for key in COLUMNS:
-            mean = COLUMNS[key].scale * sum(images[key]) / len(images[key])
+        for key in MEASURES:
+            mean = MEASURES[key].scale * sum(images[key]) / len(images[key])
             assert found["metrics"][name][key] == pytest.approx(mean, abs=1e-6)
     joint, gradcam = (found["details"]["images"][name]["average_drop"] for name in ("joint", "gradcam"))
     wins = sum(a < b for a, b in zip(joint, gradcam, strict=True))
@@ -163,7 +164,7 @@ def test_masks_predicted_classes_and_two_processes(birds):
     one, two = results(birds, "CALM_ML", "_one"), results(birds, "CALM_ML", "_two")
     ours, theirs = (each["details"]["images"]["posterior"] for each in (one, two))
     assert ours["image_ids"] == theirs["image_ids"]
-    for key in COLUMNS:
+    for key in MEASURES:
         assert ours[key] == pytest.approx(theirs[key], abs=1e-5)
         assert one["metrics"]["posterior"][key] == pytest.approx(two["metrics"]["posterior"][key], abs=1e-3)
 
@@ -185,6 +186,6 @@ def test_refusals_are_one_sentence(birds, capsys, methods, flags, words):
 
 
 def test_a_missing_second_checkpoint_is_told_before_the_first_is_judged(birds, capsys, monkeypatch):
-    monkeypatch.setattr(eval_attribution, "judge_checkpoint", lambda *given: pytest.fail("judged too early"))
+    monkeypatch.setattr(judged, "judge_checkpoint", lambda *given: pytest.fail("judged too early"))
     assert evaluate(*flags_for(birds, "CALM_ML", "nowhere")) == 2
     assert "nowhere" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from calm import eval_wsol
 from calm.data_loaders.metadata import Record, write_records
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
-from calm.evaluation.wsol.map_sources import NetworkMaps
+from calm.evaluation.map_sources import NetworkMaps
 from calm.networks import build_network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -155,9 +155,9 @@ def test_a_bad_map_is_named_and_nothing_is_written(tmp_path, values, message, wo
 
 def test_missing_annotations_flags_and_folders_are_named(tmp_path):
     small_case(tmp_path)
-    with pytest.raises(UserError, match="--load_checkpoint is missing"):
+    with pytest.raises(UserError, match="`load_checkpoint` is missing"):
         eval_wsol.main(file_flags(tmp_path, "CUB")[1:])
-    with pytest.raises(UserError, match=r"--scoremap_root=.*no such folder"):
+    with pytest.raises(UserError, match=r"`scoremap_root`=.*no such folder"):
         eval_wsol.main([*file_flags(tmp_path, "CUB"), f"--scoremap_root={tmp_path / 'nowhere'}"])
     boxes = tmp_path / "metadata/CUB/test/localization.txt"
     boxes.write_text(boxes.read_text().splitlines()[0] + "\n")

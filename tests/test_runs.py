@@ -11,7 +11,7 @@ from calm import runs
 from calm.config import parse
 from calm.data_loaders.catalogue import DATASETS
 from calm.errors import UserError
-from calm.evaluation import session as evaluation_run
+from calm.evaluation import session as sessions
 from calm.flags import recorded
 from calm.networks import build_network
 from tests.tiny_data import tiny_cub
@@ -20,7 +20,7 @@ from tests.tiny_data import tiny_cub
 @pytest.fixture
 def checkpoint(tmp_path, monkeypatch):
     """A run folder with a checkpoint of ours: CALM_EM resnet18 with 3 classes; no bird is drawn for it."""
-    monkeypatch.setattr(evaluation_run, "ensure_data", lambda args: None)
+    monkeypatch.setattr(sessions, "ensure_data", lambda args: None)
     network = build_network("resnet18", "CALM_EM", 3)
     args = parse(["--attribution_method=CALM_EM", "--architecture=resnet18", "--crop_size=32"], "main")
     folder = tmp_path / "save" / "x"
@@ -38,27 +38,27 @@ def checkpoint(tmp_path, monkeypatch):
 
 
 def start(checkpoint, *words, name="wsol"):
-    return evaluation_run.start_evaluation([f"--load_checkpoint={checkpoint}/", *words], name)
+    return sessions.start_session(parse([f"--load_checkpoint={checkpoint}/", *words], f"eval_{name}"), name)
 
 
 def test_the_run_folder_is_enough(checkpoint, capsys):
-    evaluation = start(checkpoint)
-    args = evaluation.args
+    session = start(checkpoint)
+    args = session.args
     assert (args.architecture, args.attribution_method, args.dataset_name) == ("resnet18", "CALM_EM", "SynthBirds")
     assert args.crop_size == 32 and args.score_map_process == "joint"
-    assert evaluation.folder == checkpoint and not evaluation.network.training
+    assert session.folder == checkpoint and not session.network.training
     assert "notice" not in capsys.readouterr().out
 
 
 def test_a_flag_overrides_with_a_notice(checkpoint, capsys):
-    evaluation = start(checkpoint, "--dataset=CUB", "--attribution_method=CALM_EM")
-    assert evaluation.args.dataset_name == "CUB"
+    session = start(checkpoint, "--dataset=CUB", "--attribution_method=CALM_EM")
+    assert session.args.dataset_name == "CUB"
     assert capsys.readouterr().out.count("notice: --dataset_name=CUB overrides") == 1
 
 
 def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
-    evaluation = start(checkpoint, "--experiment_name=y", f"--save_root={tmp_path / 'save'}", "--tag=t")
-    path = evaluation.write({"PxAP": float("nan"), "n": 1}, {"pairs": ()})
+    session = start(checkpoint, "--experiment_name=y", f"--save_root={tmp_path / 'save'}", "--tag=t")
+    path = session.write({"PxAP": float("nan"), "n": 1}, {"pairs": ()})
     assert path == tmp_path / "save" / "y" / "results" / "wsol_t.json"
     result = json.loads(path.read_text())
     assert result["metrics"] == {"PxAP": None, "n": 1} and result["details"] == {"pairs": []}
@@ -67,8 +67,8 @@ def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
 
 
 def test_a_checkpoint_is_looked_for_under_save_root(checkpoint, tmp_path):
-    evaluation = evaluation_run.start_evaluation(["--load_checkpoint=x/", f"--save_root={tmp_path / 'save'}"], "wsol")
-    assert evaluation.checkpoint == checkpoint / runs.LAST
+    session = start("x", f"--save_root={tmp_path / 'save'}")
+    assert session.restored.path == checkpoint / runs.LAST
 
 
 def test_classes_of_the_network_beyond_those_of_the_data_are_noticed(tmp_path, capsys):
@@ -92,7 +92,7 @@ def test_a_label_beyond_the_network_s_classes_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "--load_checkpoint"),
+        ([], "`load_checkpoint`"),
         (["--load_checkpoint=nowhere/"], "nowhere"),
         (["--architecture=resnet50"], "--architecture"),
     ],
@@ -100,7 +100,7 @@ def test_a_label_beyond_the_network_s_classes_is_one_sentence(tmp_path):
 def test_mistakes_are_one_sentence(checkpoint, words, said):
     argv = words if not words or "load" in words[0] else [f"--load_checkpoint={checkpoint}", *words]
     with pytest.raises(UserError, match=said) as error:
-        evaluation_run.start_evaluation(argv, "wsol")
+        sessions.start_session(parse(argv, "eval_wsol"), "wsol")
     assert "\n" not in str(error.value)
 
 

@@ -69,7 +69,7 @@ class TopLoc:
         self._seen = torch.zeros(1, dtype=torch.int64)
         self._counts = torch.zeros(2, len(even_thresholds(interval)), dtype=torch.int64)
 
-    def add(self, single_hits: np.ndarray, rank: int) -> None:
+    def update(self, single_hits: np.ndarray, rank: int) -> None:
         """Count one image.
 
         Args:

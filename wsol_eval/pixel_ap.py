@@ -77,6 +77,35 @@ def curve(counts: Tensor) -> Curve | None:
     return Curve(np.divide(cue, pixels, out=np.ones_like(cue), where=pixels > 0), cue / cue[-1])
 
 
+class PixelHistogram:
+    """Pixels and cue pixels from each threshold up, of any number of images (a metric of ``evaluation.metrics``).
+
+    Args:
+        edges: [T] thresholds, ascending, of the scores' dtype.
+    """
+
+    def __init__(self, edges: Tensor) -> None:
+        self.edges = edges
+        self._counts = torch.zeros(2, len(edges), dtype=torch.int64)
+
+    def update(self, pixels: PixelScores) -> None:
+        """Count some pixels."""
+        self._counts += pixels.count(self.edges)
+
+    def totals(self) -> list[Tensor]:
+        """[pixels with score >= each edge and cue pixels among them, [2,T]]."""
+        return [self._counts]
+
+    def curve(self) -> Curve | None:
+        """Precision and recall at the edges; None where no cue pixel reaches the lowest."""
+        return curve(self._counts)
+
+    def compute(self) -> dict[str, float]:
+        """{"PxAP": percent}; NaN where no cue pixel reaches the lowest edge."""
+        found = self.curve()
+        return {"PxAP": 100 * found.average_precision if found else float("nan")}
+
+
 def exact_curve(
     pixels: PixelScores,
     *,

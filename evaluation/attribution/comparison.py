@@ -7,12 +7,13 @@ from torch import Tensor
 
 from calm.distributed import gather
 from calm.engine import Prediction
-from calm.evaluation.attribution.faithfulness import Probability, judge
-from calm.evaluation.attribution.metrics import COLUMNS, Means, Wins
+from calm.evaluation.attribution.faithfulness import Probability
+from calm.evaluation.attribution.measures import MEASURES, Case, measured
+from calm.evaluation.attribution.metrics import Means, Wins
 from calm.evaluation.metrics import reduce
 
 Values = dict[str, Tensor]
-"""Column -> one number per image; "index" -> which images of the data set they are."""
+"""Measure -> one number per image; "index" -> which images of the data set they are."""
 
 BASELINE = "gradcam"
 """Where it is among the attributions, the others of its checkpoint are said to win over it so and so often."""
@@ -36,8 +37,8 @@ def judge_all(
         log_p_y: images [B,3,H,W] -> log p(y|x) [B,K], as in ``batches``.
         regions_of: indices [B] -> [B,H,W], True where the object is.
         explain: "target" or "predicted", the classes that are explained.
-        steps: of ``faithfulness.judge``.
-        norm_type: of ``faithfulness.judge``.
+        steps: of ``measures.Case``.
+        norm_type: of ``measures.Case``.
     """
     parts: dict[str, list[Values]] = {name: [] for name in makers}
     for batch in batches:
@@ -46,9 +47,8 @@ def judge_all(
         regions = regions_of(batch.indices).to(batch.images.device)
         for name, maps_of in makers.items():
             maps = maps_of(batch._replace(targets=classes))
-            values = judge(
-                _probability(log_p_y, classes), batch.images, maps, regions, full, steps=steps, norm_type=norm_type
-            )
+            case = Case(_probability(log_p_y, classes), batch.images, maps, regions, full, steps, norm_type)
+            values = measured(case)
             parts[name].append({key: value.cpu() for key, value in values.items()} | {"index": batch.indices})
     return {name: joined(items) for name, items in parts.items()}
 
@@ -64,19 +64,19 @@ def _probability(log_p_y: Callable[[Tensor], Tensor], classes: Tensor) -> Probab
 
 def joined(parts: Sequence[Values]) -> Values:
     """The numbers of several batches, one after the other; empty where there is no batch."""
-    return {key: torch.cat([part[key] for part in parts]) if parts else torch.empty(0) for key in ("index", *COLUMNS)}
+    return {key: torch.cat([part[key] for part in parts]) if parts else torch.empty(0) for key in ("index", *MEASURES)}
 
 
 def per_image(values: Values, image_ids: Sequence[str]) -> dict[str, list]:
-    """The numbers of all processes in the data set's order: {"image_ids": [...], column: [...]}."""
+    """The numbers of all processes in the data set's order: {"image_ids": [...], measure: [...]}."""
     everyones = joined(gather(values))
     order = everyones["index"].argsort()
     ids = [image_ids[int(index)] for index in everyones.pop("index")[order].tolist()]
-    return {"image_ids": ids} | {key: column[order].double().tolist() for key, column in everyones.items()}
+    return {"image_ids": ids} | {key: numbers[order].double().tolist() for key, numbers in everyones.items()}
 
 
 def mean_of(values: Values) -> dict[str, float]:
-    """Column -> mean over the images of all processes."""
+    """Measure -> mean over the images of all processes."""
     means = Means()
     means.update(values)
     reduce(means)
@@ -97,7 +97,7 @@ def with_wins(
     """Add to the means of each attribution of a checkpoint how often it wins over the baseline, where that is there.
 
     Args:
-        means: attribution -> column -> mean.
+        means: attribution -> measure -> mean.
         labels: attribution -> its name in ``wins``.
         wins: of ``wins_of``.
     """

@@ -21,7 +21,7 @@ def region_of(truth: Truth, kind: str | None, size: int) -> Tensor:
     """
     kind = kind or ("boxes" if truth.boxes is not None else "masks")
     if (truth.boxes if kind == "boxes" else truth.masks) is None:
-        raise UserError(f"--regions={kind}: this data set has none")
+        raise UserError(f"`regions`={kind}: this data set has none")
     if kind == "masks":
         return torch.from_numpy(truth.mask(size) == OBJECT)
     region = torch.zeros(size, size, dtype=torch.bool)

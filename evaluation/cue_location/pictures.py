@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from calm.attribution.score_map import resize
 from calm.data_loaders.cues.part_maps import CueImages
-from calm.evaluation.cue_location.protocols import RECALLS, Maps, PairResult
+from calm.evaluation.cue_location.collect import Collected
+from calm.evaluation.cue_location.measure import RECALLS, PairResult
 from calm.pictures import DIVERGING, SEQUENTIAL, save_figure, to_rgb
 
 SAMPLES_PER_GROUP = 2
@@ -44,7 +45,7 @@ def save_curves(path: str | Path, results: Sequence[PairResult], *, title: str) 
 def save_samples(
     path: str | Path,
     images: CueImages,
-    maps: Maps,
+    collected: Collected,
     results: Sequence[PairResult],
     *,
     names: Sequence[str],
@@ -58,30 +59,30 @@ def save_samples(
     Args:
         path: picture to write.
         images: those that were evaluated.
-        maps: of this process.
+        collected: of this process.
         results: of the pairs.
         names: of the classes.
         mean: of the normalisation, per channel.
         std: of the normalisation, per channel.
     """
-    chosen = _samples(results, maps)
+    chosen = _samples(results, collected)
     if not chosen:
         return
     figure = Figure(figsize=(11, 2.5 * len(chosen)))
     axes = figure.subplots(len(chosen), 5, squeeze=False)
     for row, (result, position) in zip(axes, chosen):
-        _draw_row(row, images, maps, result, position, names, (mean, std))
+        _draw_row(row, images, collected, result, position, names, (mean, std))
     figure.tight_layout(pad=0.5)
     save_figure(figure, path)
 
 
-def _samples(results: Sequence[PairResult], maps: Maps) -> list[tuple[PairResult, int]]:
+def _samples(results: Sequence[PairResult], collected: Collected) -> list[tuple[PairResult, int]]:
     """Some pairs of each group, each with its first image of this process that shows the cue."""
     chosen = []
     for n in (1, 2, 3):
         found = []
         for result in results:
-            shown = (p for p, area in zip(result.positions, result.mask_pixels) if area and p in maps.index_of)
+            shown = (p for p, area in zip(result.positions, result.mask_pixels) if area and p in collected.index_of)
             position = next(shown, None)
             if result.pxap is not None and len(result.pair.parts) == n and position is not None:
                 found.append((result, position))
@@ -91,15 +92,15 @@ def _samples(results: Sequence[PairResult], maps: Maps) -> list[tuple[PairResult
 
 
 def _draw_row(
-    row, images: CueImages, maps: Maps, result: PairResult, position: int, names: Sequence[str], normalisation
+    row, images: CueImages, collected: Collected, result: PairResult, position: int, names: Sequence[str], normalisation
 ) -> None:
     pair = result.pair
     rgb = to_rgb(images[position][0], *normalisation)
-    raw = [resize(maps.raw_of([position], c), rgb.shape[:2])[0].numpy() for c in (pair.class_a, pair.class_b)]
+    raw = [resize(collected.raw_of([position], c), rgb.shape[:2])[0].numpy() for c in (pair.class_a, pair.class_b)]
     low, high = min(map(np.min, raw)), max(map(np.max, raw))
     difference = raw[0] - raw[1]
     span = np.abs(difference).max() or 1.0
-    mask = pair.mask(maps.parts_of([position])[0])
+    mask = pair.mask(collected.parts_of([position])[0])
     grey = 100 + 0.6 * rgb.mean(axis=2, keepdims=True)
     marked = np.where(mask[..., None], 0.4 * grey + 0.6 * MASK_COLOUR, grey).astype(np.uint8)
     row[0].imshow(rgb)

@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +78,14 @@ class Localisation:
         self.masks = PxAP(scorer.interval) if masks else None
         self.top = TopLoc(scorer.interval) if boxes and ranks and self._top_level is not None else None
 
-    def add(self, scores: Scores, rank: int | None) -> None:
+    def update(self, scores: Scores, rank: int | None) -> None:
         """Count one image; ``rank`` is the number of classes more probable than the true one."""
         if self.boxes:
             self.boxes.add(scores.hits)
         if self.masks:
             self.masks.add(scores.histograms)
         if self.top:
-            self.top.add(scores.hits[SINGLE, self._top_level], rank)
+            self.top.update(scores.hits[SINGLE, self._top_level], rank)
 
     def _metrics(self) -> list[MaxBoxAcc | PxAP | TopLoc]:
         return [metric for metric in (self.boxes, self.masks, self.top) if metric]
@@ -140,11 +140,3 @@ def score_all(
                 yield tag, future.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def ranks_of(log_p_y: Tensor, targets: Tensor) -> Sequence[int]:
-    """How many classes are more probable than the target, [B]; of equal ones the first counts, as with argmax."""
-    classes = log_p_y.new_tensor(range(log_p_y.shape[1]))
-    own = log_p_y.gather(1, targets[:, None])
-    before = (log_p_y > own) | ((log_p_y == own) & (classes < targets[:, None]))
-    return before.sum(dim=1).tolist()

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from calm.evaluation.attribution.comparison import joined, mean_of, per_image, wins_of, with_wins
-from calm.evaluation.attribution.metrics import COLUMNS
+from calm.evaluation.attribution.measures import MEASURES
 
 
 def numbers(drops, indices):
-    values = {key: torch.full((len(drops),), 0.5) for key in COLUMNS}
+    values = {key: torch.full((len(drops),), 0.5) for key in MEASURES}
     return values | {"average_drop": torch.tensor(drops), "index": torch.tensor(indices)}
 
 

@@ -11,15 +11,10 @@ from calm.attribution import build_attribution
 from calm.attribution.score_map import normalize, resize
 from calm.attribution.several_classes import maps_of_several
 from calm.data_loaders.cues.pairs import NO_PART, ClassPair
-from calm.evaluation.cue_location import protocols as cue_localisation
-from calm.evaluation.cue_location.protocols import (
-    PaperProtocol,
-    ReleasedProtocol,
-    collect,
-    evaluate,
-    needed_classes,
-    summarise,
-)
+from calm.evaluation.cue_location import collect as collecting
+from calm.evaluation.cue_location.collect import collect, needed_classes
+from calm.evaluation.cue_location.measure import measure_pairs, summarise
+from calm.evaluation.cue_location.protocols import PaperProtocol, ReleasedProtocol
 from tests.tiny_networks import tiny_network
 
 CLASSES, SIZE, PER_CLASS = 5, 12, 4
@@ -70,7 +65,7 @@ def plain_pixels(network, attribution, birds: Birds, pair: ClassPair) -> tuple[n
 @pytest.mark.parametrize(("method", "name"), [("CALM_EM", "joint"), ("CAM", "cam"), ("CAM", "gradient")])
 def test_equals_the_plain_way(method, name):
     network, birds = tiny_network(method, num_classes=CLASSES), Birds()
-    results = evaluate(PAIRS, collected(network, name, birds), TARGETS, to_scores, PaperProtocol(), device=CPU)
+    results = measure_pairs(PAIRS, collected(network, name, birds), TARGETS, to_scores, PaperProtocol(), device=CPU)
     for pair, result in zip(PAIRS, results, strict=True):
         scores, masks = plain_pixels(network, build_attribution(name), birds, pair)
         if pair.parts == (5,):
@@ -92,7 +87,7 @@ def test_a_pass_per_image_where_the_output_is_enough():
 def test_released_histogram_fills_up_and_is_never_emptied():
     network, birds = tiny_network("CALM_EM", num_classes=CLASSES), Birds()
     maps = collected(network, "joint", birds)
-    results = evaluate(PAIRS, maps, TARGETS, to_scores, ReleasedProtocol("even", 0.1), device=CPU)
+    results = measure_pairs(PAIRS, maps, TARGETS, to_scores, ReleasedProtocol("even", 0.1), device=CPU)
     edges = np.append(np.arange(0, 1, 0.1), [1, 2, 3])
     counts = np.zeros((2, len(edges) - 1))
     for pair, result in zip(PAIRS, results, strict=True):
@@ -108,7 +103,7 @@ def test_released_histogram_fills_up_and_is_never_emptied():
 
 def test_summary_leaves_skipped_pairs_out():
     network = tiny_network("CAM", num_classes=CLASSES)
-    results = evaluate(PAIRS, collected(network, "cam", Birds()), TARGETS, to_scores, PaperProtocol(), device=CPU)
+    results = measure_pairs(PAIRS, collected(network, "cam", Birds()), TARGETS, to_scores, PaperProtocol(), device=CPU)
     metrics = summarise(results)
     kept = [result.pxap for result in results if result.pxap is not None]
     assert metrics["mPxAP"] == pytest.approx(np.mean(kept)) and len(kept) == 3
@@ -126,8 +121,8 @@ def test_batch_size_changes_nothing():
 def test_large_arrays_lie_in_a_file(monkeypatch):
     network, birds = tiny_network("CAM", num_classes=CLASSES), Birds()
     before = collected(network, "cam", birds)
-    monkeypatch.setattr(cue_localisation, "IN_MEMORY", 100)
+    monkeypatch.setattr(collecting, "IN_MEMORY", 100)
     after = collected(network, "cam", birds)
     assert isinstance(after.raw, np.memmap) and np.array_equal(before.raw, after.raw)
-    results = [evaluate(PAIRS, m, TARGETS, to_scores, PaperProtocol(), device=CPU) for m in (before, after)]
+    results = [measure_pairs(PAIRS, m, TARGETS, to_scores, PaperProtocol(), device=CPU) for m in (before, after)]
     assert [a.pxap for a in results[0]] == [b.pxap for b in results[1]]

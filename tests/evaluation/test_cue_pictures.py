@@ -5,8 +5,9 @@ import torch
 from PIL import Image
 
 from calm.data_loaders.cues.pairs import ClassPair
+from calm.evaluation.cue_location.collect import Collected
+from calm.evaluation.cue_location.measure import RECALLS, PairResult
 from calm.evaluation.cue_location.pictures import save_curves, save_samples
-from calm.evaluation.cue_location.protocols import RECALLS, Maps, PairResult
 
 
 class OneBird:
@@ -28,12 +29,12 @@ def test_curves_and_samples(tmp_path):
     skipped = PairResult(ClassPair(0, 2, (1,)), [], [], None, None)
     part_maps = np.zeros((1, 16, 16), np.uint8)
     raw = np.random.default_rng(0).random((2, 4, 4), dtype=np.float32)
-    maps = Maps(raw, {(3, 0): 0, (3, 1): 1}, part_maps, {3: 0}, torch.ones(4, 7), torch.ones(4, 7))
+    collected = Collected(raw, {(3, 0): 0, (3, 1): 1}, part_maps, {3: 0}, torch.ones(4, 7), torch.ones(4, 7))
     save_curves(tmp_path / "curves.png", [measured, skipped], title="both")
     save_curves(tmp_path / "none.png", [skipped], title="nothing measured")
     statistics = {"names": ["a", "b", "c"], "mean": (0.5,) * 3, "std": (0.2,) * 3}
-    save_samples(tmp_path / "samples.png", OneBird(), maps, [measured, skipped], **statistics)
-    save_samples(tmp_path / "no_samples.png", OneBird(), maps, [skipped], **statistics)
+    save_samples(tmp_path / "samples.png", OneBird(), collected, [measured, skipped], **statistics)
+    save_samples(tmp_path / "no_samples.png", OneBird(), collected, [skipped], **statistics)
     width, height = Image.open(tmp_path / "samples.png").size
     assert width > 3 * height  # five panels in one row: the image of another process is not drawn
     assert (tmp_path / "curves.png").is_file() and (tmp_path / "none.png").is_file()

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from calm.evaluation.attribution.faithfulness import deletion_curve, faithfulness, insertion_curve
+from calm.evaluation.attribution.faithfulness import deletion_curve, insertion_curve
+from calm.evaluation.attribution.measures import Case, measured
 from calm.evaluation.pixel_perturb.erasing import blur, rank_by_score
 
 SIZE = (12, 10)
@@ -53,8 +54,8 @@ def test_a_network_that_looks_at_the_marked_pixels_is_explained():
         return (shown.mean(dim=1) * cue).sum(dim=(1, 2)) / cue.sum(dim=(1, 2))
 
     full = at_the_cue(images)
-    right = faithfulness(at_the_cue, images, cue, rank_by_score(cue, SIZE), full, steps=10)
-    wrong = faithfulness(at_the_cue, images, 1 - cue, rank_by_score(1 - cue, SIZE), full, steps=10)
+    right = measured(Case(at_the_cue, images, cue, cue > 0, full, 10))
+    wrong = measured(Case(at_the_cue, images, 1 - cue, cue > 0, full, 10))
     assert right["average_drop"].tolist() == [0, 0]
     assert wrong["average_drop"].tolist() == [1, 1]
     assert right["increase"].tolist() == [0, 0]

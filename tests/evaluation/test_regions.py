@@ -26,5 +26,5 @@ def test_a_mask_without_its_ignored_pixels(tmp_path):
 
 
 def test_a_missing_kind_is_an_error():
-    with pytest.raises(UserError, match="--regions=masks"):
+    with pytest.raises(UserError, match="`regions`=masks"):
         region_of(Truth(np.array([[0, 0, 1, 1]]), None, None), "masks", 8)

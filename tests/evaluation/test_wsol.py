@@ -9,7 +9,8 @@ from PIL import Image
 
 from calm.data_loaders.masks import read_object_mask
 from calm.data_loaders.truth import Truth
-from calm.evaluation.wsol.scores import PER_WORKER, Scorer, Scores, ranks_of, score_all
+from calm.evaluation.map_sources import ranks_of
+from calm.evaluation.wsol.scores import PER_WORKER, Scorer, Scores, score_all
 
 
 def test_ranks_count_the_more_probable_classes_and_agree_with_argmax_on_ties():

@@ -192,7 +192,7 @@ def test_merged_equals_serial_and_types_agree():
 def test_top_localisation_has_its_own_best_threshold():
     metric = TopLoc(0.5)
     for found, rank in (([True, False], 0), ([True, True], 3), ([False, True], 4), ([True, True], 5)):
-        metric.add(np.array(found), rank)
+        metric.update(np.array(found), rank)
     assert metric.compute() == {"Top1Loc": 25.0, "Top5Loc": 50.0}
 
 

@@ -1,4 +1,4 @@
-"""Where the score maps of localisation come from: a network, or files that any tool wrote."""
+"""Where score maps come from: a network, or files that any tool wrote."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.score_maps import read_score_map, score_map_path
 from calm.distributed import is_main, shard
 from calm.engine import Prediction
-from calm.evaluation.wsol.scores import ranks_of
+from calm.errors import UserError
+from calm.evaluation.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class NetworkMaps:
     size: int
     resize_mode: str
     norm_type: str
+    knows_ranks = True
+    """Whether the rank of the true class comes with a map."""
 
     def _score_maps(self, batch: Prediction) -> np.ndarray:
         maps = resize(self.raw_maps(batch), self.size, mode=self.resize_mode)
@@ -51,7 +54,7 @@ class NetworkMaps:
             ranks = ranks_of(batch.output.log_p_y, batch.targets)
             yield from zip(batch.indices.tolist(), ranks, self._score_maps(batch))
 
-    def of(self, indices: Sequence[int]) -> np.ndarray:
+    def some(self, indices: Sequence[int]) -> np.ndarray:
         """The maps [n,size,size] of a few images."""
         (batch,) = self.predict([default_collate([self.dataset[index] for index in indices])])
         return self._score_maps(batch)
@@ -59,6 +62,9 @@ class NetworkMaps:
 
 class FileMaps:
     """Score maps [size,size] that lie in a folder, one .npy per image."""
+
+    knows_ranks = False
+    """No network, no rank of the true class."""
 
     def __init__(self, root: Path, dataset: ImageDataset, size: int) -> None:
         self.name = f"maps of {root}"
@@ -75,6 +81,33 @@ class FileMaps:
         for index in tqdm(indices, desc="score maps", disable=not is_main(), dynamic_ncols=True, leave=False):
             yield index, None, self._path(index)
 
-    def of(self, indices: Sequence[int]) -> list[np.ndarray]:
+    def some(self, indices: Sequence[int]) -> list[np.ndarray]:
         """The maps of a few images."""
         return [read_score_map(self._path(index), self._size) for index in indices]
+
+
+def open_maps(session: Session) -> NetworkMaps | FileMaps:
+    """The maps that the flags ask for."""
+    args = session.args
+    if args.scoremap_root is not None:
+        if not Path(args.scoremap_root).is_dir():
+            raise UserError(f"`scoremap_root`={args.scoremap_root}: no such folder")
+        return FileMaps(Path(args.scoremap_root), session.dataset, args.crop_size)
+    return NetworkMaps(
+        name=session.map_name,
+        dataset=session.dataset,
+        loader=session.loader(),
+        predict=lambda batches: session.predict(batches, session.map_name),
+        raw_maps=session.raw_maps(session.map_name),
+        size=args.crop_size,
+        resize_mode=args.resize_mode,
+        norm_type=args.norm_type,
+    )
+
+
+def ranks_of(log_p_y: Tensor, targets: Tensor) -> Sequence[int]:
+    """How many classes are more probable than the target, [B]; of equal ones the first counts, as with argmax."""
+    classes = log_p_y.new_tensor(range(log_p_y.shape[1]))
+    own = log_p_y.gather(1, targets[:, None])
+    before = (log_p_y > own) | ((log_p_y == own) & (classes < targets[:, None]))
+    return before.sum(dim=1).tolist()

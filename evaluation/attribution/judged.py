@@ -1,0 +1,81 @@
+"""The attributions of one checkpoint, judged."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from calm.attribution import ATTRIBUTIONS, canonical_name
+from calm.distributed import print0
+from calm.errors import UserError
+from calm.evaluation.attribution.comparison import Values, judge_all, per_image
+from calm.evaluation.attribution.regions import region_of
+from calm.evaluation.session import Session
+
+
+class Judged(NamedTuple):
+    """One checkpoint and, per attribution, the numbers of this process's images."""
+
+    session: Session
+    values: dict[str, Values]
+
+    def labels(self, *, several: bool) -> dict[str, str]:
+        """Attribution -> its name, after its run's where there are several checkpoints."""
+        run = self.session.restored.path.parent
+        return {name: f"{run}/{name}" if several else name for name in self.values}
+
+    def details(self) -> dict[str, Any]:
+        """The numbers of all images, over all processes."""
+        records = self.session.dataset.records
+        image_ids = [record.image_id for record in records]
+        return {name: per_image(values, image_ids) for name, values in self.values.items()}
+
+
+def attributions_of(session: Session) -> list[str]:
+    """The names to compare on this checkpoint; those that need a prior which it does not have are left out, aloud."""
+    wanted, checkpoint = session.args.attributions, session.restored.path
+    if not wanted:
+        return [session.map_name]
+    names = list(dict.fromkeys(canonical_name(name.strip()) for name in wanted.split(",") if name.strip()))
+    if not names:
+        raise UserError(f"`attributions`={wanted}: names no map; give some, such as gradcam,joint")
+    has_prior = session.network.head.uses_prior
+    for name in [name for name in names if ATTRIBUTIONS[name].needs_prior and not has_prior]:
+        print0(f"notice: {name} needs CALM's prior and is left out for {checkpoint}")
+        names.remove(name)
+    if not names:
+        raise UserError(f"`attributions`={wanted}: none of them exists for {checkpoint}, whose network has no prior")
+    return names
+
+
+def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
+    """Run the attributions on this process's images."""
+    args, dataset, truth_of = session.args, session.dataset, session.truths
+
+    def regions_of(indices: Tensor) -> Tensor:
+        truths = [truth_of(dataset, index) for index in indices.tolist()]
+        return torch.stack([region_of(truth, args.regions, args.crop_size) for truth in truths])
+
+    makers = {name: session.raw_maps(name) for name in names}
+    title = f"{session.restored.path.parent.name}: {len(makers)} attributions"
+    values = judge_all(
+        session.predict(session.loader(), title),
+        makers,
+        log_p_y=session.log_p_y,
+        regions_of=regions_of,
+        explain=args.explain,
+        steps=args.auc_steps,
+        norm_type=args.norm_type,
+    )
+    return Judged(session, values)
+
+
+def check_one_data_set(sessions: Sequence[Session]) -> None:
+    """Refuse checkpoints whose images differ."""
+    first, *others = sessions
+    images = [record.image_id for record in first.dataset.records]
+    for other in others:
+        if [record.image_id for record in other.dataset.records] != images:
+            named = " and ".join(session.args.load_checkpoint for session in (other, first))
+            raise UserError(f"`load_checkpoint`: {named} do not share one data set")

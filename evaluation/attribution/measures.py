@@ -1,0 +1,100 @@
+"""Every number by which the attributions of an image are compared, in one dict."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from calm.attribution.score_map import normalize, resize
+from calm.evaluation.attribution.faithfulness import Probability, area, deletion_curve, drop, increase, insertion_curve
+from calm.evaluation.attribution.location import loc, pointing, proportion
+from calm.evaluation.pixel_perturb.erasing import blur, rank_by_score
+
+DELTAS = (0.0, 0.25, 0.5)
+"""Thresholds of Loc (Grad-CAM++, Section 4.2)."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A batch of images and their maps by one attribution: all that a measure may look at.
+
+    Pixels are ordered by the raw map; what is shown, and what is compared with the region, is the score map. What
+    several measures need is computed once.
+    """
+
+    probability: Probability
+    images: Tensor
+    """[B,3,H,W], normalised."""
+    maps: Tensor
+    """[B,h,w] raw maps of the explained classes."""
+    regions: Tensor
+    """[B,H,W], True where the object is."""
+    full: Tensor
+    """[B], p(y|x) of the whole images."""
+    steps: int
+    """Equal shares of the pixels in the insertion and deletion curves."""
+    norm_type: str = "minmax"
+    """Of ``attribution.score_map.normalize``."""
+
+    @cached_property
+    def resized(self) -> Tensor:
+        """[B,H,W] raw maps; made in float64, so that rounding marks no pixel of a flat part."""
+        return resize(self.maps.double(), tuple(self.images.shape[2:])).float()
+
+    @cached_property
+    def score_maps(self) -> Tensor:
+        """[B,H,W] in [0,1]."""
+        return normalize(self.resized, self.norm_type)
+
+    @cached_property
+    def ranks(self) -> Tensor:
+        """[B,H,W], 0 for the most important pixel."""
+        return rank_by_score(self.resized, tuple(self.images.shape[2:]))
+
+    @cached_property
+    def masked(self) -> Tensor:
+        """[B], p(y|x) of the normalised image times its score map: what the map leaves out fades to the mean colour."""
+        return self.probability(self.images * self.score_maps[:, None].to(self.images.dtype))
+
+
+class Measure(NamedTuple):
+    """A number per image, at most 1 in size, and how its mean is reported."""
+
+    function: Callable[[Case], Tensor]
+    """A batch -> [B]; NaN where an image has no such number."""
+    title: str
+    scale: float
+    higher_is_better: bool
+
+
+def _insertion(case: Case) -> Tensor:
+    blurred = blur(case.images)  # as in remove-and-classify
+    return area(insertion_curve(case.probability, case.images, blurred, case.ranks, case.full, case.steps))
+
+
+def _deletion(case: Case) -> Tensor:
+    return area(deletion_curve(case.probability, case.images, case.ranks, case.full, case.steps))
+
+
+def _loc(case: Case, *, delta: float) -> Tensor:
+    return loc(case.score_maps, case.regions, delta)
+
+
+MEASURES: dict[str, Measure] = {
+    "average_drop": Measure(lambda case: drop(case.full, case.masked), "average drop %", 100, False),
+    "increase": Measure(lambda case: increase(case.full, case.masked), "increase %", 100, True),
+    **{f"Loc_{round(100 * d)}": Measure(partial(_loc, delta=d), f"Loc({d:g})", 1, True) for d in DELTAS},
+    "proportion": Measure(lambda case: proportion(case.score_maps, case.regions), "proportion %", 100, True),
+    "pointing": Measure(lambda case: pointing(case.score_maps, case.regions), "pointing %", 100, True),
+    "insertion": Measure(_insertion, "insertion AUC", 1, True),
+    "deletion": Measure(_deletion, "deletion AUC", 1, False),
+}
+
+
+@torch.inference_mode()
+def measured(case: Case) -> dict[str, Tensor]:
+    """Name -> number per image, of every measure; each [B]."""
+    return {name: measure.function(case) for name, measure in MEASURES.items()}

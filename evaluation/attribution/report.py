@@ -1,0 +1,20 @@
+"""What the comparison of attributions prints."""
+
+from collections.abc import Mapping
+
+from calm.distributed import print0
+from calm.evaluation.attribution.measures import MEASURES
+
+
+def print_table(means_of: Mapping[str, Mapping[str, float]], wins: Mapping[str, float]) -> None:
+    """A line per attribution, then who wins how often."""
+    width = max(map(len, means_of)) + 4
+    print0("\n" + " " * width + "".join(f"{measure.title:>16}" for measure in MEASURES.values()))
+    for label, means in means_of.items():
+        print0(f"{label:<{width}}" + "".join(f"{means[key]:>16.3f}" for key in MEASURES))
+    if len(means_of) > 1:
+        print0("\nwin %: how often the drop of the row is below that of the column")
+        print0(" " * width + "".join(f"{number:>7}" for number in range(1, len(means_of) + 1)))
+        for number, label in enumerate(means_of, start=1):
+            shares = (f"{wins[f'{label} over {other}']:.1f}" if other != label else "" for other in means_of)
+            print0(f"{f'{number} {label}':<{width}}" + "".join(f"{share:>7}" for share in shares))

@@ -1,0 +1,60 @@
+"""What cue localisation writes, prints and draws."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from calm.data_loaders.classes import short_name
+from calm.data_loaders.cues.part_maps import CueImages
+from calm.distributed import print0
+from calm.evaluation.cue_location.collect import Collected
+from calm.evaluation.cue_location.measure import PairResult
+from calm.evaluation.cue_location.pictures import save_curves, save_samples
+
+
+def warn_of_bins(args: Mapping[str, Any]) -> None:
+    """Say which flags of the released bins have no effect under the paper's protocol."""
+    for flag in ("threshold_type", "cam_curve_interval"):
+        if args["protocol"] != "released" and flag in args["given"]:
+            print0(f"notice: --{flag}={args[flag]} has no effect: average precision is exact, without bins")
+
+
+def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """A record per pair, classes counted from 1."""
+    return [
+        {
+            "class_a": result.pair.class_a + 1,
+            "class_b": result.pair.class_b + 1,
+            "parts": result.pair.part_names,
+            "num_images": sum(area is not None for area in result.mask_pixels),
+            "PxAP": result.pxap,
+            "images": [
+                {"image_id": image_ids[position], "mask_pixels": area}
+                for position, area in zip(result.positions, result.mask_pixels)
+            ],
+        }
+        for result in results
+    ]
+
+
+def print_table(metrics: Mapping[str, Any], title: str) -> None:
+    """mPxAP per number of differing parts."""
+    print0(f"\ncue localisation: {title}")
+    print0(f"{'differing parts':>16}{'pairs':>7}{'mPxAP':>8}")
+    total = sum(metrics[f"num_pairs_{n}"] for n in (1, 2, 3))
+    rows = [
+        *((str(n), metrics[f"num_pairs_{n}"], metrics[f"mPxAP_{n}"]) for n in (1, 2, 3)),
+        ("all", total, metrics["mPxAP"]),
+    ]
+    for label, count, value in rows:
+        print0(f"{label:>16}{count:>7}{'-' if value is None else f'{value:.2f}':>8}")
+    if metrics["num_pairs_skipped"]:
+        print0(f"skipped: {metrics['num_pairs_skipped']} pairs without images or without a cue pixel")
+
+
+def draw(folder: Path, images: CueImages, collected: Collected, results: Sequence[PairResult], title: str) -> None:
+    """Write to ``folder`` the precision-recall curves, and some images with their maps."""
+    dataset = images.images
+    save_curves(folder / "curves.png", results, title=title)
+    names = [short_name(name) for name in dataset.class_names]
+    save_samples(folder / "samples.png", images, collected, results, names=names, mean=dataset.mean, std=dataset.std)

@@ -1,0 +1,37 @@
+"""Localisation over a data set: every score map against the true place of its object."""
+
+from collections.abc import Sequence
+
+from calm.data_loaders.datasets import ImageDataset
+from calm.data_loaders.truth import TruthReader
+from calm.evaluation.map_sources import FileMaps, NetworkMaps
+from calm.evaluation.metrics import reduce
+from calm.evaluation.wsol.scores import Localisation, Scorer, score_all
+
+
+def measure(
+    maps: NetworkMaps | FileMaps,
+    dataset: ImageDataset,
+    truth_of: TruthReader,
+    interval: float,
+    ious: Sequence[int],
+    *,
+    workers: int,
+) -> Localisation:
+    """Score every map; the counts of all processes together.
+
+    Args:
+        maps: of the images of ``dataset``, in this process's share.
+        dataset: the images.
+        truth_of: (data set, index) -> true boxes and masks.
+        interval: step between thresholds.
+        ious: levels in percent.
+        workers: processes that score, beside this one.
+    """
+    scorer = Scorer(interval, tuple(ious), truth_of.size)
+    localisation = Localisation(scorer, boxes=truth_of.has_boxes, masks=truth_of.has_masks, ranks=maps.knows_ranks)
+    jobs = ((rank, (truth_of(dataset, index), score_map)) for index, rank, score_map in maps.stream())
+    for rank, scores in score_all(scorer, jobs, workers=workers):
+        localisation.update(scores, rank)
+    reduce(localisation)
+    return localisation

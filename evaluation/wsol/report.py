@@ -1,0 +1,62 @@
+"""What localisation prints and draws."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from calm.data_loaders.classes import short_name
+from calm.data_loaders.datasets import ImageDataset
+from calm.data_loaders.truth import TruthReader
+from calm.distributed import print0
+from calm.errors import UserError
+from calm.evaluation.map_sources import FileMaps, NetworkMaps
+from calm.evaluation.wsol.pictures import Sample, save_precision_recall, save_samples
+from calm.evaluation.wsol.scores import TOP_IOU, Localisation, found_box
+from calm.pictures import to_rgb
+
+SAMPLES = 8
+"""Images in the picture."""
+
+
+def warn_of_levels(truth_of: TruthReader, ious: Sequence[int]) -> None:
+    """Say which metrics are missing without the level that they need."""
+    if truth_of.has_boxes and TOP_IOU not in ious:
+        print0(f"notice: MaxBoxAcc, Top1Loc and Top5Loc need {TOP_IOU} among --iou_thresholds; they are left out")
+
+
+def print_table(values: Mapping[str, float], title: str) -> None:
+    """A line per metric."""
+    print0(f"\n{title}")
+    for name, value in values.items():
+        print0(f"{name:<14}{value:>8.2f} %")
+
+
+def picture_of(dataset: ImageDataset, index: int) -> np.ndarray | None:
+    """[size,size,3] uint8; None where only the metadata is at hand, which is enough for maps from files."""
+    try:
+        return to_rgb(dataset[index][0], dataset.mean, dataset.std)
+    except UserError:
+        return None
+
+
+def draw(
+    folder: Path,
+    localisation: Localisation,
+    maps: NetworkMaps | FileMaps,
+    dataset: ImageDataset,
+    truth_of: TruthReader,
+) -> None:
+    """Write samples.png and, for masks, precision_recall.png to ``folder``."""
+    title = f"{truth_of.data_set.name}: {maps.name}"
+    indices = np.linspace(0, len(dataset) - 1, min(SAMPLES, len(dataset))).round().astype(int).tolist()
+    samples = []
+    for index, score_map in zip(indices, maps.some(indices)):
+        truth = truth_of(dataset, index)
+        found = None if truth.boxes is None else found_box(score_map, localisation.best_threshold())
+        name = short_name(dataset.class_names[dataset.records[index].target])
+        rgb, mask = picture_of(dataset, index), truth.mask(truth_of.size)
+        samples.append(Sample(name, rgb, score_map, truth.boxes, found, mask))
+    save_samples(folder / "samples.png", samples, title=title)
+    if localisation.masks and (curve := localisation.masks.curve()):
+        save_precision_recall(folder / "precision_recall.png", curve, title=title)
