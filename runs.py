@@ -20,7 +20,7 @@ from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from calm.data_loaders.records import targets_of
 from calm.engine import compile_in_place
-from calm.errors import UserError
+from calm.errors import UserError, as_flags
 from calm.flags import Config, recorded
 from calm.networks.build import canonical_architecture, canonical_method
 from calm.networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
@@ -94,7 +94,7 @@ def ensure_data(args: Config) -> None:
     if data_set.ensure is not None and distributed.is_main():
         for flag, folder in (("data_root", data_set.folder), ("metadata_root", data_set.name)):
             if not (Path(args[flag]) / folder).exists():
-                print(f"notice: --{flag}={args[flag]} has no {folder}: it is drawn there", flush=True)
+                print(as_flags(f"notice: `{flag}`={args[flag]} has no {folder}: it is drawn there"), flush=True)
         data_set.ensure(args.data_root, args.metadata_root)
     distributed.barrier()
 
@@ -172,7 +172,7 @@ def restore(args: Config, device: torch.device) -> Restored:
     given = {key: args[key] for key in CHECKPOINT_KEYS if key in args.given}
     loaded = load(path, **given)
     for key, value in loaded.overridden.items():
-        distributed.print0(f"notice: --{key}={given[key]} overrides the checkpoint's {value}")
+        distributed.print0(as_flags(f"notice: `{key}`={given[key]} overrides the checkpoint's {value}"))
     stated = {key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config}
     network = loaded.network.to(device).eval()
     if args.compile:

@@ -69,18 +69,18 @@ def resolve_name(score_map_process: str | None, score_map_method: str, method: s
     """
     name = canonical_name(score_map_process) if score_map_process else default_attribution(method)
     if score_map_method not in ("activation_map", "backprop"):
-        raise UserError(f"unknown --score_map_method {score_map_method!r}: choose activation_map or backprop")
+        raise UserError(f"unknown `score_map_method` {score_map_method!r}: choose activation_map or backprop")
     if score_map_method == "backprop" and ATTRIBUTIONS[name].kind != "gradient":
         if score_map_process and name != "cam":
             raise UserError(
-                f"--score_map_method backprop does not go with --score_map_process {score_map_process}: "
-                "use vanilla, or --score_map_method activation_map"
+                f"`score_map_method`=backprop does not go with `score_map_process`={score_map_process}: "
+                "use vanilla, or `score_map_method`=activation_map"
             )
         name = "gradient"
     if ATTRIBUTIONS[name].needs_prior and not METHODS[method][0].uses_prior:
         possible = [other for other, attribution in ATTRIBUTIONS.items() if not attribution.needs_prior]
         raise UserError(
-            f"--score_map_process {score_map_process} needs CALM's prior, which a {method} network does not have: "
+            f"`score_map_process`={score_map_process} needs CALM's prior, which a {method} network does not have: "
             f"choose from {', '.join(possible)}"
         )
     return name

@@ -44,11 +44,11 @@ def integrated_gradients(
             "standard" takes n Gauss-Legendre points.
         ig_variant: "released" has no input factor; "standard" is max over RGB of |image * integrated gradient|.
     """
-    n = _positive(integrated_grad_nr_iter, "--integrated_grad_nr_iter")
+    n = _positive(integrated_grad_nr_iter, "integrated_grad_nr_iter")
     if ig_variant == "standard":
         return times_input_gradients(module, images, targets, n, IMAGES_PER_PASS).abs().amax(dim=1)
     if ig_variant != "released":
-        raise UserError(f"unknown --ig_variant {ig_variant!r}: choose released or standard")
+        raise UserError(f"unknown `ig_variant` {ig_variant!r}: choose released or standard")
     # The factor is rounded to k/n first: near a kink of the network (k*x)/n would land on its other side.
     path = (images * (k / n) for k in range(n + 1))
     total = torch.zeros_like(images[:, 0])
@@ -98,9 +98,9 @@ def noisy_moments(
             the batch it comes in.
         noise: (k, shape [B,3,H,W]) -> the k-th standard normal draw, instead of the seeded one.
     """
-    n = _positive(smooth_grad_nr_iter, "--smooth_grad_nr_iter")
+    n = _positive(smooth_grad_nr_iter, "smooth_grad_nr_iter")
     if smooth_grad_sigma <= 0:
-        raise UserError(f"--smooth_grad_sigma divides the image's range and must be above 0, not {smooth_grad_sigma}")
+        raise UserError(f"`smooth_grad_sigma` divides the image's range and must be above 0, not {smooth_grad_sigma}")
     draw = noise or _seeded_noise(seed)
     low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
     sigma = (high - low) / smooth_grad_sigma
@@ -141,9 +141,9 @@ def _seeded_noise(seed: int) -> Noise:
     return draw
 
 
-def _positive(number: int, flag: str) -> int:
+def _positive(number: int, option: str) -> int:
     if number < 1:
-        raise UserError(f"{flag} must be at least 1, not {number}")
+        raise UserError(f"`{option}` must be at least 1, not {number}")
     return number
 
 

@@ -36,7 +36,7 @@ def smooth(maps: Tensor, ksize: int) -> Tensor:
             reflected without repeating the edge.
     """
     if ksize < 1 or ksize % 2 == 0 or ksize // 2 >= min(maps.shape[1:]):
-        raise UserError(f"--smoothing_ksize {ksize} must be odd, positive and below twice the map's side")
+        raise UserError(f"`smoothing_ksize`={ksize} must be odd, positive and below twice the map's side")
     if ksize == 1:
         return maps
     radius = ksize // 2
@@ -75,7 +75,7 @@ def normalize(maps: Tensor, kind: str) -> Tensor:
             (values below 0 and above 1 are cut off, the unit stays: for maps that are probabilities).
     """
     if kind not in NORMALIZATIONS:
-        raise UserError(f"unknown --norm_type {kind!r}: choose from {', '.join(NORMALIZATIONS)}")
+        raise UserError(f"unknown `norm_type` {kind!r}: choose from {', '.join(NORMALIZATIONS)}")
     low, high = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
     usable = maps.isfinite().all(dim=2).all(dim=1)[:, None, None] & (high > low)
     if kind == "max":

@@ -103,7 +103,7 @@ class Session:
         if attribution.needs_versus:
             raise UserError(
                 f"the attribution {name} compares two classes, and an evaluation explains one: choose joint, or "
-                "explain.py with --versus"
+                "explain.py with `versus`"
             )
         options = {option: self.args[option] for option in attribution.options if option in self.args}
         return options | ({"supersets": self.supersets} if attribution.needs_supersets else {})

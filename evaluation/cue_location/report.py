@@ -7,6 +7,7 @@ from typing import Any
 from calm.data_loaders.classes import short_name
 from calm.data_loaders.cues.part_maps import CueImages
 from calm.distributed import print0
+from calm.errors import as_flags
 from calm.evaluation.cue_location.collect import Collected
 from calm.evaluation.cue_location.measure import PairResult
 from calm.evaluation.cue_location.pictures import save_curves, save_samples
@@ -16,7 +17,8 @@ def warn_of_bins(args: Mapping[str, Any]) -> None:
     """Say which flags of the released bins have no effect under the paper's protocol."""
     for flag in ("threshold_type", "cam_curve_interval"):
         if args["protocol"] != "released" and flag in args["given"]:
-            print0(f"notice: --{flag}={args[flag]} has no effect: average precision is exact, without bins")
+            notice = f"notice: `{flag}`={args[flag]} has no effect: average precision is exact, without bins"
+            print0(as_flags(notice))
 
 
 def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[dict[str, Any]]:

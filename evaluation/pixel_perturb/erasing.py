@@ -123,13 +123,13 @@ ERASERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def fill_for(erase: str, images: Tensor, keys: Tensor) -> Tensor:
-    """What erased pixels become, by the name of ``--erase``.
+    """What erased pixels become, by its name in ``ERASERS``.
 
     Raises:
         UserError: for an unknown name.
     """
     if erase not in ERASERS:
-        raise UserError(f"unknown --erase {erase!r}: choose from {', '.join(ERASERS)}")
+        raise UserError(f"unknown `erase` {erase!r}: choose from {', '.join(ERASERS)}")
     return ERASERS[erase](images, keys)
 
 

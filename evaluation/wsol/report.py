@@ -9,7 +9,7 @@ from calm.data_loaders.classes import short_name
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.truth import TruthReader
 from calm.distributed import print0
-from calm.errors import UserError
+from calm.errors import UserError, as_flags
 from calm.evaluation.map_sources import FileMaps, NetworkMaps
 from calm.evaluation.wsol.pictures import Sample, save_precision_recall, save_samples
 from calm.evaluation.wsol.scores import TOP_IOU, Localisation, found_box
@@ -22,7 +22,8 @@ SAMPLES = 8
 def warn_of_levels(truth_of: TruthReader, ious: Sequence[int]) -> None:
     """Say which metrics are missing without the level that they need."""
     if truth_of.has_boxes and TOP_IOU not in ious:
-        print0(f"notice: MaxBoxAcc, Top1Loc and Top5Loc need {TOP_IOU} among --iou_thresholds; they are left out")
+        notice = f"notice: MaxBoxAcc, Top1Loc and Top5Loc need {TOP_IOU} among `iou_thresholds`; they are left out"
+        print0(as_flags(notice))
 
 
 def print_table(values: Mapping[str, float], title: str) -> None:

@@ -84,9 +84,9 @@ def test_the_flags_name_an_attribution(process, method_flag, network, name):
 @pytest.mark.parametrize(
     ("process", "method_flag", "network", "words"),
     [
-        ("jointll", "backprop", "CALM_EM", "does not go with --score_map_process jointll"),
+        ("jointll", "backprop", "CALM_EM", "does not go with `score_map_process`=jointll"),
         ("vanilla-saliency", "backprop", "CAM", "does not go with"),
-        ("gtcond", "activation_map", "CAM", "--score_map_process gtcond needs CALM's prior"),
+        ("gtcond", "activation_map", "CAM", "`score_map_process`=gtcond needs CALM's prior"),
         ("vanilla", "forward", "CAM", "activation_map or backprop"),
     ],
 )

@@ -42,7 +42,7 @@ def test_smooth_equals_opencv_with_the_same_sigma(ksize):
 
 @pytest.mark.parametrize("ksize", [0, 4, -3, 15])
 def test_smooth_refuses_an_impossible_kernel(ksize):
-    with pytest.raises(UserError, match=f"--smoothing_ksize {ksize}"):
+    with pytest.raises(UserError, match=f"`smoothing_ksize`={ksize}"):
         smooth(random_maps(), ksize)
 
 

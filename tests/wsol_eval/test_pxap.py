@@ -9,7 +9,6 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
-from calm.evaluation import metrics
 from calm.wsol_eval import PxAP
 from calm.wsol_eval.pxap import pixel_histograms
 
@@ -85,18 +84,6 @@ def test_ignored_pixels_never_count():
     second.update(np.where(mask == 255, rng.random((20, 20)), scores), mask)
     assert torch.equal(first.totals()[0], second.totals()[0])
     assert first.totals()[0].sum() == (mask != 255).sum()
-
-
-def test_merged_equals_serial():
-    rng = np.random.default_rng(4)
-    serial, parts = PxAP(0.01), [PxAP(0.01), PxAP(0.01)]
-    for index in range(6):
-        scores, mask = torch.from_numpy(rng.random((9, 9))), torch.from_numpy(rng.integers(0, 2, (9, 9)))
-        serial.update(scores, mask)
-        parts[index % 2].update(scores, mask)
-    metrics.merge(parts[0], parts[1])
-    assert torch.equal(parts[0].totals()[0], serial.totals()[0])
-    assert parts[0].compute() == serial.compute()
 
 
 def test_memory_does_not_grow_with_the_number_of_maps():
