@@ -32,10 +32,10 @@ def timm_classifier(source: str, *, pretrained: bool = True, large_feature_map: 
     require("timm", extra="timm")
     import timm
 
-    network = build_network(source, "CAM", 1000, large_feature_map=large_feature_map)
+    network: Any = build_network(source, "CAM", 1000, large_feature_map=large_feature_map)
     name = source.removeprefix(PREFIX)
     try:
-        model = timm.create_model(name, pretrained=pretrained).eval()
+        model: Any = timm.create_model(name, pretrained=pretrained).eval()
     except (OSError, RuntimeError) as error:
         raise UserError(f"{source}: its weights cannot be had ({error}); try again") from error
     linear = model.get_classifier()

@@ -74,12 +74,13 @@ def choose_counterfactuals(
         UserError: no image shows the parts of any pair.
     """
     rng = np.random.default_rng(seed)
-    chosen = []
+    chosen: list[tuple[ClassPair, int]] = []
     for count in range(1, MAX_PARTS + 1):
         of_count = [pair for pair in pairs if len(pair.parts) == count]
         candidates = (of_count[number] for number in rng.permutation(len(of_count)))
         found = ((pair, _image_of(pair, dataset, part_maps, correct, rng)) for pair in candidates)
-        chosen += [choice for _, choice in zip(range(rows), (c for c in found if c[1] is not None))]
+        shown = ((pair, index) for pair, index in found if index is not None)
+        chosen += [choice for _, choice in zip(range(rows), shown)]
     if not chosen:
         raise UserError("no correctly classified test image shows all parts in which its class differs from another")
     return chosen

@@ -21,9 +21,9 @@ PRIORS = {"softplus": "softplus", "relu": "ReLU"}
 """Activation of the prior -> as people write it."""
 
 
-def method_in_words(method: str, prior_activation: str) -> str:
-    """Such as "CALM_EM, ReLU prior", or "CAM", which has none."""
-    return method if method == "CAM" else f"{method}, {PRIORS[prior_activation]} prior"
+def method_in_words(network: Network, prior_activation: str) -> str:
+    """Such as "CALM_EM, ReLU prior", or the method alone where the network has no prior."""
+    return f"{network.method}, {PRIORS[prior_activation]} prior" if network.head.uses_prior else network.method
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,6 @@ def explainer_of(
             raise
         say(f"notice: {error}; until then every class is its own superset")
         supersets = {index: [index] for index in range(network.num_classes)}
-    method = method_in_words(flags["attribution_method"], flags.get("prior_activation", "softplus"))
+    method = method_in_words(network, flags.get("prior_activation", "softplus"))
     model = f"{method} · {flags['architecture']} · {data_set.name}"
     return Explainer(network, flags["crop_size"], names, supersets, model)

@@ -83,9 +83,10 @@ def counterfactual_map(column: Column, image: Tensor, class_a: int, class_b: int
 
 
 def average_precision(values: np.ndarray, cue: np.ndarray) -> float:
-    """Pixel-wise average precision of |s^A - s^B| for the cue in one image, in percent."""
+    """Pixel-wise average precision of |s^A - s^B| for the cue in one image, in percent; NaN where it has no pixel."""
     scores = torch.from_numpy(np.abs(enlarge(values, cue.shape)))
-    return 100 * exact_curve(PixelScores(scores[None], torch.from_numpy(cue)[None])).average_precision
+    curve = exact_curve(PixelScores(scores[None], torch.from_numpy(cue)[None]))
+    return float("nan") if curve is None else 100 * curve.average_precision
 
 
 def scale_of(values: np.ndarray, size: tuple[int, int]) -> float:

@@ -47,7 +47,7 @@ def load(args: Munch, checkpoint: str) -> Run:
     data_set = dataset_named(stated.dataset_name)
     if data_set.families is None or not data_set.exact_parts:
         raise UserError(f"{path}: was trained on {data_set.name}; the figures need SynthBirds, whose cues are known")
-    method = method_in_words(stated.attribution_method, stated.prior_activation)
+    method = method_in_words(network, stated.prior_activation)
     return Run(network, stated, data_set.families(network.num_classes), method, path.parent.name)
 
 

@@ -18,6 +18,7 @@ from calm.explanation.explainer import method_in_words
 from calm.explanation.kinds import CALM_KINDS
 from calm.networks import build_network, load_network
 from tests.explained import made_up_picture
+from tests.tiny_networks import tiny_network
 
 SIZE = 48
 NAMES = ["001.Painted_Bunting", "002.Indigo_Bunting", "003.Summer_Tanager", "004.Least_Tern"]
@@ -177,5 +178,6 @@ def test_extreme_sizes(checkpoints, tmp_path, size):
 
 
 def test_a_network_is_named_by_its_method_and_prior():
-    words = [method_in_words(*flags) for flags in (("CAM", "relu"), ("CALM_ML", "softplus"), ("CALM_EM", "relu"))]
+    asked = (("CAM", "relu"), ("CALM_ML", "softplus"), ("CALM_EM", "relu"))
+    words = [method_in_words(tiny_network(method), prior) for method, prior in asked]
     assert words == ["CAM", "CALM_ML, softplus prior", "CALM_EM, ReLU prior"]
