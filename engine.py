@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from calm import distributed
 from calm.errors import UserError
-from calm.networks.outputs import CalmOutput, CamOutput
+from calm.networks.methods.base import Objective
+from calm.networks.outputs import Output
 from calm.networks.precision import autocast
-from calm.networks.teacher import Teacher
 
 BLOCK = 50
 """Steps between two looks at the loss; more often would make a GPU wait."""
@@ -43,7 +44,7 @@ def compile_in_place(network: nn.Module, device: torch.device) -> None:
         torch.compile(torch.neg)(torch.zeros(2, device=device))
     except TorchDynamoException as error:
         reason = str(error).split("\n")[0]
-        raise UserError(f"--compile does not work here ({reason}): install a compiler or leave the flag out") from error
+        raise UserError(f"`compile` does not work here ({reason}): install a compiler or leave it out") from error
     network.compile()
 
 
@@ -68,44 +69,39 @@ def _check(losses: list[Tensor], last_step: int) -> list[float]:
 
 def _step(
     network: nn.Module,
-    loss_of: Callable[..., Tensor],
+    objective: Objective,
     optimizer: torch.optim.Optimizer,
     images: Tensor,
     targets: Tensor,
     *,
     precision: str,
-    teacher: Teacher | None,
 ) -> Tensor:
-    """Change the network, and its teacher, by one batch; returns the loss before the change."""
+    """Change the network by one batch; returns the loss before the change."""
     with autocast(images.device, precision):
-        extra = () if teacher is None else (teacher.posterior(images, targets),)
-        loss = loss_of(network(images), targets, *extra)
+        loss = objective(network, images, targets)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
-    if teacher is not None:
-        teacher.update(network.module if hasattr(network, "module") else network)
+    objective.after_step(network.module if isinstance(network, DistributedDataParallel) else network)
     return loss.detach()
 
 
 def train_one_epoch(
     network: nn.Module,
-    loss_of: Callable[..., Tensor],
+    objective: Objective,
     loader: DataLoader,
     optimizer: torch.optim.Optimizer,
     *,
     device: torch.device,
     precision: str = "fp32",
-    teacher: Teacher | None = None,
     title: str = "train",
     on_block: Callable[[int, float], None] = lambda step, loss: None,
 ) -> EpochSummary:
     """Train over ``loader`` once.
 
     Args:
-        network: images -> output; may be wrapped for several processes.
-        loss_of: (output, targets) -> scalar; with a teacher also its posterior.
-        teacher: gives ``loss_of`` its third argument and follows the network after each step.
+        network: may be wrapped for several processes.
+        objective: (network, images, targets) -> scalar; told of the network, not wrapped, after each step.
         on_block: called with (step, mean loss of the block) every ``BLOCK`` steps and at the end.
 
     Raises:
@@ -117,7 +113,7 @@ def train_one_epoch(
     bar = _bar(loader, title)
     for step, (images, targets, _) in enumerate(bar, start=1):
         images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
-        losses.append(_step(network, loss_of, optimizer, images, targets, precision=precision, teacher=teacher))
+        losses.append(_step(network, objective, optimizer, images, targets, precision=precision))
         images_seen += len(images) * distributed.world_size()
         if step % BLOCK == 0 or step == len(loader):
             values = _check(losses, step)
@@ -132,7 +128,7 @@ def train_one_epoch(
 class Prediction(NamedTuple):
     """A batch and what the network says about it, on the network's device."""
 
-    output: CamOutput | CalmOutput
+    output: Output
     images: Tensor
     targets: Tensor
     indices: Tensor

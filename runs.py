@@ -22,9 +22,10 @@ from calm.data_loaders.records import targets_of
 from calm.engine import compile_in_place
 from calm.errors import UserError, as_flags
 from calm.flags import Config, recorded
-from calm.networks.build import canonical_architecture, canonical_method
 from calm.networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
+from calm.networks.methods import canonical_method
 from calm.networks.network import Network
+from calm.networks.trunks import canonical_architecture
 
 LAST, BEST = FILE_NAME, "best_checkpoint.pth.tar"
 

@@ -54,8 +54,8 @@ def title_of(name: str) -> str:
 
 
 def default_attribution(method: str) -> str:
-    """The attribution of a training method: CALM's joint where its head has a prior, else the class map."""
-    return "joint" if METHODS[method][0].uses_prior else "cam"
+    """The attribution that comes with a training method."""
+    return METHODS[method].default_map
 
 
 def resolve_name(score_map_process: str | None, score_map_method: str, method: str) -> str:
@@ -77,7 +77,7 @@ def resolve_name(score_map_process: str | None, score_map_method: str, method: s
                 "use vanilla, or `score_map_method`=activation_map"
             )
         name = "gradient"
-    if ATTRIBUTIONS[name].needs_prior and not METHODS[method][0].uses_prior:
+    if ATTRIBUTIONS[name].needs_prior and not METHODS[method].needs_prior:
         possible = [other for other, attribution in ATTRIBUTIONS.items() if not attribution.needs_prior]
         raise UserError(
             f"`score_map_process`={score_map_process} needs CALM's prior, which a {method} network does not have: "

@@ -12,8 +12,7 @@ from torch import Tensor
 from calm.attribution.class_sets import membership, sum_over_classes
 from calm.attribution.record import Attribution
 from calm.errors import UserError
-from calm.networks.losses import posterior as posterior_of
-from calm.networks.outputs import CalmOutput, CamOutput
+from calm.networks.outputs import CalmOutput, CamOutput, posterior_over_cells
 
 Supersets = Mapping[int, Sequence[int]]
 
@@ -41,7 +40,7 @@ def conditional(output: CalmOutput, targets: Tensor) -> Tensor:
 
 def posterior(output: CalmOutput, targets: Tensor) -> Tensor:
     """p(z|x,y): where the cue is, given class y; sums to 1 over the cells."""
-    return posterior_of(_calm(output).log_joint_of(targets))
+    return posterior_over_cells(_calm(output).log_joint_of(targets))
 
 
 def saliency(output: CalmOutput, targets: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from calm.networks.heads import CalmHead
-from calm.networks.losses import em_loss
+from calm.networks.methods.calm_em import em_loss
 
 B, K, SIDE = 32, 1000, 28
 

@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calm.networks.build import ARCHITECTURES, build_network
+    from calm.networks.build import build_network
     from calm.networks.checkpoint import load_network
-    from calm.networks.losses import METHODS
+    from calm.networks.methods import METHODS
+    from calm.networks.trunks import TRUNKS
 
-__all__ = ["ARCHITECTURES", "METHODS", "build_network", "load_network"]
-_HOMES = {"ARCHITECTURES": "build", "METHODS": "losses", "build_network": "build", "load_network": "checkpoint"}
+__all__ = ["METHODS", "TRUNKS", "build_network", "load_network"]
+_HOMES = {"METHODS": "methods", "TRUNKS": "trunks", "build_network": "build", "load_network": "checkpoint"}
 
 
 def __getattr__(name: str) -> Any:

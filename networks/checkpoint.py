@@ -10,15 +10,16 @@ from torch import Tensor
 
 from calm.errors import UserError
 from calm.flags import names
-from calm.networks.build import build_network, canonical_architecture, canonical_method
+from calm.networks.build import build_network
+from calm.networks.methods import METHODS, canonical_method
 from calm.networks.network import Network
+from calm.networks.trunks import canonical_architecture, trunk_named
 from calm.networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
 from calm.networks.zoo.files import fetched_file, read_note
 
 FILE_NAME = "last_checkpoint.pth.tar"
 FORMAT_VERSION = 1
 """Newest layout of our checkpoints that this code reads."""
-NETWORK_KEYS = names(role="network", stated=True)
 CHECKPOINT_KEYS = names(stated=True)
 """What an evaluation takes over from the run that wrote its checkpoint, unless the command line says otherwise."""
 OTHER_NAMES = {"method": "attribution_method", "dataset": "dataset_name"}
@@ -26,9 +27,7 @@ RELEASED = {"prior_activation": "relu", "detach_prior_sum": True, "inception_tap
 """What the released code fixes, and its checkpoints therefore do not say."""
 UNSAID = ("attribution_method", "large_feature_map", "dataset_name")
 """What the released code leaves to flags, and its checkpoints do not say either."""
-SIGN_OF_BN = {"vgg16": "bn6.weight", "inception_v3": "A3_1b.1.weight"}
-HEADS = ("conv_last.", "attention.")
-FIT_HINT = "do --architecture, --large_feature_map, --use_bn and the number of classes fit this checkpoint?"
+FIT_HINT = "do `architecture`, `large_feature_map`, `use_bn` and the number of classes fit this checkpoint?"
 
 
 class Loaded(NamedTuple):
@@ -60,7 +59,7 @@ def locate_checkpoint(name: str | Path, *, save_root: str | Path | None = None) 
     for file in files:
         if file.is_file():
             return file
-    raise UserError(f"--load_checkpoint={name}: no checkpoint there (looked for {', '.join(map(str, files))})")
+    raise UserError(f"`load_checkpoint`={name}: no checkpoint there (looked for {', '.join(map(str, files))})")
 
 
 def read_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> dict[str, Any]:
@@ -89,8 +88,8 @@ def load_matching(
         network: changed in place, or not at all if the checkpoint does not fit.
         name: as ``locate_checkpoint`` takes it.
         save_root: as there.
-        skip: beginnings of names not to take over. With any given the checkpoint may be another task's: the branches
-            may be absent from it, and tensors that the network lacks are left aside; the trunk must be whole.
+        skip: beginnings of names not to take over. With any given the checkpoint may be another task's: the head's
+            layers may be absent from it, and tensors that the network lacks are left aside; the trunk must be whole.
 
     Returns:
         Names of the tensors that kept their values.
@@ -98,7 +97,8 @@ def load_matching(
     path = locate_checkpoint(name, save_root=save_root)
     state = read_checkpoint(path)["state_dict"]
     taken = {key: tensor for key, tensor in state.items() if not (skip and key.startswith(skip))}
-    new = (*skip, *HEADS, *network.unpublished_layers) if skip else ()
+    heads = (f"{layer}." for layer in network.head_layers)
+    new = (*skip, *heads, *network.unpublished_layers) if skip else ()
     return copy_weights(network, taken, source=str(path), hint=FIT_HINT, new=new, ignore_surplus=bool(skip))
 
 
@@ -126,13 +126,13 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
     config = Munch(stored | given)
     missing = [key for key in ("architecture", *UNSAID) if key not in config]
     if missing:
-        flags = ", ".join(f"--{key}" for key in missing)
+        flags = ", ".join(f"`{key}`" for key in missing)
         raise UserError(f"{path}: does not say how it was trained; give {flags}")
     config.architecture = canonical_architecture(config.architecture)
     config.attribution_method = canonical_method(config.attribution_method)
     num_classes = check_against_weights(config, content["state_dict"], path)
-    options = {key: config[key] for key in NETWORK_KEYS[2:] if key in config}
-    network = build_network(config.architecture, config.attribution_method, num_classes, **options)
+    options = {key: config[key] for key in names(role="network", stated=True) if key in config}
+    network = build_network(options.pop("architecture"), options.pop("attribution_method"), num_classes, **options)
     copy_weights(network, content["state_dict"], source=str(path), hint=FIT_HINT)
     overridden = {key: stored[key] for key in given if key in stored and stored[key] != config[key]}
     return Loaded(network.eval(), config, overridden, content.get("class_names"))
@@ -158,14 +158,15 @@ def named_overrides(overrides: Mapping[str, Any], stored: Mapping[str, Any]) -> 
 
 def check_against_weights(config: Munch, state: Mapping[str, Tensor], path: Path) -> int:
     """Take ``use_bn`` from the names and return K from the shapes; a flag that says otherwise is an error."""
-    if "conv_last.weight" not in state or state["conv_last.weight"].ndim != 4:
-        raise UserError(f"{path}: has no conv_last layer, so it is not a CAM or CALM network")
-    num_classes = len(state["conv_last.weight"])
+    head = METHODS[config.attribution_method].head
+    num_classes = head.count_classes(state)
+    if num_classes is None:
+        raise UserError(f"{path}: has no {head.class_layers[0]} layer, so it is no {config.attribution_method} network")
     if config.get("num_classes", num_classes) != num_classes:
         raise UserError(f"{path}: has {num_classes} classes, not {config.num_classes}")
-    if config.architecture in SIGN_OF_BN:
-        use_bn = SIGN_OF_BN[config.architecture] in state
+    use_bn = trunk_named(config.architecture).use_bn_of(state)
+    if use_bn is not None:
         if config.get("use_bn", use_bn) != use_bn:
-            raise UserError(f"{path}: was trained with --use_bn={use_bn}; leave --use_bn={config.use_bn} out")
+            raise UserError(f"{path}: was trained with `use_bn`={use_bn}; leave `use_bn`={config.use_bn} out")
         config.use_bn = use_bn
     return num_classes

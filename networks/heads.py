@@ -1,13 +1,23 @@
-"""Heads: the last features' class logits g and prior logits h -> an output in log space, in float32 or better."""
+"""Heads: the layers behind a trunk's last features, and how an output in log space is read with them.
 
-from collections.abc import Callable
-from typing import ClassVar
+The published heads share two 1x1 convolutions, the class branch g (``conv_last``) and the prior branch h
+(``attention``). A head works in float32 or better, also under autocast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from calm.networks.outputs import CalmOutput, CamOutput
+from calm.errors import UserError
+from calm.networks.outputs import CalmOutput, CamOutput, Output
+
+if TYPE_CHECKING:
+    from calm.networks.network import Network
 
 PRIOR_FLOOR = 1e-30
 """Least value of the unnormalised ReLU prior, so that a prior of all zeros is uniform instead of 0/0."""
@@ -32,23 +42,78 @@ def log_relu(h: Tensor) -> Tensor:
 PRIOR_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"softplus": log_softplus, "relu": log_relu}
 
 
-class CamHead:
-    """Class activation mapping: no prior; p(y|x) = softmax(mean_z g)."""
+class Head:
+    """What a training method puts on a trunk.
+
+    The options of a head are the keyword-only parameters of its ``__init__``, named like the flags that set them.
+    """
 
     uses_prior: ClassVar[bool] = False
+    """Whether the outputs have a prior p(z|x)."""
+    class_layers: ClassVar[tuple[str, ...]] = ("conv_last",)
+    """Layers with a row of weights for each class: new where the classes are others."""
 
-    def __init__(self, *, prior_activation: str = "softplus", detach_prior_sum: bool = False) -> None:
-        """The options belong to CALM's prior; CAM has none and takes them only to be built alike."""
+    def layers(self, channels: int, num_classes: int) -> dict[str, nn.Module]:
+        """New layers under the names that the network, and so its checkpoints, give them.
+
+        Args:
+            channels: C of the features.
+            num_classes: K.
+        """
+        raise NotImplementedError
+
+    def read(
+        self, network: Network, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None
+    ) -> Output:
+        """Features [B,C,h,w] -> output.
+
+        Args:
+            network: owner of the layers.
+            features: of its trunk.
+            images: [B,3,H,W] that they are of, for heads that look at them once more.
+            targets: [B], for heads whose forward pass depends on the true class; None outside training.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def count_classes(cls, state: Mapping[str, Tensor]) -> int | None:
+        """K of a state dict with this head's layers; None if they are not there."""
+        weight = state.get(f"{cls.class_layers[0]}.weight")
+        return None if weight is None or weight.ndim < 2 else len(weight)
+
+
+def branches(channels: int, num_classes: int) -> dict[str, nn.Module]:
+    """g and h, two 1x1 convolutions."""
+    return {
+        "conv_last": nn.Conv2d(channels, num_classes, kernel_size=1),
+        "attention": nn.Sequential(nn.Conv2d(channels, 1, kernel_size=1)),
+    }
+
+
+class CamHead(Head):
+    """Class activation mapping: no prior; p(y|x) = softmax(mean_z g)."""
+
+    def layers(self, channels: int, num_classes: int) -> dict[str, nn.Module]:
+        """g, and a frozen h: published CAM checkpoints hold it, nothing uses it."""
+        layers = branches(channels, num_classes)
+        layers["attention"].requires_grad_(False)
+        return layers
+
+    def read(
+        self, network: Network, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None
+    ) -> CamOutput:
+        """[B,C,h,w] -> CamOutput."""
+        return self(network.conv_last(features))
 
     def __call__(self, class_maps: Tensor) -> CamOutput:
-        """[B,K,h,w] -> CamOutput."""
+        """g [B,K,h,w] -> CamOutput."""
         return CamOutput(_at_least_float32(class_maps))
 
 
-class CalmHead:
+class CalmHead(Head):
     """p(y|x,z) = softmax over K of g; p(z|x) = activation(h) over its sum (paper, Section 4.1.1)."""
 
-    uses_prior: ClassVar[bool] = True
+    uses_prior = True
 
     def __init__(self, *, prior_activation: str = "softplus", detach_prior_sum: bool = False) -> None:
         """Choose the prior.
@@ -57,11 +122,26 @@ class CalmHead:
             prior_activation: "softplus" (paper) or "relu" (released code).
             detach_prior_sum: no gradient through the prior's normaliser, as in the released code.
         """
+        if prior_activation not in PRIOR_ACTIVATIONS:
+            known = ", ".join(PRIOR_ACTIVATIONS)
+            raise UserError(f"`prior_activation` {prior_activation!r} is unknown: choose {known}")
         self.log_activation = PRIOR_ACTIVATIONS[prior_activation]
         self.detach_prior_sum = detach_prior_sum
 
+    def layers(self, channels: int, num_classes: int) -> dict[str, nn.Module]:
+        """g and h."""
+        return branches(channels, num_classes)
+
+    def read(
+        self, network: Network, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None
+    ) -> CalmOutput:
+        """[B,C,h,w] -> CalmOutput."""
+        class_logits, prior_logits = network.conv_last(features), network.attention(features)
+        with torch.autocast(features.device.type, enabled=False):
+            return self(class_logits, prior_logits)
+
     def __call__(self, class_logits: Tensor, prior_logits: Tensor) -> CalmOutput:
-        """[B,K,h,w], [B,1,h,w] -> CalmOutput."""
+        """g [B,K,h,w], h [B,1,h,w] -> CalmOutput."""
         log_prior = self.log_activation(_at_least_float32(prior_logits))
         log_total = log_prior.logsumexp(dim=(2, 3), keepdim=True)
         if self.detach_prior_sum:

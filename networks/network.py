@@ -1,64 +1,88 @@
-"""The base of every network: a trunk's features, then the branches g and h, then a head."""
+"""The base of every network: a trunk's features, then the layers of a head."""
 
-import torch
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor, nn
 
-from calm.networks.losses import METHODS
-from calm.networks.outputs import CalmOutput, CamOutput
+from calm.errors import UserError
+from calm.networks.heads import Head
+from calm.networks.outputs import Output
+from calm.networks.published import fetch_torchvision
+from calm.networks.weight_files import read_state
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Network(nn.Module):
-    """Images -> CamOutput or CalmOutput. A trunk subclasses it, fills in its layers and ``features``.
+    """Images -> output. A trunk subclasses it, states the facts below, lays its layers and fills in ``features``.
 
-    Trunk and branches share one flat name space (``conv1.weight``, ``conv_last.weight``, ``attention.0.weight``),
-    which is that of the published checkpoints.
+    It is constructed from ``TrunkOptions`` alone. Trunk and head share one flat name space (``conv1.weight``,
+    ``conv_last.weight``, ``attention.0.weight``), which is that of the published checkpoints.
     """
 
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Input mean per RGB channel, in units where white is 1."""
     std: tuple[float, float, float] = IMAGENET_STD
-    new_layers: tuple[str, ...] = ()
-    """Modules of the trunk that learn at the higher rate, beside the two branches."""
-    unpublished_layers: tuple[str, ...] = ()
+    new_layers: ClassVar[tuple[str, ...]] = ()
+    """Modules of the trunk that learn at the higher rate, beside the head's layers."""
+    unpublished_layers: ClassVar[tuple[str, ...]] = ()
     """Modules of the trunk that no file of ImageNet weights holds."""
-    released_base_words: tuple[str, ...] = ()
+    released_base_words: ClassVar[tuple[str, ...]] = ()
     """Words in the names of the parameters that the released code trains at the base rate."""
     draw_weight = staticmethod(nn.init.xavier_uniform_)
     """How the first weights of a new convolution are drawn, in place."""
+    imagenet_entry: str | None = None
+    """The zoo's name of the usual ImageNet weights; None where there are none, or others for ``imagenet_state``."""
     architecture: str
     """Name under which the trunk was built."""
+    method: str
+    """Name of the training method whose head it carries."""
     channels: int
     """C, the number of feature channels."""
+    cell_stride: int
+    """Pixels of the input between the centres of neighbouring cells of the features."""
+    cell_offset: float
+    """Pixel, counted from 0 at the centre of the first, on which the receptive field of the first cell is centred."""
+
+    @classmethod
+    def use_bn_of(cls, state: Mapping[str, Tensor]) -> bool | None:
+        """``use_bn`` of a network with this state dict; None where the trunk has no use for the option."""
+        return None
+
+    def imagenet_state(self) -> tuple[dict[str, Tensor], str]:
+        """ImageNet weights from their usual source under the source's names, and where they are from.
+
+        Raises:
+            UserError: there are none, or they cannot be had.
+        """
+        if self.imagenet_entry is None:
+            raise UserError(f"{self.architecture} has no published ImageNet weights: give `pretrained`=False")
+        path = fetch_torchvision(self.imagenet_entry)
+        return read_state(path), str(path)
+
+    def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A state dict with a source's names under the names of this trunk."""
+        return dict(state)
 
     def features(self, images: Tensor) -> Tensor:
         """[B,3,H,W] normalised images -> [B,C,h,w] features."""
         raise NotImplementedError
 
-    def add_branches(self, channels: int, num_classes: int, method: str, **head_options) -> None:
-        """Append g (``conv_last``) and h (``attention``), two 1x1 convolutions, and the head of ``method``.
-
-        CAM networks carry h too, since published CAM checkpoints do, but never use or train it.
-        """
-        self.method = method
+    def add_head(self, head: Head, num_classes: int) -> None:
+        """Append the layers of ``head``, under the names it gives them."""
+        self.head = head
         self.num_classes = num_classes
-        self.channels = channels
-        self.conv_last = nn.Conv2d(channels, num_classes, kernel_size=1)
-        self.attention = nn.Sequential(nn.Conv2d(channels, 1, kernel_size=1))
-        head, _ = METHODS[method]
-        self.head = head(**head_options)
-        if not self.head.uses_prior:
-            self.attention.requires_grad_(False)
+        layers = head.layers(self.channels, num_classes)
+        self.head_layers = tuple(layers)
+        for name, layer in layers.items():
+            self.add_module(name, layer)
 
-    def read_out(self, features: Tensor) -> CamOutput | CalmOutput:
-        """[B,C,h,w] features -> output; the head works in float32, also under autocast."""
-        class_logits = self.conv_last(features)
-        branches = (class_logits, self.attention(features)) if self.head.uses_prior else (class_logits,)
-        with torch.autocast(features.device.type, enabled=False):
-            return self.head(*branches)
+    def read_out(self, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None) -> Output:
+        """[B,C,h,w] features -> output; see ``Head.read`` for images [B,3,H,W] and targets [B]."""
+        return self.head.read(self, features, images=images, targets=targets)
 
-    def forward(self, images: Tensor) -> CamOutput | CalmOutput:
-        """[B,3,H,W] normalised images -> output."""
-        return self.read_out(self.features(images))
+    def forward(self, images: Tensor, targets: Tensor | None = None) -> Output:
+        """[B,3,H,W] normalised images -> output; targets [B] matter in training, and for some methods only."""
+        return self.read_out(self.features(images), images=images, targets=targets)

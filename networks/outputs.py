@@ -1,6 +1,10 @@
-"""What a network says about an image: distributions over the class y and the cue location z, in log space."""
+"""What a network says about an image: distributions over the class y and the cue location z, in log space.
 
-from typing import NamedTuple
+``CamOutput`` and ``CalmOutput`` share one face: ``class_maps`` [B,K,h,w], ``class_scores`` [B,K], ``log_p_y`` [B,K],
+``score_of(targets)`` [B] and ``has_prior``. The face of a method of another kind is the same.
+"""
+
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -35,6 +39,33 @@ def _row_index(maps: Tensor, targets: Tensor) -> Tensor:
 def _row(maps: Tensor, targets: Tensor) -> Tensor:
     """[B,K,h,w], [B] -> [B,h,w], the map of each sample's own class."""
     return maps.gather(1, _row_index(maps, targets)).squeeze(1)
+
+
+def posterior_over_cells(log_joint: Tensor) -> Tensor:
+    """p(z|x,y) [B,h,w] from log p(y,z|x) [B,h,w]: a softmax over the cells."""
+    return log_joint.flatten(1).softmax(dim=1).view_as(log_joint)
+
+
+class Output(Protocol):
+    """What every output offers, whatever the method."""
+
+    has_prior: ClassVar[bool]
+    """Whether the network models the cue location: p(z|x) and with it the joint and the posterior."""
+
+    @property
+    def class_maps(self) -> Tensor:
+        """Class scores per cell before pooling, g, [B,K,h,w]."""
+
+    @property
+    def class_scores(self) -> Tensor:
+        """What the attributions that differentiate or watch a class score take for it, [B,K]."""
+
+    @property
+    def log_p_y(self) -> Tensor:
+        """log p(y|x), [B,K]."""
+
+    def score_of(self, targets: Tensor) -> Tensor:
+        """``class_scores`` of each sample's own target [B], differentiable, [B]."""
 
 
 class CamOutput(NamedTuple):

@@ -5,12 +5,10 @@ from torch import nn
 from calm.errors import UserError
 from calm.networks.network import Network
 
-HEADS = ("conv_last", "attention")
-
 
 def is_new_by_module(network: Network, name: str) -> bool:
-    """The two branches and the trunk's new layers, whole modules (paper, Section 5: new layers from scratch)."""
-    return name.split(".")[0] in (*HEADS, *network.new_layers)
+    """The head's layers and the trunk's new ones, whole modules (paper, Section 5: new layers from scratch)."""
+    return name.split(".")[0] in (*network.head_layers, *network.new_layers)
 
 
 def is_new_by_released_words(network: Network, name: str) -> bool:
@@ -35,18 +33,18 @@ def parameter_groups(
         lr: base learning rate.
         classifier_ratio: new layers learn at ``lr * classifier_ratio``.
         rule: "module" or "released"; see the two functions above.
-        all_trunk_at_lr: only the two branches count as new, whatever the rule.
+        all_trunk_at_lr: only the head's layers count as new, whatever the rule.
 
     Returns:
         ``[{"params", "lr"}, {"params", "lr"}]``, base group first, empty groups left out.
     """
     if rule not in RULES:
-        raise UserError(f"--param_groups {rule!r} is unknown: choose {' or '.join(RULES)}")
+        raise UserError(f"`param_groups` {rule!r} is unknown: choose {' or '.join(RULES)}")
     base: list[nn.Parameter] = []
     new: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            is_new = name.startswith(HEADS) if all_trunk_at_lr else RULES[rule](network, name)
+            is_new = name.split(".")[0] in network.head_layers if all_trunk_at_lr else RULES[rule](network, name)
             (new if is_new else base).append(parameter)
     groups = [{"params": base, "lr": lr}, {"params": new, "lr": lr * classifier_ratio}]
     return [group for group in groups if group["params"]]

@@ -57,6 +57,23 @@ def is_state_dict(content: Any) -> bool:
     )
 
 
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Plain names -> tensors of a file that holds a state dict, alone or as a checkpoint's entry."""
+    if path.suffix == ".safetensors" and path.is_file():
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise UserError(f"{path}: damaged, or not a safetensors file; fetch or copy it again") from error
+    content = read_tensors(path)
+    state = content["state_dict"] if isinstance(content, Mapping) and "state_dict" in content else content
+    if not is_state_dict(state):
+        raise UserError(f"{path}: holds no state dict, that is names mapped to tensors; give a file of weights")
+    return plain_names(state)
+
+
 def is_counter(name: str) -> bool:
     """Batch norm's step counter: absent from old files, without effect on us."""
     return name.endswith("num_batches_tracked")

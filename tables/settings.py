@@ -1,12 +1,12 @@
 """The flags behind a number: which of them can change it, and the words in which a table tells them."""
 
 from collections.abc import Mapping
-from inspect import signature
 from typing import Any
 
 from calm.attribution import ATTRIBUTIONS, options_of
 from calm.flags import Flag, Owner, flags_of, names
 from calm.networks import METHODS
+from calm.networks.options import options_of as keyword_only
 
 EVALUATION_PRECISION = "evaluation_precision"
 """A setting of its own: the arithmetic in which a number was measured, beside that of the training."""
@@ -58,9 +58,7 @@ def idle_flags(settings: Mapping[str, Any], evaluation: str, method: str, attrib
 
 def _options_of_method(method: str) -> set[str]:
     """The flags that a training method reads."""
-    head, loss = METHODS[method][:2]
-    options = {"prior_activation", "detach_prior_sum"} if head.uses_prior else set()
-    return options | ({"em_target", "em_momentum"} if "teacher_posterior" in signature(loss).parameters else set())
+    return {*keyword_only(METHODS[method].head), *keyword_only(METHODS[method].objective)}
 
 
 def _options_of_map(attribution: str | None) -> set[str]:

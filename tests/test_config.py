@@ -14,7 +14,7 @@ from calm.attribution.catalogue import ATTRIBUTIONS, released_names
 from calm.data_loaders.catalogue import DATASETS
 from calm.errors import UserError
 from calm.flags import NOTES, SCRIPTS, flags_of, recorded
-from calm.networks import ARCHITECTURES, METHODS
+from calm.networks import METHODS, TRUNKS
 
 RELEASED_TRAINING = (
     "--experiment_name=experiment_name/ --architecture=resnet50 --attribution_method=CALM_EM --dataset=CUB "
@@ -253,7 +253,7 @@ def test_help_shows_defaults_as_they_are_given(capsys):
 
 def test_what_help_lists_of_the_open_tables_is_what_they_hold():
     assert sorted(flags.METHODS) == sorted(METHODS)
-    assert sorted(flags.TRUNKS) == sorted([*ARCHITECTURES, "timm:NAME"])
+    assert sorted(flags.TRUNKS) == sorted([*TRUNKS, "timm:NAME"])
     assert sorted(flags.DATASETS) == sorted(DATASETS)
     for listed in (flags.METHODS, flags.TRUNKS, flags.DATASETS):
         assert any(", ".join(listed) in flag.help for flag in flags_of("main").values())

@@ -9,8 +9,9 @@ from torch import nn
 from calm.engine import NonFiniteLoss, compile_in_place, predict, train_one_epoch
 from calm.errors import UserError
 from calm.networks.heads import CalmHead
-from calm.networks.losses import em_loss, marginal_loss
-from calm.networks.teacher import Teacher
+from calm.networks.methods import Objective
+from calm.networks.methods.calm_em import EmObjective, em_loss
+from calm.networks.methods.calm_ml import marginal_loss
 
 CPU = torch.device("cpu")
 
@@ -43,7 +44,12 @@ def test_an_epoch_is_sgd_on_each_batch_in_turn():
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     seen = []
     summary = train_one_epoch(
-        network, em_loss, batches(), optimizer, device=CPU, on_block=lambda step, loss: seen.append((step, loss))
+        network,
+        Objective(em_loss, network),
+        batches(),
+        optimizer,
+        device=CPU,
+        on_block=lambda step, loss: seen.append((step, loss)),
     )
     losses = []
     for images, targets, _ in batches():
@@ -64,16 +70,16 @@ def test_a_nan_names_its_step(bad):
     network = Tiny()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     with pytest.raises(NonFiniteLoss, match=f"step {bad}"):
-        train_one_epoch(network, em_loss, batches(bad=bad), optimizer, device=CPU)
+        train_one_epoch(network, Objective(em_loss, network), batches(bad=bad), optimizer, device=CPU)
 
 
 def test_the_teacher_is_the_moving_average():
     network = Tiny()
-    teacher = Teacher(Tiny(), momentum=0.75)
-    before = [p.clone() for p in teacher.average.parameters()]
+    objective = EmObjective(em_loss, network, em_target="ema", em_momentum=0.75)
+    before = [p.clone() for p in objective.average.parameters()]
     optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
-    train_one_epoch(network, em_loss, batches(n=1), optimizer, device=CPU, teacher=teacher)
-    for old, average, new in zip(before, teacher.average.parameters(), network.parameters(), strict=True):
+    train_one_epoch(network, objective, batches(n=1), optimizer, device=CPU)
+    for old, average, new in zip(before, objective.average.parameters(), network.parameters(), strict=True):
         assert torch.allclose(average, 0.75 * old + 0.25 * new)
         assert not average.requires_grad
 
@@ -98,7 +104,7 @@ def test_a_missing_compiler_is_one_sentence(monkeypatch):
         raise torch._dynamo.exc.TorchDynamoException("no working compiler\n\nmore\nlines")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    with pytest.raises(UserError, match=r"--compile.*no working compiler") as error:
+    with pytest.raises(UserError, match=r"`compile`.*no working compiler") as error:
         compile_in_place(Tiny(), CPU)
     assert "\n" not in str(error.value)
 

@@ -11,7 +11,8 @@ LEVELS = [
     {"attribution", "wsol_eval"},
     {"engine", "pictures"},
     {"runs"},
-    {"training", "evaluation", "explanation"},
+    {"evaluation", "explanation"},
+    {"training"},
     {"tables"},
 ]
 PACKAGES = (

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from calm import main
+from calm.data_loaders import datasets
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
 from calm.networks import load_network
@@ -158,13 +159,13 @@ def test_two_processes_equal_one_with_the_same_global_batch(birds):
 
 def test_reusing_a_name_is_refused_and_leaves_the_run_alone(birds, uninterrupted):
     before = {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
-    with pytest.raises(UserError, match="--override_cache"):
+    with pytest.raises(UserError, match="`override_cache`"):
         main.main(flags(birds, "whole"))
     assert before == {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
 
 
 def test_resume_refuses_another_recipe_and_a_missing_run(birds, uninterrupted):
-    with pytest.raises(UserError, match="--lr"):
+    with pytest.raises(UserError, match="`lr`"):
         main.main(flags(birds, "whole", "--resume", "--lr=0.5"))
     with pytest.raises(UserError, match="does not exist"):
         main.main(flags(birds, "nowhere", "--resume"))
@@ -179,7 +180,7 @@ def test_only_our_run_on_the_same_classes_resumes(birds, uninterrupted):
     with pytest.raises(UserError, match="1 classes"):
         main.main(flags(birds, "foreign", "--resume"))
     torch.save({"architecture": "resnet18", "state_dict": content["state_dict"]}, folder / "last_checkpoint.pth.tar")
-    with pytest.raises(UserError, match="--load_checkpoint"):
+    with pytest.raises(UserError, match="`load_checkpoint`"):
         main.main(flags(birds, "foreign", "--resume"))
 
 
@@ -225,3 +226,30 @@ def test_starting_from_another_task_s_checkpoint(birds, uninterrupted):
 def test_an_ema_target_belongs_to_em(birds):
     with pytest.raises(UserError, match="CALM_EM"):
         main.main(flags(birds, "x", "--attribution_method=CALM_ML", "--em_target=ema"))
+
+
+def test_metadata_is_read_once_a_split(birds, monkeypatch):
+    read = []
+
+    def counting(metadata_root, name, split, **options):
+        read.append(split)
+        return read_records(metadata_root, name, split, **options)
+
+    read_records = datasets.read_records
+    monkeypatch.setattr(datasets, "read_records", counting)
+    main.main(flags(birds, "once"))
+    assert sorted(read) == ["test", "train", "val"]
+
+
+@pytest.mark.parametrize("words", [["main.py", "--help"], ["-m", "networks.zoo", "list"]])
+def test_what_needs_no_torch_does_not_import_it(words):
+    script = f"""
+import runpy, sys
+sys.argv = {words[-2:]!r}
+try:
+    runpy.{"run_module" if "-m" in words else "run_path"}({words[-2]!r}, run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+assert "torch" not in sys.modules and "timm" not in sys.modules
+"""
+    assert finished(start("-c", script))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from calm.networks.methods import METHODS
 from calm.networks.network import Network
 
 
@@ -15,7 +16,8 @@ class TinyNetwork(Network):
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.relu = nn.ReLU(inplace=True)
-        self.add_branches(channels, num_classes, method, **head_options)
+        self.channels, self.method = channels, method
+        self.add_head(METHODS[method].head(**head_options), num_classes)
 
     def features(self, images: Tensor) -> Tensor:
         return self.relu(self.conv2(self.relu(self.bn1(self.conv1(images)))))

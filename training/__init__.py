@@ -1,1 +1,1 @@
-"""Training: what is trained and its state, and the folder of a training run."""
+"""Training: the run from epoch to epoch, what changes in it, its folder, its resumption and its accuracy."""

@@ -9,13 +9,11 @@ from typing import Any
 import torch
 import yaml
 
-from calm import config, distributed, errors
+from calm import distributed, errors
 from calm.atomic import remove_leftovers, replacing, write_text
 from calm.errors import UserError
 from calm.flags import Config, recorded
-from calm.networks.checkpoint import read_checkpoint
 from calm.runs import BEST, LAST, run_folder
-from calm.training.state import take_over_config
 
 CONFIG = "config.yaml"
 _RUN_FILES = (CONFIG, "metrics.jsonl", "log.txt", LAST, BEST)
@@ -90,33 +88,16 @@ def _metrics_up_to(path: Path, epoch: int) -> list[dict[str, Any]]:
 
 
 def refuse_reuse(args: Config) -> None:
-    """Raise a ``UserError`` if the experiment name is taken and neither --resume nor --override_cache is given."""
+    """Raise a ``UserError`` if the experiment name is taken and the run is neither resumed nor replaced."""
     folder = run_folder(args)
     taken = any((folder / name).exists() for name in _RUN_FILES)
     if args.resume and not any((folder / name).is_file() for name in (LAST, CONFIG)):
-        raise UserError(f"--resume: {folder / LAST} does not exist; start the run without --resume")
+        raise UserError(f"`resume`: {folder / LAST} does not exist; start the run without `resume`")
     if taken and not args.resume and not args.override_cache:
         raise UserError(
-            f"{folder} holds a run already; choose another --experiment_name, continue it with --resume or "
-            "replace it with --override_cache"
+            f"{folder} holds a run already; choose another `experiment_name`, continue it with `resume` or "
+            "replace it with `override_cache`"
         )
-
-
-def stored_run(args: Config) -> tuple[dict[str, Any] | None, Config]:
-    """For --resume: the last checkpoint (None where the run has none yet), and ``args`` with the run's own flags.
-
-    A run that ended before its first checkpoint starts again with the flags, and the seed, of its config.yaml.
-    """
-    last = run_folder(args) / LAST
-    if last.is_file():
-        stored = read_checkpoint(last)
-        if "class_names" not in stored:
-            raise UserError(f"--resume: {last} is not of this code; start from it with --load_checkpoint={last}")
-        return stored, take_over_config(args, stored["config"], last)
-    written = last.with_name(CONFIG)
-    args = take_over_config(args, config.read_yaml(written, "main", source=f"--resume: {written}"), written)
-    distributed.print0(f"--resume: no checkpoint in {last.parent} yet, the run starts again")
-    return None, args.replaced(resume=False)
 
 
 def create_run(args: Config) -> Run:

@@ -1,1 +1,40 @@
-"""Trunks, one file a family: layers, input normalisation, ImageNet weight names."""
+"""Trunks, one file a family: layers, input normalisation, ImageNet weight names, where a cell looks."""
+
+from collections.abc import Callable
+
+from calm.errors import UserError
+from calm.networks.network import Network
+from calm.networks.trunks.inception import InceptionV3
+from calm.networks.trunks.resnet import ResNet18, ResNet50
+from calm.networks.trunks.timm_trunk import EfficientNetLite0, trunk_of_timm
+from calm.networks.trunks.vgg import Vgg16
+
+__all__ = ["FAMILIES", "TRUNKS", "canonical_architecture", "trunk_named"]
+
+TRUNKS: dict[str, type[Network]] = {
+    "resnet50": ResNet50,
+    "vgg16": Vgg16,
+    "inception_v3": InceptionV3,
+    "resnet18": ResNet18,
+    "efficientnet_lite0": EfficientNetLite0,
+}
+"""Architecture -> trunk."""
+FAMILIES: dict[str, Callable[[str], type[Network]]] = {"timm": trunk_of_timm}
+"""What stands before the colon of "timm:NAME" -> what makes a trunk of the name behind it."""
+
+
+def canonical_architecture(name: str) -> str:
+    """Our spelling of an architecture's name; case, and hyphens for underscores, do not matter before a colon."""
+    family, colon, rest = name.strip().partition(":")
+    known = {trunk.lower(): trunk for trunk in (*TRUNKS, *FAMILIES)}
+    word = known.get(family.lower().replace("-", "_"))
+    if word not in (FAMILIES if colon else TRUNKS):
+        families = (f"{family}:NAME" for family in FAMILIES)
+        raise UserError(f"`architecture` {name!r} is unknown: choose {', '.join(TRUNKS)} or {', '.join(families)}")
+    return f"{word}{colon}{rest}"
+
+
+def trunk_named(architecture: str) -> type[Network]:
+    """The trunk of a canonical name."""
+    family, colon, name = architecture.partition(":")
+    return FAMILIES[family](name) if colon else TRUNKS[family]

@@ -1,11 +1,14 @@
 """Inception-v3 up to its 17x17 blocks, kept at stride 16 or 8, then two plain convolutions."""
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.inception import BasicConv2d, InceptionA, InceptionC
 
 from calm.networks.network import Network
+from calm.networks.trunks.cells import cell_grid
 from calm.networks.trunks.initialise import initialise
 from calm.networks.trunks.options import TrunkOptions
 
@@ -26,11 +29,16 @@ class Mixed6a(nn.Module):
         return torch.cat([self.branch3x3(x), double, F.max_pool2d(x, 3, stride=1, padding=1)], dim=1)
 
 
+STEM = ((3, 2, 1), (3, 1, 0), (3, 1, 1), (3, 2, 1), (1, 1, 0), (3, 1, 0), (3, 2, 1))
+"""Kernel, stride and padding of the layers before Mixed_5b; only the third pool after it moves the cells again."""
+
+
 class InceptionV3(Network):
     """Inception-v3; block names as in torchvision, A3 names as in the published checkpoints."""
 
     new_layers = unpublished_layers = ("A3_1b", "A3_2b")
     released_base_words = ("Mixed", "Conv2d_")
+    imagenet_entry = "inception_v3"
 
     def __init__(self, options: TrunkOptions) -> None:
         """Lay the layers; all options matter. Without Mixed_6e in the path its weights are kept, but frozen."""
@@ -53,7 +61,13 @@ class InceptionV3(Network):
         self.Mixed_6e = InceptionC(768, channels_7x7=192).requires_grad_(self.tap_after_6e)
         self.A3_1b = plain_block(768, self.channels, use_bn=options.use_bn)
         self.A3_2b = plain_block(self.channels, self.channels, use_bn=options.use_bn)
+        self.cell_stride, self.cell_offset = cell_grid(STEM if self.large_feature_map else (*STEM, (3, 2, 0)))
         initialise(self)
+
+    @classmethod
+    def use_bn_of(cls, state: Mapping[str, Tensor]) -> bool:
+        """Whether the state dict has the batch norm of A3_1b."""
+        return "A3_1b.1.weight" in state
 
     def features(self, images: Tensor) -> Tensor:
         """[B,3,H,W] -> [B,1024,H/16,W/16], or /8 with the large feature map (H, W divisible by 16 and not small)."""

@@ -20,4 +20,4 @@ class TrunkOptions:
 
     def __post_init__(self) -> None:
         if self.inception_tap not in INCEPTION_TAPS:
-            raise UserError(f"--inception_tap {self.inception_tap!r} is unknown: choose {' or '.join(INCEPTION_TAPS)}")
+            raise UserError(f"`inception_tap` {self.inception_tap!r} is unknown: choose {' or '.join(INCEPTION_TAPS)}")

@@ -1,9 +1,12 @@
 """Residual trunks with the last one or two strides removed."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from calm.networks.network import Network
+from calm.networks.trunks.cells import cell_grid
 from calm.networks.trunks.initialise import initialise
 from calm.networks.trunks.options import TrunkOptions
 
@@ -14,14 +17,13 @@ class ResNet(Network):
     new_layers = ("layer4",)
     released_base_words = ("conv1", "layer1", "layer2", "layer3")
 
-    def __init__(self, options: TrunkOptions, *, block: type[nn.Module], counts: tuple[int, int, int, int]) -> None:
-        """Lay the layers.
+    block: ClassVar[type[nn.Module]]
+    """torchvision's BasicBlock or Bottleneck."""
+    counts: ClassVar[tuple[int, int, int, int]]
+    """Blocks in each of the four layers."""
 
-        Args:
-            options: only ``large_feature_map`` matters.
-            block: torchvision's BasicBlock or Bottleneck.
-            counts: blocks in each of the four layers.
-        """
+    def __init__(self, options: TrunkOptions) -> None:
+        """Lay the layers; only ``large_feature_map`` of the options matters."""
         super().__init__()
         strides = (1, 2, 1 if options.large_feature_map else 2, 1)
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
@@ -29,11 +31,12 @@ class ResNet(Network):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         channels = 64
-        for number, (count, stride) in enumerate(zip(counts, strides), start=1):
+        for number, (count, stride) in enumerate(zip(self.counts, strides), start=1):
             width = 32 * 2**number
-            setattr(self, f"layer{number}", residual_layer(block, channels, width, count, stride))
-            channels = width * block.expansion
+            setattr(self, f"layer{number}", residual_layer(self.block, channels, width, count, stride))
+            channels = width * self.block.expansion
         self.channels = channels
+        self.cell_stride, self.cell_offset = cell_grid([(7, 2, 3), (3, 2, 1), *((3, stride, 1) for stride in strides)])
         initialise(self)
 
     def features(self, images: Tensor) -> Tensor:
@@ -52,11 +55,13 @@ def residual_layer(block: type[nn.Module], channels: int, width: int, count: int
     return nn.Sequential(first, *(block(outputs, width) for _ in range(count - 1)))
 
 
-def resnet50(options: TrunkOptions) -> ResNet:
+class ResNet50(ResNet):
     """Bottlenecks 3, 4, 6, 3: 2048 channels."""
-    return ResNet(options, block=Bottleneck, counts=(3, 4, 6, 3))
+
+    block, counts, imagenet_entry = Bottleneck, (3, 4, 6, 3), "resnet50"
 
 
-def resnet18(options: TrunkOptions) -> ResNet:
+class ResNet18(ResNet):
     """Basic blocks 2, 2, 2, 2: 512 channels; for small machines."""
-    return ResNet(options, block=BasicBlock, counts=(2, 2, 2, 2))
+
+    block, counts, imagenet_entry = BasicBlock, (2, 2, 2, 2), "resnet18"

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torchvision.models.vgg import make_layers
 
 from calm.networks.network import Network
+from calm.networks.trunks.cells import cell_grid
 from calm.networks.trunks.initialise import he_fan_out, initialise
 from calm.networks.trunks.options import TrunkOptions
 
@@ -26,10 +27,18 @@ class Vgg16(Network):
         super().__init__()
         self.channels = 1024
         self.large_feature_map = options.large_feature_map
-        self.add_blocks(make_layers(layer_plan(large_feature_map=options.large_feature_map), options.use_bn))
+        plan = layer_plan(large_feature_map=options.large_feature_map)
+        self.add_blocks(make_layers(plan, options.use_bn))
         self.conv6 = nn.Conv2d(512, self.channels, kernel_size=3, padding=1)
         self.bn6 = nn.BatchNorm2d(self.channels) if options.use_bn else None
+        self.imagenet_entry = "vgg16_bn" if options.use_bn else "vgg16"
+        self.cell_stride, self.cell_offset = cell_grid((2, 2, 0) if layer == "M" else (3, 1, 1) for layer in plan)
         initialise(self, self.draw_weight)
+
+    @classmethod
+    def use_bn_of(cls, state: Mapping[str, Tensor]) -> bool:
+        """Whether the state dict has the batch norm of conv6."""
+        return "bn6.weight" in state
 
     def add_blocks(self, blocks: nn.Sequential) -> None:
         """Register ``blocks`` as ``features``: published weights need that name, which is also our method's."""
@@ -40,7 +49,7 @@ class Vgg16(Network):
         conv6 = self.conv6(self._modules["features"](images))
         return F.relu(conv6 if self.bn6 is None else self.bn6(conv6))
 
-    def renumbered(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Names as this trunk counts its layers: without the fourth pool, torchvision's ``features.N`` after it is N-1.
 
         Running statistics move too. A state dict that counts as this trunk does already is left as it is.

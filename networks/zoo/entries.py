@@ -96,7 +96,7 @@ CHECKPOINTS = {
 """The six CALM networks of the paper. Their files state neither map size nor data set: the flags are those of the
 release's instructions, which show --large_feature_map=True and --use_bn=True (no effect on resnet50)."""
 
-TRUNKS = {
+IMAGENET = {
     entry.name: entry
     for entry in (
         _trunk("resnet50", "resnet50-19c8e357.pth", 76.13),
@@ -108,4 +108,4 @@ TRUNKS = {
 }
 """ImageNet weights of the trunks, torchvision's first version."""
 
-ENTRIES = CHECKPOINTS | TRUNKS
+ENTRIES = CHECKPOINTS | IMAGENET

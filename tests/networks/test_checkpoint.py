@@ -45,7 +45,7 @@ def test_ours_needs_no_flags(tmp_path, trained):
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
 def test_released_needs_method_map_size_and_data_set(tmp_path, trained, prefix):
     path = write(tmp_path, trained, prefix=prefix)
-    with pytest.raises(UserError, match="give --attribution_method, --large_feature_map, --dataset_name"):
+    with pytest.raises(UserError, match="give `attribution_method`, `large_feature_map`, `dataset_name`"):
         load_network(path)
     network, config = load_network(path, method="calm-em", large_feature_map=True, dataset="CUB")
     assert same(network, trained) and config.architecture == "resnet18" and config.dataset_name == "CUB"
@@ -63,7 +63,7 @@ def test_batch_norm_and_classes_come_from_the_weights(tmp_path, architecture, us
     network, config = load_network(path, **flags)
     assert config.use_bn is use_bn and network.num_classes == 3
     assert getattr(network, "tap_after_6e", False) is False  # released weights skip Mixed_6e
-    with pytest.raises(UserError, match=f"--use_bn={use_bn}"):
+    with pytest.raises(UserError, match=f"`use_bn`={use_bn}"):
         load_network(path, **flags, use_bn=not use_bn)
     with pytest.raises(UserError, match="has 3 classes, not 200"):
         load_network(path, **flags, num_classes=200)

@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from calm.networks.heads import CalmHead, CamHead
-from calm.networks.losses import METHODS, cam_loss, em_loss, marginal_loss
+from calm.networks.methods import METHODS
+from calm.networks.methods.calm_em import em_loss
+from calm.networks.methods.calm_ml import marginal_loss
+from calm.networks.methods.cam import cam_loss
 
 B, K, H, W = 3, 6, 4, 5
 
@@ -61,14 +64,15 @@ def test_em_takes_a_teacher_s_posterior():
 @pytest.mark.parametrize("activation", ["softplus", "relu"])
 @pytest.mark.parametrize("value", [1e4, -1e4, 0.0])
 def test_extreme_logits_and_a_dead_prior_stay_finite(method, activation, value):
-    head, loss_of = METHODS[method]
+    method = METHODS[method]
     g = torch.full((B, K, H, W), -value)
     g[:, 1] = value
     h = torch.full((B, 1, H, W), -abs(value))  # relu: a prior of all zeros
     g.requires_grad_()
     h.requires_grad_()
-    head = head(prior_activation=activation, detach_prior_sum=activation == "relu")
-    loss = loss_of(head(g, h) if head.uses_prior else head(g), TARGETS)
+    prior = {"prior_activation": activation, "detach_prior_sum": activation == "relu"} if method.needs_prior else {}
+    head = method.head(**prior)
+    loss = method.loss(head(g, h) if method.needs_prior else head(g), TARGETS)
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(g.grad).all()
@@ -77,7 +81,7 @@ def test_extreme_logits_and_a_dead_prior_stay_finite(method, activation, value):
 
 @pytest.mark.parametrize("method", ["CALM_ML", "CALM_EM", "CAM"])
 def test_bf16_features_give_a_float32_loss(method):
-    head, loss_of = METHODS[method]
+    head, loss_of = METHODS[method][:2]
     g, h = (x.detach().bfloat16().requires_grad_() for x in branches(torch.float32, scale=30))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = loss_of(head()(g, h) if head.uses_prior else head()(g), TARGETS)

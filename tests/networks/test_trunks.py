@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 
 from calm.errors import UserError
-from calm.networks import ARCHITECTURES, METHODS, build_network
+from calm.networks import METHODS, TRUNKS, build_network
 from calm.networks.parameter_groups import parameter_groups
 
 CNNS = ("resnet50", "vgg16", "inception_v3", "resnet18")
@@ -129,7 +129,7 @@ def test_inception_is_torchvision_s_with_other_strides(large, use_bn, tap):
     assert network.Conv2d_1a_3x3.bn.eps == 1e-3 and all(b.eps == 1e-5 for b in network.A3_1b[1:2] if use_bn)
 
 
-@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "timm:convnext_atto"])
+@pytest.mark.parametrize("architecture", [*TRUNKS, "timm:convnext_atto"])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_trainable_parameter_gets_a_gradient(architecture, method):
     network = build_network(architecture, method, 3, inception_tap="mixed_6d").eval()

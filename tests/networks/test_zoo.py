@@ -16,7 +16,7 @@ from calm.errors import UserError
 from calm.networks import build_network, load_network
 from calm.networks.checkpoint import locate_checkpoint
 from calm.networks.zoo import run as zoo
-from calm.networks.zoo.entries import CHECKPOINTS, ENTRIES, TRUNKS
+from calm.networks.zoo.entries import CHECKPOINTS, ENTRIES, IMAGENET
 from tests.local_server import serving
 
 CONTENT = bytes(range(256)) * 4000
@@ -51,7 +51,7 @@ def test_knows_the_six_checkpoints_and_the_trunks(capsys):
     assert list(CHECKPOINTS) == [f"CALM_{m}_{d}" for m in ("EM", "ML") for d in ("CUB", "OpenImages", "ImageNet")]
     assert [entry.accuracy for entry in CHECKPOINTS.values()] == [71.8, 70.1, 70.4, 59.6, 70.9, 70.6]
     assert len({entry.address for entry in ENTRIES.values()}) == len(ENTRIES)
-    assert {entry.recipe["architecture"] for entry in TRUNKS.values()} == {
+    assert {entry.recipe["architecture"] for entry in IMAGENET.values()} == {
         "resnet50",
         "vgg16",
         "inception_v3",

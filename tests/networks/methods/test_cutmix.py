@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from calm.networks.losses import cam_loss
+from calm.networks.methods.cam import cam_loss
 from calm.networks.methods.cutmix import cut_box, draw_centre, kept_share, mixed_loss, paste
 from calm.networks.outputs import CamOutput
 

@@ -1,0 +1,76 @@
+"""The accuracy of a network on a split, and what a run says of it at its end."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from calm import distributed
+from calm.distributed import Process
+from calm.engine import predict
+from calm.evaluation.metrics import Accuracy, reduce
+from calm.explanation.map_sheet import save_map_sheet
+from calm.flags import Config
+from calm.networks.network import Network
+from calm.runs import evaluation_dataset, evaluation_loader, restore, run_folder, write_results
+
+
+def measure_accuracy(
+    network: Network, loader: DataLoader, process: Process, *, precision: str, title: str
+) -> tuple[float, int]:
+    """Accuracy in percent over all processes, and the number of images."""
+    accuracy = Accuracy()
+    for batch in predict(network, loader, device=process.device, precision=precision, title=title):
+        accuracy.update(batch.output.log_p_y, batch.targets)
+    reduce(accuracy)
+    return accuracy.compute()["accuracy"], int(accuracy.totals()[0][1])
+
+
+def report(
+    network: Network,
+    args: Config,
+    loader: DataLoader,
+    process: Process,
+    *,
+    folder: Path,
+    checkpoint: Path,
+    details: Mapping[str, Any],
+    checksum: str | None = None,
+) -> None:
+    """Measure the test accuracy, write it with a picture of some attribution maps, and print both.
+
+    Args:
+        network: of ``checkpoint``.
+        args: recorded in the results.
+        loader: this process's share of the test split.
+        process: this one.
+        folder: of the run.
+        checkpoint: file.
+        details: more to record.
+        checksum: SHA-256 of ``checkpoint``, where it is known already.
+    """
+    accuracy, num_images = measure_accuracy(network, loader, process, precision=args.precision, title="test")
+    distributed.print0(f"test accuracy: {accuracy:.2f} % of {num_images} images")
+    path = write_results(
+        args,
+        "accuracy",
+        metrics={"accuracy": accuracy},
+        details={"num_images": num_images, **details},
+        checkpoint=checkpoint,
+        folder=folder,
+        checksum=checksum,
+    )
+    distributed.print0(f"results: {path}")
+    if distributed.is_main():
+        picture = folder / "results" / "test_maps.png"
+        save_map_sheet(picture, network, loader.dataset, device=process.device)
+        distributed.print0(f"attribution maps of test images: {picture}")
+
+
+def evaluate(args: Config, process: Process) -> None:
+    """The accuracy of ``args.load_checkpoint`` on the test split."""
+    network, args, checkpoint, checksum, _ = restore(args, process.device)
+    folder = run_folder(args) if "experiment_name" in args.given else checkpoint.parent
+    loader = evaluation_loader(args, evaluation_dataset(args, network, "test"), process)
+    report(network, args, loader, process, folder=folder, checkpoint=checkpoint, checksum=checksum, details={})

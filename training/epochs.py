@@ -1,0 +1,139 @@
+"""A training run from its first epoch, or the first that is missing, to its last."""
+
+from typing import NamedTuple
+
+import torch
+from torch.utils.data import DataLoader
+
+from calm.data_loaders.catalogue import dataset_named
+from calm.data_loaders.datasets import build_dataset, build_loader
+from calm.distributed import Process
+from calm.engine import NonFiniteLoss, train_one_epoch
+from calm.errors import UserError
+from calm.flags import Config
+from calm.networks.network import Network
+from calm.runs import BEST, LAST, evaluation_dataset, evaluation_loader, run_folder
+from calm.training.accuracy import measure_accuracy, report
+from calm.training.resume import ReadConfig, resumed
+from calm.training.run import Run, create_run, refuse_reuse
+from calm.training.schedules import step_decay
+from calm.training.state import Training, build_training
+
+
+class Loaders(NamedTuple):
+    """This process's batches of each split, built once for all epochs."""
+
+    train: DataLoader
+    val: DataLoader
+    test: DataLoader
+
+
+def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
+    """All three splits, so that a wrong folder is found out before training, not after."""
+    train_set = build_dataset(
+        args.dataset_name,
+        "train",
+        data_root=args.data_root,
+        metadata_root=args.metadata_root,
+        resize_size=args.resize_size,
+        crop_size=args.crop_size,
+        mean=network.mean,
+        std=network.std,
+        augment=True,
+        seed=args.seed,
+        proxy=args.proxy_training_set,
+    )
+    train_loader = build_loader(
+        train_set,
+        args.batch_size // process.world_size,
+        workers=args.workers,
+        shuffle=True,
+        seed=args.seed,
+        rank=process.rank,
+        world_size=process.world_size,
+        pin_memory=process.device.type == "cuda",
+    )
+    val, test = (
+        evaluation_loader(args, evaluation_dataset(args, network, split), process) for split in ("val", "test")
+    )
+    return Loaders(train_loader, val, test)
+
+
+def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, process: Process) -> None:
+    """One epoch: train, measure on val, log, save."""
+    epoch = training.epoch + 1
+    lr = training.scale_learning_rate(step_decay(epoch, args.lr_decay_frequency))
+    torch.manual_seed(args.seed + epoch)
+    loaders.train.sampler.set_epoch(epoch)
+    first_step = (epoch - 1) * len(loaders.train)
+    try:
+        summary = train_one_epoch(
+            training.wrapped,
+            training.objective,
+            loaders.train,
+            training.optimizer,
+            device=process.device,
+            precision=args.precision,
+            title=f"epoch {epoch}/{args.epochs}",
+            on_block=lambda step, loss: run.record(epoch=epoch, step=first_step + step, loss=loss),
+        )
+    except NonFiniteLoss as error:
+        last_good = f"{run.folder / LAST} (epoch {training.epoch})" if training.epoch else "none was written yet"
+        raise UserError(
+            f"{error} of epoch {epoch} at learning rate {lr:g}; the last good checkpoint: {last_good}; try a lower `lr`"
+        ) from error
+    val_accuracy, _ = measure_accuracy(training.network, loaders.val, process, precision=args.precision, title="val")
+    training.epoch = epoch
+    run.record(
+        epoch=epoch,
+        step=first_step + len(loaders.train),
+        train_loss=summary.loss,
+        val_accuracy=val_accuracy,
+        lr=lr,
+        images_per_second=summary.images_per_second,
+        seconds=summary.seconds,
+    )
+    run.log(
+        f"epoch {epoch}: loss {summary.loss:.4f}, val accuracy {val_accuracy:.2f} %, lr {lr:g}, "
+        f"{summary.images_per_second:.1f} images/s"
+    )
+    is_best = val_accuracy > training.best_accuracy
+    training.best_accuracy = max(val_accuracy, training.best_accuracy)
+    content = training.state(args, loaders.train.dataset.class_names)
+    if is_best:  # before the last one: a run killed in between repeats the epoch and finds the best again
+        run.save(BEST, content)
+    run.save(LAST, content)
+
+
+def train(args: Config, process: Process, *, read_config: ReadConfig) -> None:
+    """Train for ``args.epochs`` epochs, from the beginning or from the last checkpoint, and report.
+
+    Args:
+        args: flags of the run.
+        process: this one.
+        read_config: reads the config.yaml of a run to resume.
+    """
+    refuse_reuse(args)
+    last = run_folder(args) / LAST
+    args, stored = resumed(args, read_config) if args.resume else (args, None)
+    if args.batch_size % process.world_size:
+        raise UserError(f"`batch_size`={args.batch_size} cannot be shared by {process.world_size} processes evenly")
+    num_classes = dataset_named(args.dataset_name).count_classes(args.data_root)
+    if stored is not None and len(stored["class_names"]) != num_classes:
+        raise UserError(f"`resume`: {last} has {len(stored['class_names'])} classes, {args.data_root} {num_classes}")
+    torch.manual_seed(args.seed)
+    training = build_training(args, num_classes, process)
+    loaders = build_loaders(args, training.network, process)
+    if stored is not None:
+        training.restore(stored)
+        run = Run(last.parent, resumed_epoch=training.epoch)
+    else:
+        run = create_run(args)
+    run.log(
+        f"{args.attribution_method} {args.architecture} on {args.dataset_name}: {len(loaders.train.dataset)} training "
+        f"images, {num_classes} classes, seed {args.seed}, {process.world_size} x {process.device.type}"
+    )
+    while training.epoch < args.epochs:
+        train_epoch(training, args, loaders, run, process)
+    details = {"epochs": training.epoch, "best_val_accuracy": training.best_accuracy}
+    report(training.network, args, loaders.test, process, folder=last.parent, checkpoint=last, details=details)
