@@ -1,6 +1,7 @@
 """A training step of each method against its bare trunk: forward and backward of trunk, global pooling and a linear."""
 
 import argparse
+from functools import partial
 
 import measure
 import torch
@@ -8,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from calm.networks import METHODS, build_network
+from calm.networks.methods import Objective, build_objective
 
 
 class BareTrunk(nn.Module):
@@ -38,11 +40,12 @@ def main() -> None:
     images = torch.randn(args.batch_size, 3, args.crop_size, args.crop_size, device=device)
     targets = torch.randint(0, args.num_classes, (args.batch_size,), device=device)
 
-    def step_of(network: nn.Module, loss_of) -> None:
+    def step_of(network: nn.Module, objective: Objective) -> None:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=on_gpu):
-            loss = loss_of(network(images), targets)
+            loss = objective(network, images, targets)
         network.zero_grad(set_to_none=True)
         loss.backward()
+        objective.after_step(network)
 
     def build(method: str) -> nn.Module:
         options = {"large_feature_map": args.large_feature_map}
@@ -50,9 +53,9 @@ def main() -> None:
 
     networks = {method: build(method) for method in METHODS}
     bare = BareTrunk(build("CAM"), args.num_classes).to(device)
-    steps = {"bare": lambda: step_of(bare, F.cross_entropy)}
-    for method, (_, loss_of) in METHODS.items():
-        steps[method] = lambda network=networks[method], loss_of=loss_of: step_of(network, loss_of)
+    objectives = {method: build_objective(method, network, {}) for method, network in networks.items()}
+    steps = {"bare": partial(step_of, bare, Objective(F.cross_entropy, bare))}
+    steps |= {method: partial(step_of, networks[method], objectives[method]) for method in METHODS}
     times = measure.compare(steps, repeats=args.repeats)
     measure.report(
         "training_step",
