@@ -1,6 +1,6 @@
 """The base of every network: a trunk's features, then the layers of a head."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ class Network(nn.Module):
     """Modules of the trunk that no file of ImageNet weights holds."""
     released_base_words: ClassVar[tuple[str, ...]] = ()
     """Words in the names of the parameters that the released code trains at the base rate."""
-    draw_weight = staticmethod(nn.init.xavier_uniform_)
+    draw_weight: Callable[[Tensor], object] = staticmethod(nn.init.xavier_uniform_)
     """How the first weights of a new convolution are drawn, in place."""
     imagenet_entry: str | None = None
     """The zoo's name of the usual ImageNet weights; None where there are none, or others for ``imagenet_state``."""
@@ -41,6 +41,10 @@ class Network(nn.Module):
     """Name of the training method whose head it carries."""
     channels: int
     """C, the number of feature channels."""
+    conv_last: nn.Module
+    """The class branch g, of heads that have it."""
+    attention: nn.Module
+    """The prior branch h, of heads that have it."""
     cell_stride: int
     """Pixels of the input between the centres of neighbouring cells of the features."""
     cell_offset: float

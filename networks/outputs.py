@@ -4,7 +4,7 @@
 ``score_of(targets)`` [B] and ``has_prior``. The face of a method of another kind is the same.
 """
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -49,8 +49,9 @@ def posterior_over_cells(log_joint: Tensor) -> Tensor:
 class Output(Protocol):
     """What every output offers, whatever the method."""
 
-    has_prior: ClassVar[bool]
-    """Whether the network models the cue location: p(z|x) and with it the joint and the posterior."""
+    @property
+    def has_prior(self) -> bool:
+        """Whether the network models the cue location: p(z|x) and with it the joint and the posterior."""
 
     @property
     def class_maps(self) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from calm import distributed
+from calm.data_loaders.datasets import ImageDataset
 from calm.distributed import Process
 from calm.engine import predict
 from calm.evaluation.metrics import Accuracy, reduce
@@ -30,6 +31,7 @@ def measure_accuracy(
 def report(
     network: Network,
     args: Config,
+    dataset: ImageDataset,
     loader: DataLoader,
     process: Process,
     *,
@@ -43,7 +45,8 @@ def report(
     Args:
         network: of ``checkpoint``.
         args: recorded in the results.
-        loader: this process's share of the test split.
+        dataset: the test split.
+        loader: this process's share of it.
         process: this one.
         folder: of the run.
         checkpoint: file.
@@ -64,7 +67,7 @@ def report(
     distributed.print0(f"results: {path}")
     if distributed.is_main():
         picture = folder / "results" / "test_maps.png"
-        save_map_sheet(picture, network, loader.dataset, device=process.device)
+        save_map_sheet(picture, network, dataset, device=process.device)
         distributed.print0(f"attribution maps of test images: {picture}")
 
 
@@ -72,5 +75,6 @@ def evaluate(args: Config, process: Process) -> None:
     """The accuracy of ``args.load_checkpoint`` on the test split."""
     network, args, checkpoint, checksum, _ = restore(args, process.device)
     folder = run_folder(args) if "experiment_name" in args.given else checkpoint.parent
-    loader = evaluation_loader(args, evaluation_dataset(args, network, "test"), process)
-    report(network, args, loader, process, folder=folder, checkpoint=checkpoint, checksum=checksum, details={})
+    dataset = evaluation_dataset(args, network, "test")
+    loader = evaluation_loader(args, dataset, process)
+    report(network, args, dataset, loader, process, folder=folder, checkpoint=checkpoint, checksum=checksum, details={})

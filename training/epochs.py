@@ -1,12 +1,13 @@
 """A training run from its first epoch, or the first that is missing, to its last."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch.utils.data import DataLoader
 
 from calm.data_loaders.catalogue import dataset_named
-from calm.data_loaders.datasets import build_dataset, build_loader
+from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
+from calm.data_loaders.loaders import TrainingOrder
 from calm.distributed import Process
 from calm.engine import NonFiniteLoss, train_one_epoch
 from calm.errors import UserError
@@ -21,8 +22,10 @@ from calm.training.state import Training, build_training
 
 
 class Loaders(NamedTuple):
-    """This process's batches of each split, built once for all epochs."""
+    """Two of the splits and this process's batches of each of the three, built once for all epochs."""
 
+    train_set: ImageDataset
+    test_set: ImageDataset
     train: DataLoader
     val: DataLoader
     test: DataLoader
@@ -53,10 +56,9 @@ def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
         world_size=process.world_size,
         pin_memory=process.device.type == "cuda",
     )
-    val, test = (
-        evaluation_loader(args, evaluation_dataset(args, network, split), process) for split in ("val", "test")
-    )
-    return Loaders(train_loader, val, test)
+    val_set, test_set = (evaluation_dataset(args, network, split) for split in ("val", "test"))
+    val, test = (evaluation_loader(args, dataset, process) for dataset in (val_set, test_set))
+    return Loaders(train_set, test_set, train_loader, val, test)
 
 
 def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, process: Process) -> None:
@@ -64,7 +66,7 @@ def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, pr
     epoch = training.epoch + 1
     lr = training.scale_learning_rate(step_decay(epoch, args.lr_decay_frequency))
     torch.manual_seed(args.seed + epoch)
-    loaders.train.sampler.set_epoch(epoch)
+    cast(TrainingOrder, loaders.train.sampler).set_epoch(epoch)
     first_step = (epoch - 1) * len(loaders.train)
     try:
         summary = train_one_epoch(
@@ -99,7 +101,7 @@ def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, pr
     )
     is_best = val_accuracy > training.best_accuracy
     training.best_accuracy = max(val_accuracy, training.best_accuracy)
-    content = training.state(args, loaders.train.dataset.class_names)
+    content = training.state(args, loaders.train_set.class_names)
     if is_best:  # before the last one: a run killed in between repeats the epoch and finds the best again
         run.save(BEST, content)
     run.save(LAST, content)
@@ -130,10 +132,19 @@ def train(args: Config, process: Process, *, read_config: ReadConfig) -> None:
     else:
         run = create_run(args)
     run.log(
-        f"{args.attribution_method} {args.architecture} on {args.dataset_name}: {len(loaders.train.dataset)} training "
+        f"{args.attribution_method} {args.architecture} on {args.dataset_name}: {len(loaders.train_set)} training "
         f"images, {num_classes} classes, seed {args.seed}, {process.world_size} x {process.device.type}"
     )
     while training.epoch < args.epochs:
         train_epoch(training, args, loaders, run, process)
     details = {"epochs": training.epoch, "best_val_accuracy": training.best_accuracy}
-    report(training.network, args, loaders.test, process, folder=last.parent, checkpoint=last, details=details)
+    report(
+        training.network,
+        args,
+        loaders.test_set,
+        loaders.test,
+        process,
+        folder=last.parent,
+        checkpoint=last,
+        details=details,
+    )

@@ -1,5 +1,6 @@
 """What a training run is made of: network, optimizer, objective, and their state in a checkpoint."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class Training:
             group["lr"] = group["initial_lr"] * factor
         return self.optimizer.param_groups[0]["lr"]
 
-    def state(self, args: Config, class_names: list[str]) -> dict[str, Any]:
+    def state(self, args: Config, class_names: Sequence[str]) -> dict[str, Any]:
         """A checkpoint's content: the released four entries and ours; plain containers and tensors only."""
         return {
             "architecture": args.architecture,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from calm.networks.heads import Head
 
-Loss = Callable[[Any, Tensor], Tensor]
+Loss = Callable[..., Tensor]
 """(output, targets [B]) -> scalar."""
 
 

@@ -17,10 +17,14 @@ class ResNet(Network):
     new_layers = ("layer4",)
     released_base_words = ("conv1", "layer1", "layer2", "layer3")
 
-    block: ClassVar[type[nn.Module]]
+    block: ClassVar[type[BasicBlock] | type[Bottleneck]]
     """torchvision's BasicBlock or Bottleneck."""
     counts: ClassVar[tuple[int, int, int, int]]
     """Blocks in each of the four layers."""
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, options: TrunkOptions) -> None:
         """Lay the layers; only ``large_feature_map`` of the options matters."""
@@ -45,7 +49,9 @@ class ResNet(Network):
         return self.layer4(self.layer3(self.layer2(self.layer1(stem))))
 
 
-def residual_layer(block: type[nn.Module], channels: int, width: int, count: int, stride: int) -> nn.Sequential:
+def residual_layer(
+    block: type[BasicBlock] | type[Bottleneck], channels: int, width: int, count: int, stride: int
+) -> nn.Sequential:
     """``count`` blocks from ``channels`` to ``width * block.expansion`` channels; the first has the stride."""
     outputs = width * block.expansion
     shortcut = None

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.errors import UserError
 from calm.networks.network import Network
@@ -29,6 +29,8 @@ class TimmTrunk(Network):
     released_base_words = ("trunk.",)
     timm_name: ClassVar[str]
     """A name timm knows, tag allowed ("convnext_atto.d2_in1k")."""
+    trunk: Any
+    """The network that timm makes."""
 
     def __init__(self, options: TrunkOptions) -> None:
         """Make the trunk with timm's own first weights; only ``large_feature_map`` matters: stride 8, not 16."""
@@ -99,14 +101,14 @@ def trunk_of_timm(name: str) -> type[TimmTrunk]:
     return type("TimmTrunk", (TimmTrunk,), {"timm_name": name})
 
 
-def trunk_features(trunk: nn.Module, images: Tensor) -> Tensor:
+def trunk_features(trunk: Any, images: Tensor) -> Tensor:
     """Last feature map of either kind of trunk that ``create_trunk`` makes."""
     if hasattr(trunk, "forward_features"):
         return trunk.forward_features(images)
     return trunk(images)[-1]
 
 
-def create_trunk(timm_name: str, output_stride: int, *, pretrained: bool = False) -> nn.Module:
+def create_trunk(timm_name: str, output_stride: int, *, pretrained: bool = False) -> Any:
     """The whole network without its classifier, or, where only that takes a stride, timm's feature extractor."""
     try:
         import timm  # slow to import, and needed for these trunks alone
@@ -116,7 +118,7 @@ def create_trunk(timm_name: str, output_stride: int, *, pretrained: bool = False
         close = timm.list_models(f"*{timm_name.split('.')[0]}*")[:5]
         hint = f", for example {', '.join(close)}" if close else ""
         raise UserError(f"`architecture`=timm:{timm_name}: timm has no such model; see timm.list_models(){hint}")
-    options = {"pretrained": pretrained, "output_stride": output_stride}
+    options: dict[str, Any] = {"pretrained": pretrained, "output_stride": output_stride}
     try:
         return timm.create_model(timm_name, num_classes=0, global_pool="", **options)
     except (TypeError, AssertionError):
@@ -140,8 +142,8 @@ class EfficientNetLite0(TimmTrunk):
     def __init__(self, options: TrunkOptions) -> None:
         """As any trunk of timm."""
         super().__init__(options)
-        self.mean = (127 / 255,) * 3
-        self.std = (128 / 255,) * 3
+        self.mean = (127 / 255, 127 / 255, 127 / 255)
+        self.std = (128 / 255, 128 / 255, 128 / 255)
 
     @cached_property
     def cell_offset(self) -> float:

@@ -1,6 +1,7 @@
 """VGG-16 without its classifier, one more convolution in its place."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -46,7 +47,8 @@ class Vgg16(Network):
 
     def features(self, images: Tensor) -> Tensor:
         """[B,3,H,W] -> [B,1024,H/16,W/16], or /8 with the large feature map."""
-        conv6 = self.conv6(self._modules["features"](images))
+        blocks = cast(nn.Sequential, self._modules["features"])
+        conv6 = self.conv6(blocks(images))
         return F.relu(conv6 if self.bn6 is None else self.bn6(conv6))
 
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
