@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from calm import main
+from calm.atomic import replacing
 from calm.data_loaders import datasets
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
@@ -129,11 +130,13 @@ def test_killed_before_the_first_checkpoint_and_resumed_starts_again(birds, unin
     folder.mkdir()
     (folder / "config.yaml").write_text((uninterrupted / "config.yaml").read_text())
     (folder / "metrics.jsonl").write_text('{"epoch": 1, "st')
-    (folder / ".last_checkpoint.pth.7.tar").write_text("half")
+    with pytest.raises(KeyboardInterrupt), replacing(folder / "last_checkpoint.pth.tar") as leftover:
+        raise KeyboardInterrupt
+    leftover.write_text("half")  # as a kill would leave it
     finished(start("main.py", "--experiment_name=early", f"--save_root={birds / 'save'}", "--resume"))
     for key, value in weights(uninterrupted).items():
         assert torch.equal(weights(folder)[key], value), key
-    assert not (folder / ".last_checkpoint.pth.7.tar").exists()
+    assert not leftover.exists()
     assert [line["epoch"] for line in epochs(folder)] == [1, 2, 3]
 
 

@@ -94,7 +94,7 @@ def test_a_label_beyond_the_network_s_classes_is_one_sentence(tmp_path):
     [
         ([], "`load_checkpoint`"),
         (["--load_checkpoint=nowhere/"], "nowhere"),
-        (["--architecture=resnet50"], "--architecture"),
+        (["--architecture=resnet50"], "`architecture`"),
     ],
 )
 def test_mistakes_are_one_sentence(checkpoint, words, said):
