@@ -162,6 +162,8 @@ def _validate(args: Config) -> None:
     levels = args.iou_thresholds
     if not all(0 < level < 100 for level in levels) or len(set(levels)) < len(levels):
         raise UserError(f"--iou_thresholds {levels}: levels are percentages between 1 and 99, each once")
+    if args.compile and args.gradient_loss:
+        raise UserError("--compile does not go with --gradient_loss, which differentiates a gradient: leave one out")
     if not 0 <= args.em_momentum < 1 or not 0 <= args.momentum < 1:
         raise UserError("--momentum and --em_momentum should lie in [0, 1)")
     if not args.experiment_name.strip("/. "):

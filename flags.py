@@ -67,6 +67,14 @@ def interval(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """A number in [0, 1]."""
+    value = number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not in [0, 1]")
+    return value
+
+
 def optional_seed(text: str) -> int | None:
     """An integer from 0 to 2^62, or 'none'."""
     value = None if text.lower() in ("none", "null") else natural(text)
@@ -113,13 +121,16 @@ class Flag(NamedTuple):
 
 
 DATASETS = ("CUB", "ILSVRC", "OpenImages", "TinyImageNet", "SynthBirds")
-METHODS = ("CAM", "CALM_EM", "CALM_ML")
+METHODS = (
+    *("CAM", "CALM_EM", "CALM_ML", "HaS", "CutMix", "ADL", "ACoL", "SPG", "LFI_CAM"),
+    *("HaS_CALM_ML", "HaS_CALM_EM", "CutMix_CALM_ML", "CutMix_CALM_EM"),
+)
 TRUNKS = ("resnet50", "vgg16", "inception_v3", "resnet18", "efficientnet_lite0", "timm:NAME")
 MAPS = (
     "joint, conditional, posterior, saliency, subset, subset-mean, posterior-subset, posterior-subset-mean, "
     "counterfactual, gradient, integrated_gradients, smoothgrad, smoothgrad-squared, vargrad, cam, cam-saliency, "
     "cam-subset, gradcam, gradcam++, layercam, smoothgradcam++, scorecam, sscam, ablationcam, finercam, taylorcam, "
-    "guided_backprop, guided_gradcam"
+    "guided_backprop, guided_gradcam, acol, lficam"
 )
 RELEASED_MAPS = (
     "jointll, jointll-superclass, jointll-superclass-mean, gtcond, gtcond-superclass, gtcond-superclass-mean, vanilla, "
@@ -214,7 +225,9 @@ NETWORK = (
     _network("architecture", str, "resnet50", ", ".join(TRUNKS), per_trunk=True),
     _network("attribution_method", _spelling(METHODS), "CAM", f"training method: {', '.join(METHODS)}", label=True),
     _network("use_bn", boolean, False, "batch norm in vgg16 and in inception_v3's new layers", per_trunk=True),
-    _network("large_feature_map", boolean, False, "latent grid at stride 8 (28x28 for 224) instead of 16"),
+    _network(
+        "large_feature_map", boolean, False, "latent grid at stride 8 (28x28 for 224) instead of 16", per_trunk=True
+    ),
     _network(
         "prior_activation",
         str,
@@ -281,6 +294,62 @@ TRAINING = (
         owners=(Owner("method", {"em_target": "ema"}),),
     ),
     _place("resume", boolean, False, "continue the run of this experiment name", on_resume="call", scripts=("main",)),
+)
+METHOD_OPTIONS = (
+    Flag(
+        "has_grid_size",
+        natural,
+        4,
+        "HaS: side of a hidden square in pixels; 0 hides nothing",
+        owners=_METHOD,
+        per_trunk=True,
+    ),
+    Flag("has_drop_rate", share, 0.5, "HaS: probability that a square is hidden", owners=_METHOD, per_trunk=True),
+    Flag(
+        "cutmix_beta",
+        non_negative,
+        1.0,
+        "CutMix: of the share's distribution; 0 mixes nothing",
+        owners=_METHOD,
+        per_trunk=True,
+    ),
+    Flag("cutmix_prob", share, 1.0, "CutMix: probability that a batch is mixed", owners=_METHOD, per_trunk=True),
+    Flag("adl_drop_rate", share, 0.75, "ADL: probability of the drop mask", owners=_METHOD, per_trunk=True),
+    Flag("adl_threshold", share, 0.9, "ADL: share of the maximum that is dropped", owners=_METHOD, per_trunk=True),
+    Flag(
+        "acol_threshold",
+        share,
+        0.7,
+        "ACoL: where the first map reaches it the second branch is blind",
+        stated=True,
+        role="network",
+        owners=_METHOD,
+        per_trunk=True,
+    ),
+    *(
+        Flag(
+            f"spg_threshold_{number}{word[0]}",
+            share,
+            default,
+            f"SPG: {word} threshold of {attention}",
+            owners=_METHOD,
+            per_trunk=True,
+        )
+        for number, attention, highs in (
+            (1, "the class map, for branch b2", (0.7, 0.01)),
+            (2, "b2, for branch b1", (0.5, 0.05)),
+            (3, "b1 and b2, for branch c", (0.7, 0.1)),
+        )
+        for word, default in zip(("high", "low"), highs)
+    ),
+    Flag(
+        "gradient_loss",
+        str,
+        None,
+        "any method: pull the image's gradient towards the guided one; cosine, mae or mse (default: no)",
+        ("cosine", "mae", "mse"),
+    ),
+    Flag("gradient_loss_weight", non_negative, 0.0075, "of --gradient_loss"),
 )
 SCORE_MAPS = (
     _map(
@@ -437,6 +506,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
     "data": DATA,
     "network": NETWORK,
     "training": TRAINING,
+    "options of training methods": METHOD_OPTIONS,
     "attribution maps": SCORE_MAPS,
     "evaluation": EVALUATION,
 }
@@ -446,6 +516,7 @@ NOTES = {
     "data": dict.fromkeys(EVALUATIONS, _FROM_CHECKPOINT),
     "network": dict.fromkeys(EVALUATIONS, _FROM_CHECKPOINT),
     "training": dict.fromkeys(EVALUATIONS, _IGNORED),
+    "options of training methods": dict.fromkeys(EVALUATIONS, _FROM_CHECKPOINT),
     "attribution maps": {"main": _IGNORED},
 }
 """Group -> script -> what its --help says of all flags of the group."""

@@ -7,6 +7,7 @@ from calm.attribution.cam_family import CAM_FAMILY
 from calm.attribution.gradient import GRADIENTS
 from calm.attribution.latent import LATENT_MAPS
 from calm.attribution.libraries import LIBRARIES
+from calm.attribution.own_maps import OWN_MAPS
 from calm.attribution.record import Attribution
 from calm.errors import UserError
 from calm.networks import METHODS
@@ -25,7 +26,7 @@ class Catalogue(dict[str, Attribution]):
         return super().__contains__(name) or (isinstance(name, str) and name.partition(":")[0] in LIBRARIES)
 
 
-ATTRIBUTIONS = Catalogue({**LATENT_MAPS, **CLASS_MAPS, **GRADIENTS, **CAM_FAMILY})
+ATTRIBUTIONS = Catalogue({**LATENT_MAPS, **CLASS_MAPS, **GRADIENTS, **CAM_FAMILY, **OWN_MAPS})
 
 
 LIBRARY_NAMES = ", ".join(f"{library}:NAME" for library in LIBRARIES)
@@ -77,6 +78,8 @@ def resolve_name(score_map_process: str | None, score_map_method: str, method: s
                 "use vanilla, or `score_map_method`=activation_map"
             )
         name = "gradient"
+    if (methods := ATTRIBUTIONS[name].needs_methods) and method not in methods:
+        raise UserError(f"the attribution {name} is of networks trained by {', '.join(methods)}, not by {method}")
     if ATTRIBUTIONS[name].needs_prior and not METHODS[method].needs_prior:
         possible = [other for other, attribution in ATTRIBUTIONS.items() if not attribution.needs_prior]
         raise UserError(

@@ -37,7 +37,7 @@ def last_layer_gradient(
         with torch.no_grad():
             features = module.features(images.clone())
         features = features.detach().to(torch.promote_types(features.dtype, torch.float32)).requires_grad_(True)
-        score = score_of(module.read_out(features), targets.clone()).sum()
+        score = score_of(module.read_out(features, images=images.clone()), targets.clone()).sum()
         return LayerGradient(features.detach(), torch.autograd.grad(score, features)[0])
 
 

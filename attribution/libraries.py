@@ -38,7 +38,7 @@ class Tapped(nn.Module):
         (network,) = self._network
         features = network.features(images)
         features = self.tap(features.to(torch.promote_types(features.dtype, torch.float32)))
-        return network.read_out(features).class_scores
+        return network.read_out(features, images=images).class_scores
 
 
 def torchcam_names() -> list[str]:

@@ -76,12 +76,13 @@ def ablationcam(module: nn.Module, images: Tensor, targets: Tensor, *, ablation_
         features = module.features(images)
         features = features.to(torch.promote_types(features.dtype, torch.float32))
         weights = []
-        for feature, target in zip(features, targets):
+        for image, feature, target in zip(images, features, targets):
             channels = torch.eye(len(feature), device=feature.device, dtype=feature.dtype)
             ablated = []
             for some in channels.split(COPIES_PER_PASS):
                 copies = feature * (1 - some)[:, :, None, None]
-                ablated.append(module.read_out(copies).score_of(target.expand(len(copies))))
-            score = module.read_out(feature[None]).score_of(target[None])
+                seen = image.expand(len(copies), -1, -1, -1)
+                ablated.append(module.read_out(copies, images=seen).score_of(target.expand(len(copies))))
+            score = module.read_out(feature[None], images=image[None]).score_of(target[None])
             weights.append(ablation_weights(score, torch.cat(ablated)[None], ablation_divides=ablation_divides))
         return weighted_sum(features, torch.cat(weights))

@@ -19,6 +19,8 @@ class Attribution(NamedTuple):
     """What its values are."""
     needs_prior: bool = False
     """Whether it is made of CALM's prior p(z|x), which a CAM network does not have."""
+    needs_methods: tuple[str, ...] = ()
+    """Training methods whose networks alone have it; none: all."""
     image_sized: bool = False
     """Whether its maps are [B,H,W] and may be blurred before they are normalised."""
     title: str = ""

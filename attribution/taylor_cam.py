@@ -56,7 +56,7 @@ def interactions(module: nn.Module, images: Tensor, targets: Tensor, *, taylor_v
         with torch.no_grad():
             features = module.features(images.clone())
         features = features.detach().to(torch.promote_types(features.dtype, torch.float32)).requires_grad_(True)
-        log_p = module.read_out(features).log_p_y.gather(1, targets.clone()[:, None])
+        log_p = module.read_out(features, images=images.clone()).log_p_y.gather(1, targets.clone()[:, None])
         return pair_interactions(log_p, features, taylor_variant=taylor_variant).detach()
 
 

@@ -47,12 +47,15 @@ def build_network(
     if num_classes < 1:
         raise UserError(f"a network needs at least one class, not {num_classes}")
     architecture, method = canonical_architecture(architecture), canonical_method(method)
+    head_options |= {"prior_activation": prior_activation, "detach_prior_sum": detach_prior_sum}
+    head = build_head(method, head_options)
     network = trunk_named(architecture)(
-        TrunkOptions(large_feature_map=large_feature_map, use_bn=use_bn, inception_tap=inception_tap)
+        TrunkOptions(
+            large_feature_map=large_feature_map, use_bn=use_bn, inception_tap=inception_tap, layout=head.trunk_layout
+        )
     )
     network.architecture, network.method = architecture, method
-    head_options |= {"prior_activation": prior_activation, "detach_prior_sum": detach_prior_sum}
-    network.add_head(build_head(method, head_options), num_classes)
+    network.add_head(head, num_classes)
     for layer in network.head_layers:
         initialise(network.get_submodule(layer), network.draw_weight)
     if pretrained:

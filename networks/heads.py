@@ -23,7 +23,8 @@ PRIOR_FLOOR = 1e-30
 """Least value of the unnormalised ReLU prior, so that a prior of all zeros is uniform instead of 0/0."""
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
+    """float32, also under autocast; float64 stays."""
     return x if x.dtype == torch.float64 else x.float()
 
 
@@ -52,6 +53,12 @@ class Head:
     """Whether the outputs have a prior p(z|x)."""
     class_layers: ClassVar[tuple[str, ...]] = ("conv_last",)
     """Layers with a row of weights for each class: new where the classes are others."""
+
+    trunk_layout: ClassVar[str] = ""
+    """Layout of the trunk that it stands on; see ``TrunkOptions``."""
+
+    def fit(self, network: Network) -> None:
+        """Get to know the trunk before the layers are laid."""
 
     def layers(self, channels: int, num_classes: int) -> dict[str, nn.Module]:
         """New layers under the names that the network, and so its checkpoints, give them.
@@ -107,7 +114,7 @@ class CamHead(Head):
 
     def __call__(self, class_maps: Tensor) -> CamOutput:
         """g [B,K,h,w] -> CamOutput."""
-        return CamOutput(_at_least_float32(class_maps))
+        return CamOutput(at_least_float32(class_maps))
 
 
 class CalmHead(Head):
@@ -142,8 +149,8 @@ class CalmHead(Head):
 
     def __call__(self, class_logits: Tensor, prior_logits: Tensor) -> CalmOutput:
         """g [B,K,h,w], h [B,1,h,w] -> CalmOutput."""
-        log_prior = self.log_activation(_at_least_float32(prior_logits))
+        log_prior = self.log_activation(at_least_float32(prior_logits))
         log_total = log_prior.logsumexp(dim=(2, 3), keepdim=True)
         if self.detach_prior_sum:
             log_total = log_total.detach()
-        return CalmOutput(_at_least_float32(class_logits), log_prior - log_total)
+        return CalmOutput(at_least_float32(class_logits), log_prior - log_total)

@@ -1,7 +1,7 @@
 """The base of every network: a trunk's features, then the layers of a head."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -15,6 +15,17 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+class GuidancePlaces(NamedTuple):
+    """Where SPG's side branches stand: two modules of a trunk, by name, and the channels of their outputs."""
+
+    first: str
+    first_channels: int
+    second: str
+    second_channels: int
+    width: int
+    """Channels inside both branches."""
+
+
 class Network(nn.Module):
     """Images -> output. A trunk subclasses it, states the facts below, lays its layers and fills in ``features``.
 
@@ -25,9 +36,9 @@ class Network(nn.Module):
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Input mean per RGB channel, in units where white is 1."""
     std: tuple[float, float, float] = IMAGENET_STD
-    new_layers: ClassVar[tuple[str, ...]] = ()
+    new_layers: tuple[str, ...] = ()
     """Modules of the trunk that learn at the higher rate, beside the head's layers."""
-    unpublished_layers: ClassVar[tuple[str, ...]] = ()
+    unpublished_layers: tuple[str, ...] = ()
     """Modules of the trunk that no file of ImageNet weights holds."""
     released_base_words: ClassVar[tuple[str, ...]] = ()
     """Words in the names of the parameters that the released code trains at the base rate."""
@@ -35,6 +46,10 @@ class Network(nn.Module):
     """How the first weights of a new convolution are drawn, in place."""
     imagenet_entry: str | None = None
     """The zoo's name of the usual ImageNet weights; None where there are none, or others for ``imagenet_state``."""
+    dropout_places: tuple[str, ...] = ()
+    """Modules behind which ADL's layer stands in training."""
+    guidance_places: GuidancePlaces | None = None
+    """Modules on which SPG's side branches stand."""
     architecture: str
     """Name under which the trunk was built."""
     method: str
@@ -78,6 +93,7 @@ class Network(nn.Module):
         """Append the layers of ``head``, under the names it gives them."""
         self.head = head
         self.num_classes = num_classes
+        head.fit(self)
         layers = head.layers(self.channels, num_classes)
         self.head_layers = tuple(layers)
         for name, layer in layers.items():

@@ -24,9 +24,12 @@ class _LogSoftmaxAt(torch.autograd.Function):
         return _row(logits, targets) - log_total
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx, *grads: Tensor) -> tuple[Tensor, None]:
         logits, log_total, targets = ctx.saved_tensors
+        (grad,) = grads
+        if torch.is_grad_enabled():  # this pass is itself differentiated: nothing in place, nothing saved
+            grad = grad[:, None]
+            return (-grad * logits.softmax(dim=1)).scatter_add(1, _row_index(logits, targets), grad), None
         grad_logits = torch.sub(logits, log_total[:, None]).exp_().mul_(-grad[:, None])
         grad_logits.scatter_add_(1, _row_index(logits, targets), grad[:, None])
         return grad_logits, None

@@ -256,3 +256,29 @@ except SystemExit as end:
 assert "torch" not in sys.modules and "timm" not in sys.modules
 """
     assert finished(start("-c", script))
+
+
+@pytest.mark.parametrize("method", ["HaS", "CutMix", "ADL"])
+def test_methods_that_draw_resume_as_if_uninterrupted(birds, method):
+    def trained(name, *more):
+        main.main(flags(birds, name, f"--attribution_method={method}", *more))
+        return birds / "save" / name
+
+    whole = trained(f"{method}_whole", "--epochs=2")
+    trained(f"{method}_half", "--epochs=1")
+    half = trained(f"{method}_half", "--epochs=2", "--resume")
+    for key, value in weights(whole).items():
+        assert torch.equal(weights(half)[key], value), key
+    assert [line["train_loss"] for line in epochs(half)] == [line["train_loss"] for line in epochs(whole)]
+
+
+def test_side_branches_and_second_derivatives_train_in_several_processes(birds):
+    words = flags(birds, "spg_two", "--attribution_method=SPG", "--gradient_loss=cosine", "--epochs=1")
+    finished(start("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "main.py", *words))
+    assert len(epochs(birds / "save" / "spg_two")) == 1
+    assert any(name.startswith("SPG_B_shared") for name in weights(birds / "save" / "spg_two"))
+
+
+def test_compiling_and_the_gradient_loss_exclude_each_other(birds):
+    with pytest.raises(UserError, match="--compile does not go with --gradient_loss"):
+        main.main(flags(birds, "both", "--compile", "--gradient_loss=mse"))

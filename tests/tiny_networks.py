@@ -4,11 +4,14 @@ import torch
 from torch import Tensor, nn
 
 from calm.networks.methods import METHODS
-from calm.networks.network import Network
+from calm.networks.network import GuidancePlaces, Network
 
 
 class TinyNetwork(Network):
     """[B,3,H,W] -> features [B,channels,H/2,W/2] with batch norm, so that a wrong mode shows."""
+
+    architecture = "tiny"
+    dropout_places = ("bn1", "conv2")
 
     def __init__(self, method: str, *, num_classes: int, channels: int, **head_options) -> None:
         super().__init__()
@@ -17,6 +20,7 @@ class TinyNetwork(Network):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.relu = nn.ReLU(inplace=True)
         self.channels, self.method = channels, method
+        self.guidance_places = GuidancePlaces("conv1", channels, "bn1", channels, width=channels)
         self.add_head(METHODS[method].head(**head_options), num_classes)
 
     def features(self, images: Tensor) -> Tensor:

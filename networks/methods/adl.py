@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from calm.errors import UserError
+from calm.networks.heads import CamHead
+from calm.networks.methods.base import Loss, Method, Objective
+from calm.networks.methods.cam import cam_loss
 
 
 def importance_map(features: Tensor) -> Tensor:
@@ -34,23 +37,45 @@ def attend_or_drop(features: Tensor, draw: float, *, adl_drop_rate: float, adl_t
     return features * importance_map(features)
 
 
-class AttentionDropout(nn.Module):
-    """``attend_or_drop`` in training, the identity in evaluation; every forward pass draws one coin."""
+class AttentionDropout(Objective):
+    """Cross entropy of a network with the layer behind the places that its trunk names.
 
-    def __init__(self, *, adl_drop_rate: float, adl_threshold: float) -> None:
-        """Both in [0, 1].
+    The layer hangs on these modules as a hook, so that names and numbers of the trunk's layers stay as they are. It
+    acts where a module is in training mode; every place draws its own coin in every forward pass.
+    """
+
+    def __init__(
+        self, loss: Loss, network: nn.Module, *, adl_drop_rate: float = 0.75, adl_threshold: float = 0.9
+    ) -> None:
+        """Put the layer in place; the defaults are the WSOL benchmark's.
+
+        Args:
+            loss: see ``Objective``.
+            network: see ``Objective``.
+            adl_drop_rate: probability of the drop mask, else the importance map is used.
+            adl_threshold: share of the maximum above which a cell is dropped.
 
         Raises:
-            UserError: for a number outside.
+            UserError: for a number outside [0, 1], or a trunk that names no places.
         """
-        super().__init__()
+        super().__init__(loss, network)
         for name, value in (("adl_drop_rate", adl_drop_rate), ("adl_threshold", adl_threshold)):
             if not 0 <= value <= 1:
                 raise UserError(f"`{name}`={value} should lie in [0, 1]")
-        self.options = {"adl_drop_rate": adl_drop_rate, "adl_threshold": adl_threshold}
+        places = getattr(network, "dropout_places", ())
+        if not places:
+            architecture = getattr(network, "architecture", "this network")
+            raise UserError(f"ADL's places are not defined for `architecture`={architecture}: choose another")
 
-    def forward(self, features: Tensor) -> Tensor:
-        """[B,C,h,w] -> [B,C,h,w]."""
-        if not self.training:
-            return features
-        return attend_or_drop(features, float(torch.rand(())), **self.options)
+        def drop(module: nn.Module, inputs: tuple[Tensor, ...], features: Tensor) -> Tensor:
+            if not module.training:
+                return features
+            draw = float(torch.rand(()))
+            return attend_or_drop(features, draw, adl_drop_rate=adl_drop_rate, adl_threshold=adl_threshold)
+
+        modules = dict(network.named_modules())
+        for place in places:
+            modules[place].register_forward_hook(drop)
+
+
+ADL = Method(CamHead, cam_loss, AttentionDropout)

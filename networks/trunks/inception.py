@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.inception import BasicConv2d, InceptionA, InceptionC
 
-from calm.networks.network import Network
+from calm.networks.network import GuidancePlaces, Network
 from calm.networks.trunks.cells import cell_grid
 from calm.networks.trunks.initialise import initialise
 from calm.networks.trunks.options import TrunkOptions
@@ -34,7 +34,10 @@ STEM = ((3, 2, 1), (3, 1, 0), (3, 1, 1), (3, 2, 1), (1, 1, 0), (3, 1, 0), (3, 2,
 
 
 class InceptionV3(Network):
-    """Inception-v3; block names as in torchvision, A3 names as in the published checkpoints."""
+    """Inception-v3; block names as in torchvision, A3 names as in the published checkpoints.
+
+    1024 channels; 768 in the layout "acol", which ends with torchvision's own blocks.
+    """
 
     new_layers = unpublished_layers = ("A3_1b", "A3_2b")
     released_base_words = ("Mixed", "Conv2d_")
@@ -43,7 +46,8 @@ class InceptionV3(Network):
     def __init__(self, options: TrunkOptions) -> None:
         """Lay the layers; all options matter. Without Mixed_6e in the path its weights are kept, but frozen."""
         super().__init__()
-        self.channels = 1024
+        self.has_new_blocks = options.layout != "acol"
+        self.channels = 1024 if self.has_new_blocks else 768
         self.large_feature_map = options.large_feature_map
         self.tap_after_6e = options.inception_tap == "mixed_6e"
         self.Conv2d_1a_3x3 = BasicConv2d(3, 32, kernel_size=3, stride=2, padding=1)
@@ -59,8 +63,16 @@ class InceptionV3(Network):
         self.Mixed_6c = InceptionC(768, channels_7x7=160)
         self.Mixed_6d = InceptionC(768, channels_7x7=160)
         self.Mixed_6e = InceptionC(768, channels_7x7=192).requires_grad_(self.tap_after_6e)
-        self.A3_1b = plain_block(768, self.channels, use_bn=options.use_bn)
-        self.A3_2b = plain_block(self.channels, self.channels, use_bn=options.use_bn)
+        self.third_pool = nn.MaxPool2d(3, stride=2, ceil_mode=True) if not self.large_feature_map else nn.Identity()
+        last = "Mixed_6e" if self.tap_after_6e else "Mixed_6d"
+        if self.has_new_blocks:
+            self.A3_1b = plain_block(768, self.channels, use_bn=options.use_bn)
+            self.A3_2b = plain_block(self.channels, self.channels, use_bn=options.use_bn)
+            self.dropout_places = ("Mixed_5d", last, "A3_2b")
+        else:
+            self.new_layers = self.unpublished_layers = ()
+            self.dropout_places = ("Mixed_5d", last)
+        self.guidance_places = GuidancePlaces("third_pool", 288, last, 768, width=512)
         self.cell_stride, self.cell_offset = cell_grid(STEM if self.large_feature_map else (*STEM, (3, 2, 0)))
         initialise(self)
 
@@ -70,18 +82,16 @@ class InceptionV3(Network):
         return "A3_1b.1.weight" in state
 
     def features(self, images: Tensor) -> Tensor:
-        """[B,3,H,W] -> [B,1024,H/16,W/16], or /8 with the large feature map (H, W divisible by 16 and not small)."""
+        """[B,3,H,W] -> [B,C,H/16,W/16], or /8 with the large feature map (H, W divisible by 16 and not small)."""
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(images)))
         x = F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=True)
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x))
         x = F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=True)
         x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))
-        if not self.large_feature_map:
-            x = F.max_pool2d(x, 3, stride=2, padding=0, ceil_mode=True)
-        x = self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x))))
+        x = self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(self.third_pool(x)))))
         if self.tap_after_6e:
             x = self.Mixed_6e(x)
-        return self.A3_2b(self.A3_1b(x))
+        return self.A3_2b(self.A3_1b(x)) if self.has_new_blocks else x
 
 
 def plain_block(channels: int, outputs: int, *, use_bn: bool) -> nn.Sequential:

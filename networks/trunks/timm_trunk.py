@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from calm.errors import UserError
-from calm.networks.network import Network
+from calm.networks.network import GuidancePlaces, Network
 from calm.networks.published import check_hash
 from calm.networks.trunks.cells import cell_grid, measured_offset
 from calm.networks.trunks.options import TrunkOptions
@@ -40,6 +40,7 @@ class TimmTrunk(Network):
         self.mean = tuple(self.trunk.pretrained_cfg["mean"])
         self.std = tuple(self.trunk.pretrained_cfg["std"])
         self.channels = self.probe()
+        self.dropout_places, self.guidance_places = stage_places(self.trunk)
 
     def features(self, images: Tensor) -> Tensor:
         """[B,3,H,W] -> [B,C,H/16,W/16], or /8 with the large feature map."""
@@ -99,6 +100,19 @@ class TimmTrunk(Network):
 def trunk_of_timm(name: str) -> type[TimmTrunk]:
     """The trunk of a timm network."""
     return type("TimmTrunk", (TimmTrunk,), {"timm_name": name})
+
+
+def stage_places(trunk: Any) -> tuple[tuple[str, ...], GuidancePlaces | None]:
+    """Where ADL and SPG stand: behind the last two of timm's stages, and the last but two and but one. Our choice.
+
+    Nothing where timm does not name at least three stages.
+    """
+    stages = getattr(trunk, "feature_info", None)
+    if not isinstance(stages, list) or len(stages) < 3:
+        return (), None
+    names = [f"trunk.{stage['module']}" for stage in stages]
+    first, second = stages[-3]["num_chs"], stages[-2]["num_chs"]
+    return tuple(names[-2:]), GuidancePlaces(names[-3], first, names[-2], second, width=second)
 
 
 def trunk_features(trunk: Any, images: Tensor) -> Tensor:

@@ -5,9 +5,8 @@ from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.vgg import make_layers
 
-from calm.networks.network import Network
+from calm.networks.network import GuidancePlaces, Network
 from calm.networks.trunks.cells import cell_grid
 from calm.networks.trunks.initialise import he_fan_out, initialise
 from calm.networks.trunks.options import TrunkOptions
@@ -16,39 +15,86 @@ BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512
 """Channels of VGG-16's convolutions, block by block."""
 
 
+CONVOLUTION, POOL, WIDE_POOL, STANDING_POOL = (3, 1, 1), (2, 2, 0), (3, 2, 1), (3, 1, 1)
+"""Kernel, stride and padding."""
+
+
+def pools_of(layout: str, *, large_feature_map: bool) -> tuple[tuple[int, int, int] | None, ...]:
+    """The pool behind each of the five blocks; None for none. With the large feature map the fourth does not shrink."""
+    if layout == "acol":
+        return (WIDE_POOL, WIDE_POOL, WIDE_POOL, STANDING_POOL if large_feature_map else WIDE_POOL, STANDING_POOL)
+    fourth = WIDE_POOL if layout == "spg" else POOL
+    return (POOL, POOL, POOL, None if large_feature_map else fourth, None)
+
+
 class Vgg16(Network):
-    """Convolutions of VGG-16, pooled after blocks 1 to 4 (1 to 3 with the large feature map), then conv6."""
+    """Convolutions of VGG-16, pooled after blocks 1 to 4 (1 to 3 with the large feature map), then new layers.
+
+    These are conv6 with 1024 channels. The layout "acol" has wider pools, one after block 5 too, and a mean over 3x3
+    cells in place of conv6; "spg" has a wider fourth pool and two convolutions of 512 channels, ``SPG_A_3``.
+    """
 
     new_layers = unpublished_layers = ("conv6", "bn6")
     released_base_words = ("features.",)
     draw_weight = staticmethod(he_fan_out)
 
     def __init__(self, options: TrunkOptions) -> None:
-        """Lay the layers; ``large_feature_map`` and ``use_bn`` of the options matter."""
+        """Lay the layers; all options but the tap matter."""
         super().__init__()
-        self.channels = 1024
         self.large_feature_map = options.large_feature_map
-        plan = layer_plan(large_feature_map=options.large_feature_map)
-        self.add_blocks(make_layers(plan, options.use_bn))
-        self.conv6 = nn.Conv2d(512, self.channels, kernel_size=3, padding=1)
-        self.bn6 = nn.BatchNorm2d(self.channels) if options.use_bn else None
+        self.pools = pools_of(options.layout, large_feature_map=options.large_feature_map)
+        self.use_bn = options.use_bn
+        self.add_blocks(options.use_bn)
+        self.add_last_layers(options.layout)
         self.imagenet_entry = "vgg16_bn" if options.use_bn else "vgg16"
-        self.cell_stride, self.cell_offset = cell_grid((2, 2, 0) if layer == "M" else (3, 1, 1) for layer in plan)
+        windows = [window for pool in self.pools for window in (CONVOLUTION, pool) if window]
+        self.cell_stride, self.cell_offset = cell_grid(windows)
         initialise(self, self.draw_weight)
 
     @classmethod
     def use_bn_of(cls, state: Mapping[str, Tensor]) -> bool:
-        """Whether the state dict has the batch norm of conv6."""
-        return "bn6.weight" in state
+        """Whether the state dict has the batch norm of the first block."""
+        return "features.1.running_mean" in state
 
-    def add_blocks(self, blocks: nn.Sequential) -> None:
-        """Register ``blocks`` as ``features``: published weights need that name, which is also our method's."""
-        self._modules["features"] = blocks
+    def add_blocks(self, use_bn: bool) -> None:
+        """Register the five blocks as ``features``: published weights need that name, which is also our method's."""
+        layers: list[nn.Module] = []
+        last_relu, last_of_block, channels = [], [], 3
+        for block, pool in zip(BLOCKS, self.pools):
+            for width in block:
+                norm = [nn.BatchNorm2d(width)] if use_bn else []
+                layers += [nn.Conv2d(channels, width, 3, padding=1), *norm, nn.ReLU(inplace=True)]
+                channels = width
+            last_relu.append(f"features.{len(layers) - 1}")
+            layers += [nn.MaxPool2d(*pool)] if pool else []
+            last_of_block.append(f"features.{len(layers) - 1}")
+        self._modules["features"] = nn.Sequential(*layers)
+        self.dropout_places = (last_of_block[2], last_relu[3], last_relu[4])
+        self.guidance_places = GuidancePlaces(last_of_block[3], channels, last_relu[4], channels, width=channels)
+
+    def add_last_layers(self, layout: str) -> None:
+        """What stands behind the blocks; see the class."""
+        self.layout = layout
+        if layout == "acol":
+            self.channels, self.new_layers, self.unpublished_layers = 512, (), ()
+            self.mean_pool = nn.AvgPool2d(3, stride=1, padding=1)
+        elif layout == "spg":
+            self.channels, self.new_layers, self.unpublished_layers = 512, ("SPG_A_3",), ("SPG_A_3",)
+            first, second = (nn.Conv2d(512, 512, 3, padding=1) for _ in range(2))
+            self.SPG_A_3 = nn.Sequential(first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True))
+        else:
+            self.channels = 1024
+            self.conv6 = nn.Conv2d(512, self.channels, kernel_size=3, padding=1)
+            self.bn6 = nn.BatchNorm2d(self.channels) if self.use_bn else None
 
     def features(self, images: Tensor) -> Tensor:
-        """[B,3,H,W] -> [B,1024,H/16,W/16], or /8 with the large feature map."""
-        blocks = cast(nn.Sequential, self._modules["features"])
-        conv6 = self.conv6(blocks(images))
+        """[B,3,H,W] -> [B,C,H/16,W/16], or /8 with the large feature map."""
+        x = cast(nn.Sequential, self._modules["features"])(images)
+        if self.layout == "acol":
+            return self.mean_pool(x)
+        if self.layout == "spg":
+            return self.SPG_A_3(x)
+        conv6 = self.conv6(x)
         return F.relu(conv6 if self.bn6 is None else self.bn6(conv6))
 
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -57,8 +103,8 @@ class Vgg16(Network):
         Running statistics move too. A state dict that counts as this trunk does already is left as it is.
         """
         convolutions = sum(len(block) for block in BLOCKS[:4])
-        pool = 3 + convolutions * (2 if self.bn6 is None else 3)
-        if not self.large_feature_map or f"features.{pool}.weight" in state:
+        pool = 3 + convolutions * (3 if self.use_bn else 2)
+        if self.pools[3] or f"features.{pool}.weight" in state:
             return dict(state)
         moved = {}
         for name, tensor in state.items():
@@ -67,12 +113,3 @@ class Vgg16(Network):
                 words[1] = str(int(words[1]) - 1)
             moved[".".join(words)] = tensor
         return moved
-
-
-def layer_plan(*, large_feature_map: bool) -> list[int | str]:
-    """Channels of each convolution in order, "M" where a 2x2 max-pool stands: torchvision's notation."""
-    pooled = 3 if large_feature_map else 4
-    plan: list[int | str] = []
-    for number, block in enumerate(BLOCKS, start=1):
-        plan += [*block, "M"] if number <= pooled else block
-    return plan

@@ -21,7 +21,7 @@ def formula_state(expected):
     return formulas.fill(build_network("resnet50", "CAM", 200).state_dict())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["CAM", "CALM_ML", "CALM_EM"])
 def test_resnet50_at_28_equals_the_expected_values(expected, formula_state, method):
     import formulas
 

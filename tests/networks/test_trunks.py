@@ -40,7 +40,7 @@ def test_names_and_shapes_are_the_published_ones(test_data):
     published = json.loads((test_data / "released_state_dict_keys.json").read_text())
     for key, shapes in published.items():
         architecture, use_bn, large = key.split("|")
-        for method in METHODS:
+        for method in ("CAM", "CALM_ML", "CALM_EM"):
             network = on_meta(architecture, method, use_bn="True" in use_bn, large_feature_map="True" in large)
             assert {name: list(tensor.shape) for name, tensor in network.state_dict().items()} == shapes, key
 
@@ -130,7 +130,7 @@ def test_inception_is_torchvision_s_with_other_strides(large, use_bn, tap):
 
 
 @pytest.mark.parametrize("architecture", [*TRUNKS, "timm:convnext_atto"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["CAM", "CALM_ML", "CALM_EM"])
 def test_every_trainable_parameter_gets_a_gradient(architecture, method):
     network = build_network(architecture, method, 3, inception_tap="mixed_6d").eval()
     METHODS[method][1](network(images(64)), torch.tensor([0, 2])).backward()

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from calm.errors import UserError
 from calm.networks.methods.has import hide, hide_mask, squares
 from tests.expected_methods import values
 
@@ -37,11 +36,3 @@ def test_hidden_pixels_pixel_by_pixel(height, width, side):
 def test_a_draw_equal_to_the_rate_hides():
     mask = hide_mask(torch.tensor([[[0.25, 0.5]]]), 2, 4, has_grid_size=2, has_drop_rate=0.25)
     assert mask[0, 0, 0].tolist() == [True, True, False, False]
-
-
-def test_bad_options():
-    draws = torch.zeros(1, 1, 1)
-    with pytest.raises(UserError, match=r"`has_drop_rate`=1.5"):
-        hide_mask(draws, 4, 4, has_grid_size=4, has_drop_rate=1.5)
-    with pytest.raises(UserError, match="`has_grid_size`=0"):
-        hide_mask(draws, 4, 4, has_grid_size=0, has_drop_rate=0.5)

@@ -4,9 +4,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from calm.errors import UserError
-from calm.networks.gradient_loss import gradient_distance, gradient_loss
 from calm.networks.guided_relu import GuidedReLU
+from calm.networks.methods import METHODS, build_objective
+from calm.networks.methods.gradient_loss import gradient_distance, gradient_loss
 from tests.expected_methods import form
+from tests.tiny_networks import tiny_batch, tiny_network
 
 
 def tiny() -> nn.Sequential:
@@ -99,3 +101,73 @@ def test_zero_gradients_are_finite_and_half_precision_is_not_used():
 def test_unknown_kind():
     with pytest.raises(UserError, match="`gradient_loss` 'l1' is unknown: choose cosine, mae, mse"):
         gradient_distance(torch.ones(1, 1), torch.ones(1, 1), "l1")
+
+
+@pytest.mark.parametrize("method", ["CAM", "CALM_ML", "CALM_EM", "ACoL", "LFI_CAM", "HaS", "SPG"])
+@pytest.mark.parametrize("kind", ["cosine", "mse"])
+def test_any_method_can_have_it(method, kind):
+    """Loss and parameter gradients of a step are those of the loss alone plus the weighted distance's."""
+    network, (images, targets) = tiny_network(method).double().train(), tiny_batch(3)
+    images = images.double()
+    plain = build_objective(method, network, {})
+    torch.manual_seed(2)
+    alone = plain(network, images, targets)
+    objective = build_objective(method, network, {"gradient_loss": kind, "gradient_loss_weight": 0.3})
+    torch.manual_seed(2)
+    loss = objective(network, images, targets)
+    leaf = images.clone().requires_grad_(True)
+    torch.manual_seed(2)
+    with GuidedReLU() as relus:
+        distance = gradient_loss(plain(network, leaf, targets), leaf, relus, kind)
+    torch.testing.assert_close(loss, alone + 0.3 * distance)
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters() if p.requires_grad)
+    assert not images.requires_grad
+
+
+@pytest.mark.parametrize("method", ["CAM", "CALM_ML", "CALM_EM"])
+def test_gradients_of_the_whole_by_finite_differences(method):
+    """With the guided gradient held fixed, and EM's posterior too."""
+    em = method == "CALM_EM"
+    network, (images, targets) = tiny_network(method, channels=2).double().eval(), tiny_batch(2, 6)
+    images = images.double()
+    objective = build_objective(method, network, {"gradient_loss": "mse", "gradient_loss_weight": 10.0})
+    objective(network, images, targets).backward()
+    leaf = images.clone().requires_grad_(True)
+    with GuidedReLU():
+        loss = METHODS[method].loss(network(leaf), targets)
+        (guided,) = torch.autograd.grad(loss, leaf)
+
+    q = torch.softmax(network(images).log_joint_of(targets).detach().flatten(1), dim=1).view(2, 3, 3) if em else None
+
+    def whole():
+        leaf = images.clone().requires_grad_(True)
+        loss = METHODS[method].loss(network(leaf), targets, *([q] if em else []))
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        return (loss + 10 * gradient_distance(gradient, guided, "mse")).item()
+
+    for parameter in (network.conv1.weight, network.conv_last.weight):
+        for k in range(0, parameter.numel(), 5):
+            moved = []
+            for sign in (1, -1):
+                parameter.data.view(-1)[k] += sign * 1e-6
+                moved.append(whole())
+                parameter.data.view(-1)[k] -= sign * 1e-6
+            expected = (moved[0] - moved[1]) / 2e-6
+            assert parameter.grad.flatten()[k].item() == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_teacher_and_state_pass_through():
+    network, (images, targets) = tiny_network("CALM_EM").train(), tiny_batch(3)
+    options = {"gradient_loss": "cosine", "gradient_loss_weight": 0.1, "em_target": "ema", "em_momentum": 0.5}
+    objective = build_objective("CALM_EM", network, options)
+    objective(network, images, targets).backward()
+    with torch.no_grad():
+        network.conv1.weight.add_(1)
+    objective.after_step(network)
+    state = objective.state_dict()
+    assert "teacher_state_dict" in state
+    again = build_objective("CALM_EM", network, options)
+    again.load_state_dict(state)
+    for name, tensor in again.state_dict()["teacher_state_dict"].items():
+        assert torch.equal(tensor, state["teacher_state_dict"][name])

@@ -4,14 +4,16 @@ Added to a training loss, it pulls the ordinary gradient of that loss by the ima
 backpropagation, which is taken as fixed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from calm.errors import UserError
 from calm.networks.guided_relu import GuidedReLU
+from calm.networks.methods.base import Objective
 
 
 def cosine(gradients: Tensor, guided: Tensor) -> Tensor:
@@ -63,3 +65,42 @@ def gradient_loss(loss: Tensor, images: Tensor, relus: GuidedReLU, kind: str) ->
     relus.guided = False
     (gradients,) = torch.autograd.grad(loss, images, create_graph=True)
     return gradient_distance(gradients, guided, kind)
+
+
+class WithGradientLoss(Objective):
+    """Another objective plus ``weight`` times the ``gradient_loss`` of its loss; two to three times its cost."""
+
+    def __init__(self, objective: Objective, *, gradient_loss: str, gradient_loss_weight: float = 7.5e-3) -> None:
+        """Wrap an objective.
+
+        Args:
+            objective: its loss is a mean over the batch.
+            gradient_loss: a key of ``GRADIENT_LOSSES``.
+            gradient_loss_weight: lambda; the default is the paper's for "cosine".
+
+        Raises:
+            UserError: for an unknown distance.
+        """
+        if gradient_loss not in GRADIENT_LOSSES:
+            raise UserError(f"`gradient_loss` {gradient_loss!r} is unknown: choose {', '.join(GRADIENT_LOSSES)}")
+        self.objective, self.kind, self.weight = objective, gradient_loss, gradient_loss_weight
+
+    def __call__(self, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+        """The objective's loss and the weighted distance, from one forward pass."""
+        images = images.detach().clone().requires_grad_(True)
+        with GuidedReLU() as relus:
+            loss = self.objective(network, images, targets)
+            distance = gradient_loss(loss, images, relus, self.kind)
+        return loss + self.weight * distance
+
+    def after_step(self, network: nn.Module) -> None:
+        """The objective's."""
+        self.objective.after_step(network)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The objective's."""
+        return self.objective.state_dict()
+
+    def load_state_dict(self, content: Mapping[str, Any]) -> None:
+        """The objective's."""
+        self.objective.load_state_dict(content)
