@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from calm.errors import Parser, UserError
-from calm.flags import GROUPS, NOTES, Config, Flag, flags_of
+from calm.flags import GROUPS, NOTES, Config, Flag, default_of, flags_of
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -24,7 +24,9 @@ def _help(flag: Flag) -> str:
     """The flag's meaning with its default in brackets; one without a default says in words what happens then."""
     if flag.default is None:
         return flag.help
-    return f"{flag.help} [{' '.join(map(str, flag.default)) if flag.many else flag.default}]"
+    default = " ".join(map(str, flag.default)) if flag.many else flag.default
+    others = "".join(f"; with --{name}={value} {other}" for (name, value), other in flag.default_under.items())
+    return f"{flag.help} [{default}{others}]"
 
 
 def add_flag(group: argparse._ActionsContainer, flag: Flag) -> None:
@@ -205,9 +207,8 @@ def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) 
     path = given.pop("config", None)
     if path is not None:
         given = read_yaml(_recipe(path), script, source=f"--config={path}") | given
-    values = {
-        name: list(flag.default) if flag.many else flag.default for name, flag in flags_of(script).items()
-    } | given
+    flags = flags_of(script)
+    values = {name: default_of(name, flags, given) for name in flags}
     values["experiment_name"] = values["experiment_name"].rstrip("/")
     if "crop_size" in given and "resize_size" not in given:  # the release's proportion, 256 to 224
         values["resize_size"] = round(values["crop_size"] * 256 / 224)

@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.cue_location.collect import collect, needed_classes
     from calm.evaluation.cue_location.measure import measure_pairs, summarise
     from calm.evaluation.cue_location.protocols import PaperProtocol, ReleasedProtocol
+    from calm.evaluation.cue_location.scores import cue_score
     from calm.evaluation.session import start_session
 
     session = start_session(args, "cue_location")
@@ -27,12 +28,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     root = annotations_folder(args.data_root, args.dataset_name)
     dataset = session.dataset
     pairs = cases.pairs_to_evaluate(root, args.class_pairs, session.network.num_classes)
-    report.warn_of_bins(args)
+    report.warn_of_idle_flags(args, name)
+    scaling = {"size": args.crop_size, "ksize": args.smoothing_ksize, "norm_type": args.norm_type}
+    score_of = cue_score(args.cue_score, name, **scaling)
     released = args.protocol == "released"
     protocol = ReleasedProtocol(args.threshold_type, args.cam_curve_interval) if released else PaperProtocol()
     needed = needed_classes(pairs)
-    masks = {"cue_masks": args.cue_masks, "size": args.crop_size, "inside_bird": args.mask_to_segmentation}
-    images = cases.cue_images(dataset, root, list(needed), **masks)
+    masks = {"cue_masks": args.cue_masks, "inside_bird": args.mask_to_segmentation, "points": args.part_points}
+    images = cases.cue_images(dataset, root, list(needed), size=args.crop_size, **masks)
     records = [dataset.records[index] for index in images.indices]
     targets = [record.target for record in records]
     maps_of = maps_of_several(name, precision=args.precision, **session.attribution_options(name))
@@ -41,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         lambda batch, classes: maps_of(session.network, batch.to(device, non_blocking=True), classes),
         [needed[target] for target in targets],
     )
-    to_scores = cases.score_maker(name, size=args.crop_size, ksize=args.smoothing_ksize, norm_type=args.norm_type)
-    results = measure_pairs(pairs, collected, targets, to_scores, protocol, device=device)
+    results = measure_pairs(pairs, collected, targets, score_of, protocol, device=device)
     metrics = summarise(results)
     title = f"{args.attribution_method} on {args.dataset_name}, {name}, {args.protocol} protocol"
     report.print_table(metrics, title)

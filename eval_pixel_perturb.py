@@ -18,8 +18,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.pixel_perturb.measure import measure
     from calm.evaluation.session import start_session
 
-    erase, seed = args.erase or ("zero" if args.protocol == "released" else "blur"), args.seed or 0
-    session = start_session(args.replaced(erase=erase), "pixel_perturb")
+    erase, seed = args.erase, args.seed or 0
+    session = start_session(args, "pixel_perturb")
     args, dataset, name = session.args, session.dataset, session.map_name
     if "norm_type" in args.given:
         print0(f"notice: --norm_type={args.norm_type} has no effect: pixels are ranked before normalisation")

@@ -87,7 +87,8 @@ class Owner(NamedTuple):
     """Who reads a flag, and under which values of other flags."""
 
     name: str
-    """An evaluation ("wsol"); or "method" or "attribution": those that take an option of the flag's name."""
+    """An evaluation ("wsol"); "method" or "map": those that take an option of the flag's name; or a kind of map
+    ("class map")."""
     when: Mapping[str, str] = MappingProxyType({})
 
 
@@ -100,6 +101,10 @@ class Flag(NamedTuple):
     help: str
     choices: tuple[str, ...] | None = None
     """None: any value, or those of an open table (methods, trunks, ...), whose owner checks them."""
+    default_under: Mapping[tuple[str, str], Any] = MappingProxyType({})
+    """(another flag, its value) -> the default there: {("protocol", "released"): 1}; the first that holds."""
+    absent: Any = None
+    """What a results file was made with that does not name the flag, where that is not the default."""
     aliases: tuple[str, ...] = ()
     many: bool = False
     scripts: tuple[str, ...] = SCRIPTS
@@ -151,7 +156,8 @@ def _spelling(listed: tuple[str, ...]) -> Callable[[str], str]:
 
 _CHECKPOINT = "run folder, checkpoint file or zoo:NAME; looked for as given, then under --save_root"
 _OTHERS = tuple(script for script in SCRIPTS if script != "eval_attribution")
-_METHOD, _ATTRIBUTION, _WSOL = (Owner("method"),), (Owner("attribution"),), (Owner("wsol"),)
+_METHOD, _ATTRIBUTION, _WSOL = (Owner("method"),), (Owner("map"),), (Owner("wsol"),)
+_RELEASED = ("protocol", "released")
 _RELEASED_BINS = Owner("cue_location", {"protocol": "released"})
 
 
@@ -368,8 +374,28 @@ SCORE_MAPS = (
         "(default: that of the training method, as cam for CAM and joint for CALM); also torchcam:NAME, captum:NAME",
         label=True,
     ),
-    _map("norm_type", str, "minmax", "how a resized map becomes a score map", ("max", "minmax", "clipping")),
-    _map("smoothing_ksize", positive_int, 1, "Gaussian kernel for gradient maps, odd; 1 is none", owners=_ATTRIBUTION),
+    _map(
+        "norm_type",
+        str,
+        "minmax",
+        "how a resized map becomes a score map; --cue_score=text takes max or minmax, of class maps alone",
+        ("max", "minmax", "clipping"),
+        default_under={("cue_score", "text"): "max"},
+        owners=(
+            *_WSOL,
+            Owner("attribution"),
+            Owner("cue_location", {"cue_score": "released"}),
+            Owner("class map", {"cue_score": "text"}),
+        ),
+    ),
+    _map(
+        "smoothing_ksize",
+        positive_int,
+        31,
+        "Gaussian kernel for gradient maps, odd; 1 is none",
+        default_under={_RELEASED: 1},
+        owners=_ATTRIBUTION,
+    ),
     _map("smooth_grad_nr_iter", positive_int, 50, "noisy copies of SmoothGrad and VarGrad", owners=_ATTRIBUTION),
     _map(
         "smooth_grad_sigma",
@@ -382,9 +408,10 @@ SCORE_MAPS = (
     _map(
         "ig_variant",
         str,
-        "released",
-        "integrated gradients: released, or standard (times the input)",
+        "standard",
+        "integrated gradients: standard (times the input), or released",
         ("released", "standard"),
+        default_under={_RELEASED: "released"},
         scripts=EVALUATIONS,
         owners=_ATTRIBUTION,
     ),
@@ -438,6 +465,28 @@ EVALUATION = (
         scripts=("eval_cue_location",),
     ),
     _map(
+        "cue_score",
+        str,
+        "text",
+        "cue localisation: |map A - map B| of score maps (paper), or the score map of |raw A - raw B| (released)",
+        ("text", "released"),
+        default_under={_RELEASED: "released"},
+        absent="released",
+        words={"released": "released cue score"},
+        scripts=("eval_cue_location",),
+        owners=(Owner("cue_location"),),
+    ),
+    _map(
+        "part_points",
+        str,
+        "mean",
+        "the head in cue masks from keypoints: the mean of its keypoints (released), or all of them",
+        ("mean", "all"),
+        words={"all": "all keypoints of the head"},
+        scripts=("eval_cue_location",),
+        owners=(Owner("cue_location", {"cue_masks": "keypoints"}),),
+    ),
+    _map(
         "mask_to_segmentation",
         boolean,
         True,
@@ -456,9 +505,10 @@ EVALUATION = (
     _map(
         "erase",
         str,
-        None,
-        "what replaces erased pixels (default: blur, with --protocol=released zero)",
+        "blur",
+        "what replaces erased pixels",
         ("blur", "zero", "mean", "noise"),
+        default_under={_RELEASED: "zero"},
         scripts=("eval_pixel_perturb",),
     ),
     _map(
@@ -535,6 +585,17 @@ def names(**facts: Any) -> tuple[str, ...]:
         for name, flag in flags_of().items()
         if all(getattr(flag, field) == value for field, value in facts.items())
     )
+
+
+def default_of(name: str, flags: Mapping[str, Flag], given: Mapping[str, Any]) -> Any:
+    """The value of a flag of ``flags``: as ``given``, or else its default there, which may follow other flags."""
+    if name in given:
+        return given[name]
+    flag = flags[name]
+    for (other, value), default in flag.default_under.items():
+        if other in flags and default_of(other, flags, given) == value:
+            return default
+    return list(flag.default) if flag.many else flag.default
 
 
 class Config(Munch):

@@ -128,7 +128,7 @@ def _rows_of(
         cells = {metric: Cell(group.values(metric), numbers.get(metric)) for metric in metrics}
         commands = tuple(dict.fromkeys(command for result in group.in_order for command in result.commands))
         seeds = tuple(dict.fromkeys(result.seed for result in group.in_order))
-        settings = in_words({key: value for key, value in group.settings.items() if key not in common})
+        settings = in_words(group.settings, leave_out=common)
         rows.append(Row(dataset, spec["name"], settings, RUN, seeds, cells, commands))
     if rows or "own" in spec:
         return sorted(rows, key=lambda row: row.settings)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calm.flags import flags_of, names
+from calm.flags import default_of, flags_of, names
 from calm.tables.settings import idle_flags, places
 
 RECIPES = Path(__file__).resolve().parent.parent / "configs"
@@ -29,9 +29,12 @@ def commands_of(
 def flags_line(script: str, values: Mapping[str, Any], *, leave_out: set[str]) -> str:
     """The command line that gives a script ``values``, without places and defaults."""
     words = [f"python {script}.py"]
-    for name, flag in flags_of(script).items():
-        value = values.get(name, flag.default)
-        if value is None or value == flag.default or name in leave_out | places():
+    flags = flags_of(script)
+    values = {name: flag.absent for name, flag in flags.items() if flag.absent is not None} | dict(values)
+    for name in flags:
+        usual = default_of(name, flags, {other: value for other, value in values.items() if other != name})
+        value = values.get(name, usual)
+        if value is None or value == usual or name in leave_out | places():
             continue
         many = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else None
         words.append(f"--{name} {many}" if many else f"--{name}={shlex.quote(str(value))}")

@@ -1,10 +1,10 @@
 """The flags behind a number: which of them can change it, and the words in which a table tells them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from calm.attribution import ATTRIBUTIONS, options_of
-from calm.flags import Flag, Owner, flags_of, names
+from calm.flags import Flag, Owner, default_of, flags_of, names
 from calm.networks import METHODS
 from calm.networks.options import options_of as keyword_only
 
@@ -33,6 +33,7 @@ def settings_of(
     settings = {key: value for key, value in trained.items() if key not in of_maps}
     if attribution is not None:
         evaluated |= of_maps
+        settings |= {name: flag.absent for name, flag in flags_of().items() if flag.absent is not None}
     settings |= {key: value for key, value in flags.items() if key in evaluated}
     if "precision" in flags:
         settings[EVALUATION_PRECISION] = flags["precision"]
@@ -42,12 +43,13 @@ def settings_of(
 
 def idle_flags(settings: Mapping[str, Any], evaluation: str, method: str, attribution: str | None) -> set[str]:
     """Flags whose owners do not read them for this evaluation, method and map, and that would part equal runs."""
-    options = {"method": _options_of_method(method), "attribution": _options_of_map(attribution)}
+    options = {"method": _options_of_method(method), "map": _options_of_map(attribution)}
+    kind = ATTRIBUTIONS[attribution].kind if attribution in ATTRIBUTIONS else None
 
     def reads(owner: Owner, flag: Flag) -> bool:
         if any(settings.get(name) != value for name, value in owner.when.items()):
             return False
-        return flag.name in options[owner.name] if owner.name in options else owner.name == evaluation
+        return flag.name in options[owner.name] if owner.name in options else owner.name in (evaluation, kind)
 
     return {
         name
@@ -68,12 +70,25 @@ def _options_of_map(attribution: str | None) -> set[str]:
     return options_of(attribution) | ({"smoothing_ksize"} if ATTRIBUTIONS[attribution].image_sized else set())
 
 
-def in_words(settings: Mapping[str, Any]) -> str:
-    """Those that are not the default, in the order of the flags: "ReLU prior, epochs=6"; the trunk in any case."""
+def in_words(settings: Mapping[str, Any], *, leave_out: Collection[str] = ()) -> str:
+    """Those that are not the default, in the order of the flags: "ReLU prior, epochs=6"; the trunk in any case.
+
+    Args:
+        settings: all of a result's, since the default of one may follow from another.
+        leave_out: names of those to pass over.
+    """
     flags = flags_of()
     flags[EVALUATION_PRECISION] = flags["precision"]
     return ", ".join(
         flag.words.get(str(settings[key]), f"{key}={settings[key]}")
         for key, flag in flags.items()
-        if key in settings and (key == "architecture" or settings[key] != flag.default)
+        if key in settings
+        and key not in leave_out
+        and (key == "architecture" or settings[key] != _usual(key, flags, settings))
     )
+
+
+def _usual(name: str, flags: Mapping[str, Flag], settings: Mapping[str, Any]) -> Any:
+    """The default of a flag, given the other settings; one that is not among them has no say in it."""
+    others = {key: value for key, value in settings.items() if key != name}
+    return default_of(name, {key: flag for key, flag in flags.items() if key in settings}, others)

@@ -264,3 +264,30 @@ def test_help_says_which_flags_have_no_effect(capsys):
         shown = help_of(script, capsys)
         notes = {note for group in NOTES.values() for name, note in group.items() if name == script}
         assert notes and all(note in shown for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        ([], {"cue_score": "text", "norm_type": "max", "smoothing_ksize": 31, "ig_variant": "standard"}),
+        (
+            ["--protocol=released"],
+            {"cue_score": "released", "norm_type": "minmax", "smoothing_ksize": 1, "ig_variant": "released"},
+        ),
+        (["--cue_score=released"], {"norm_type": "minmax", "smoothing_ksize": 31}),
+        (["--protocol=released", "--cue_score=text"], {"norm_type": "max", "smoothing_ksize": 1}),
+        (["--norm_type=minmax", "--smoothing_ksize=1"], {"norm_type": "minmax", "smoothing_ksize": 1}),
+    ],
+)
+def test_defaults_follow_protocol_and_score(words, values):
+    args = config.parse(words, "eval_cue_location")
+    assert {name: args[name] for name in values} == values
+    assert not {"cue_score", "ig_variant"} & args.given - {word[2:].split("=")[0] for word in words}
+
+
+def test_other_scripts_keep_min_max():
+    assert config.parse([], "eval_wsol").norm_type == config.parse([], "main").norm_type == "minmax"
+    assert [config.parse(words, "eval_pixel_perturb").erase for words in ([], ["--protocol=released"])] == [
+        "blur",
+        "zero",
+    ]

@@ -19,8 +19,9 @@ from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.images import unreadable
 from calm.errors import UserError
 
-POINTS = (
-    (0, (2, 5, 6, 7, 10, 11, 15)),  # the head's is in the middle of beak, crown, forehead, eyes, nape and throat
+HEAD_KEYPOINTS = (2, 5, 6, 7, 10, 11, 15)
+"""Beak, crown, forehead, left eye, nape, right eye, throat."""
+_BODY_POINTS = (
     (1, (1,)),
     (2, (3,)),
     (3, (4,)),
@@ -30,11 +31,16 @@ POINTS = (
     (6, (9,)),
     (6, (13,)),
 )
-"""(part, keypoint numbers whose mean is one of its points), in the order that decides ties."""
+POINTS = {
+    "mean": ((0, HEAD_KEYPOINTS), *_BODY_POINTS),
+    "all": (*((0, (number,)) for number in HEAD_KEYPOINTS), *_BODY_POINTS),
+}
+"""(part, keypoint numbers whose mean is one of its points), in the order that decides ties: with the head's keypoints
+as one point in their middle (released), or each as a point of its own (the paper's text, read literally)."""
 
 
 def part_points(
-    keypoints: np.ndarray, visible: np.ndarray, image_size: tuple[int, int], size: int
+    keypoints: np.ndarray, visible: np.ndarray, image_size: tuple[int, int], size: int, points: str = "mean"
 ) -> list[tuple[int, int, int]]:
     """Points that stand for the visible parts, as (part, x, y) in pixels of the resized image.
 
@@ -44,15 +50,16 @@ def part_points(
         image_size: original width and height.
         size: side of the resized image. Coordinates are scaled, averaged over a part's visible keypoints, and only
             then truncated.
+        points: a name in ``POINTS``.
     """
     scaled = keypoints * size / np.array(image_size, dtype=np.float64)
-    points = []
-    for part, numbers in POINTS:
+    found = []
+    for part, numbers in POINTS[points]:
         seen = [number - 1 for number in numbers if visible[number - 1]]
         if seen:
             x, y = scaled[seen].mean(axis=0).astype(int).tolist()
-            points.append((part, x, y))
-    return points
+            found.append((part, x, y))
+    return found
 
 
 def nearest_parts(points: Sequence[tuple[int, int, int]], size: int) -> np.ndarray:
@@ -94,6 +101,7 @@ class KeypointParts:
         image_sizes: their original width and height.
         size: side S of the maps.
         inside_bird: cut away what lies outside the bird's segmentation.
+        points: a name in ``POINTS``.
     """
 
     def __init__(
@@ -104,9 +112,12 @@ class KeypointParts:
         *,
         size: int = 224,
         inside_bird: bool = True,
+        points: str = "mean",
     ) -> None:
+        if points not in POINTS:
+            raise UserError(f"unknown `part_points` {points!r}: choose from {', '.join(POINTS)}")
         keypoints, visible = read_keypoints(root, image_ids)
-        self._points = [part_points(*image, size) for image in zip(keypoints, visible, image_sizes)]
+        self._points = [part_points(*image, size, points) for image in zip(keypoints, visible, image_sizes)]
         self._masks = [root / "segmentations" / Path(name).with_suffix(".png") for name in image_ids]
         self._size, self._inside_bird = size, inside_bird
 

@@ -1,12 +1,8 @@
-"""Which class pairs and images are evaluated, and what becomes of their maps before they are compared."""
+"""Which class pairs and which images are evaluated."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
-
-from calm.attribution import ATTRIBUTIONS
-from calm.attribution.score_map import normalize, resize, smooth
 from calm.data_loaders.cues.pairs import ClassPair, chosen_pairs, class_pairs, differing_parts
 from calm.data_loaders.cues.part_maps import CueImages, ExactParts, KeypointParts
 from calm.data_loaders.datasets import ImageDataset
@@ -28,7 +24,14 @@ def pairs_to_evaluate(root: Path, chosen: str | None, num_classes: int) -> list[
 
 
 def cue_images(
-    dataset: ImageDataset, root: Path, classes: Sequence[int], *, cue_masks: str, size: int, inside_bird: bool
+    dataset: ImageDataset,
+    root: Path,
+    classes: Sequence[int],
+    *,
+    cue_masks: str,
+    size: int,
+    inside_bird: bool,
+    points: str,
 ) -> CueImages:
     """The images of ``classes`` with their part maps.
 
@@ -39,6 +42,7 @@ def cue_images(
         cue_masks: "exact", or "keypoints".
         size: side of the part maps.
         inside_bird: whether part maps from keypoints end with the bird's segmentation.
+        points: "mean" or "all" keypoints of the head, for part maps from keypoints.
     """
     wanted = set(classes)
     indices = [index for index, record in enumerate(dataset.records) if record.target in wanted]
@@ -46,15 +50,5 @@ def cue_images(
     if cue_masks == "exact":
         return CueImages(dataset, indices, ExactParts(root, image_ids, size=size))
     sizes = [dataset.original_size(index) for index in indices]
-    return CueImages(dataset, indices, KeypointParts(root, image_ids, sizes, size=size, inside_bird=inside_bird))
-
-
-def score_maker(name: str, *, size: int, ksize: int, norm_type: str) -> Callable[[Tensor], Tensor]:
-    """Raw differences [n,h,w] of the attribution ``name`` -> score maps [n,size,size] in [0,1], as released."""
-
-    def to_scores(difference: Tensor) -> Tensor:
-        if ATTRIBUTIONS[name].image_sized:
-            difference = smooth(difference, ksize)
-        return normalize(resize(difference, size).abs(), norm_type)
-
-    return to_scores
+    parts = KeypointParts(root, image_ids, sizes, size=size, inside_bird=inside_bird, points=points)
+    return CueImages(dataset, indices, parts)

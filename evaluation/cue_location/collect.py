@@ -27,6 +27,7 @@ class Collected(NamedTuple):
     index_of: dict[int, int]  # position -> index of part_maps; this process's images alone
     visible: Tensor  # int64 [N,7], 1 where the part is visible, all images
     areas: Tensor  # int64 [N,7], pixels of the part, all images
+    pixels: Tensor  # int64 [N], of the whole part map, all images
 
     def raw_of(self, positions: Positions, class_index: int) -> Tensor:
         """[n,h,w], the raw maps of a class in some of this process's images."""
@@ -68,6 +69,7 @@ def collect(
     index_of = {position: index for index, position in enumerate(own)}
     raw, part_maps = np.empty((0, 1, 1), np.float32), np.empty((0, 1, 1), np.uint8)
     visible, areas = torch.zeros(2, len(classes), len(PARTS), dtype=torch.int64)
+    pixels = torch.zeros(len(classes), dtype=torch.int64)
     for images, positions, parts, seen in tqdm(loader, desc="maps", disable=not distributed.is_main(), leave=False):
         positions = positions.tolist()
         maps = maps_of(images, [classes[position] for position in positions]).cpu().numpy()
@@ -78,5 +80,6 @@ def collect(
         part_maps[[index_of[position] for position in positions]] = parts.numpy()
         visible[positions] = seen.long()
         areas[positions] = torch.stack([part.flatten().bincount(minlength=256)[: len(PARTS)] for part in parts])
-    distributed.all_reduce_sum([visible, areas])
-    return Collected(raw, row_of, part_maps, index_of, visible, areas)
+        pixels[positions] = parts[0].numel()
+    distributed.all_reduce_sum([visible, areas, pixels])
+    return Collected(raw, row_of, part_maps, index_of, visible, areas, pixels)

@@ -11,14 +11,18 @@ from calm.errors import as_flags
 from calm.evaluation.cue_location.collect import Collected
 from calm.evaluation.cue_location.measure import PairResult
 from calm.evaluation.cue_location.pictures import save_curves, save_samples
+from calm.evaluation.cue_location.scores import norm_type_is_idle
 
 
-def warn_of_bins(args: Mapping[str, Any]) -> None:
-    """Say which flags of the released bins have no effect under the paper's protocol."""
+def warn_of_idle_flags(args: Mapping[str, Any], name: str) -> None:
+    """Say which flags that were given have no effect under this protocol and score of the attribution ``name``."""
     for flag in ("threshold_type", "cam_curve_interval"):
         if args["protocol"] != "released" and flag in args["given"]:
             notice = f"notice: `{flag}`={args[flag]} has no effect: average precision is exact, without bins"
             print0(as_flags(notice))
+    if "norm_type" in args["given"] and norm_type_is_idle(args["cue_score"], name, args["norm_type"]):
+        notice = f"notice: `norm_type`={args['norm_type']} has no effect: `cue_score`=text scales {name} in its own way"
+        print0(as_flags(notice))
 
 
 def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -30,6 +34,7 @@ def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[
             "parts": result.pair.part_names,
             "num_images": sum(area is not None for area in result.mask_pixels),
             "PxAP": result.pxap,
+            "prevalence": result.prevalence,
             "images": [
                 {"image_id": image_ids[position], "mask_pixels": area}
                 for position, area in zip(result.positions, result.mask_pixels)

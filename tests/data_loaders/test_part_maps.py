@@ -24,6 +24,8 @@ def test_points_are_scaled_averaged_and_truncated_once():
     points = part_points(places, visible, (100, 50), 200)
     # head: x 2 (10.9 + 12) / 2 = 22.9, y 4 (20 + 20.5) / 2 = 81; legs stay two points
     assert points == [(0, 22, 81), (1, 199, 199), (5, 100, 0), (5, 0, 100)]
+    separate = part_points(places, visible, (100, 50), 200, "all")
+    assert separate == [(0, 21, 80), (0, 24, 82), (1, 199, 199), (5, 100, 0), (5, 0, 100)]
     assert part_points(places, np.zeros(15, dtype=bool), (100, 50), 200) == []
 
 
@@ -63,6 +65,17 @@ def test_without_segmentation_every_pixel_has_a_part(fake_cub):
     inside, same = KeypointParts(fake_cub / "CUB", [name], [(500, 319)])(0)
     assert (whole != NO_PART).all() and 0.05 < (inside != NO_PART).mean() < 0.95
     assert (whole == inside)[inside != NO_PART].all() and np.array_equal(visible, same)
+
+
+def test_all_points_of_the_head_move_pixels_between_parts(fake_cub):
+    name = "009.Brewer_Blackbird/Brewer_Blackbird_0099_2560.jpg"
+    (mean, seen), (every, same) = (
+        KeypointParts(fake_cub / "CUB", [name], [(500, 319)], inside_bird=False, points=points)(0)
+        for points in ("mean", "all")
+    )
+    assert 0.001 < (mean != every).mean() < 0.5 and np.array_equal(seen, same)
+    with pytest.raises(UserError, match="mean, all"):
+        KeypointParts(fake_cub / "CUB", [name], [(500, 319)], points="some")
 
 
 def test_a_missing_segmentation_is_named(fake_cub):

@@ -2,19 +2,21 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
 from calm.attribution import build_attribution
-from calm.attribution.score_map import normalize, resize
 from calm.attribution.several_classes import maps_of_several
 from calm.data_loaders.cues.pairs import NO_PART, ClassPair
+from calm.errors import UserError
 from calm.evaluation.cue_location import collect as collecting
 from calm.evaluation.cue_location.collect import collect, needed_classes
 from calm.evaluation.cue_location.measure import measure_pairs, summarise
 from calm.evaluation.cue_location.protocols import PaperProtocol, ReleasedProtocol
+from calm.evaluation.cue_location.scores import cue_score, norm_type_is_idle
 from tests.tiny_networks import tiny_network
 
 CLASSES, SIZE, PER_CLASS = 5, 12, 4
@@ -40,8 +42,21 @@ class Birds(torch.utils.data.Dataset):
         return self.images[i], i, self.parts[i], self.visible[i]
 
 
-def to_scores(difference: torch.Tensor) -> torch.Tensor:
-    return normalize(resize(difference, SIZE).abs(), "minmax")
+def score(kind: str, name: str, norm_type: str = "minmax", ksize: int = 1):
+    return cue_score(kind, name, size=SIZE, ksize=ksize, norm_type=norm_type)
+
+
+def plain_score_map(raw: np.ndarray, kind: str, norm_type: str, ksize: int) -> np.ndarray:
+    """One raw map as the text has it, by NumPy and OpenCV."""
+    s = cv2.resize(raw, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    if kind == "probability":
+        return s
+    if kind == "gradient":
+        sigma = 0.3 * ((ksize - 1) / 2 - 1) + 0.8
+        s = cv2.GaussianBlur(s, (ksize, ksize), sigma, borderType=cv2.BORDER_REFLECT_101)
+    if kind == "gradient" or norm_type == "minmax":
+        return (s - s.min()) / (s.max() - s.min())
+    return np.maximum(s, 0) / s.max() if s.max() > 0 else 0 * s
 
 
 def collected(network, name: str, birds: Birds, batch: int = 3, **options):
@@ -51,27 +66,56 @@ def collected(network, name: str, birds: Birds, batch: int = 3, **options):
     return collect(loader, lambda images, wanted: maps_of(network, images, wanted), classes)
 
 
-def plain_pixels(network, attribution, birds: Birds, pair: ClassPair) -> tuple[np.ndarray, np.ndarray]:
+def plain_released(raw_a: np.ndarray, raw_b: np.ndarray) -> np.ndarray:
+    difference = np.abs(cv2.resize(raw_a - raw_b, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR))
+    return (difference - difference.min()) / (difference.max() - difference.min())
+
+
+def plain_pixels(
+    network, attribution, birds: Birds, pair: ClassPair, plain_score=plain_released
+) -> tuple[np.ndarray, np.ndarray]:
     """Scores and mask of all pixels of a pair, an image and a class at a time."""
     scores, masks = [], []
     for i, target in enumerate(TARGETS):
         if target in pair[:2] and any(birds.visible[i, part] for part in pair.parts):
             maps = [attribution(network, birds.images[i : i + 1], torch.tensor([c])) for c in pair[:2]]
-            scores.append(to_scores(maps[0] - maps[1])[0].numpy())
+            scores.append(plain_score(*(raw[0].numpy() for raw in maps)))
             masks.append(np.isin(birds.parts[i].numpy(), pair.parts))
     return np.array(scores), np.array(masks)
 
 
-@pytest.mark.parametrize(("method", "name"), [("CALM_EM", "joint"), ("CAM", "cam"), ("CAM", "gradient")])
-def test_equals_the_plain_way(method, name):
+@pytest.mark.parametrize(
+    ("method", "name", "kind", "norm_type", "ksize"),
+    [
+        ("CALM_EM", "joint", "probability", "clipping", 1),
+        ("CALM_EM", "posterior", "probability", "max", 1),
+        ("CAM", "cam", "class map", "max", 1),
+        ("CAM", "cam", "class map", "minmax", 1),
+        ("CAM", "gradcam", "class map", "max", 1),
+        ("CAM", "gradient", "gradient", "max", 5),
+        ("CAM", "gradient", "released", "minmax", 1),
+        ("CALM_EM", "joint", "released", "minmax", 1),
+    ],
+)
+def test_equals_the_plain_way(method, name, kind, norm_type, ksize):
     network, birds = tiny_network(method, num_classes=CLASSES), Birds()
-    results = measure_pairs(PAIRS, collected(network, name, birds), TARGETS, to_scores, PaperProtocol(), device=CPU)
+    score_of, plain_score = score("released", name, norm_type), plain_released
+    if kind != "released":
+        score_of = score("text", name, norm_type, ksize)
+
+        def plain_score(raw_a: np.ndarray, raw_b: np.ndarray) -> np.ndarray:
+            s_a, s_b = (plain_score_map(raw, kind, norm_type, ksize) for raw in (raw_a, raw_b))
+            return np.abs(s_a - s_b)
+
+    results = measure_pairs(PAIRS, collected(network, name, birds), TARGETS, score_of, PaperProtocol(), device=CPU)
     for pair, result in zip(PAIRS, results, strict=True):
-        scores, masks = plain_pixels(network, build_attribution(name), birds, pair)
+        scores, masks = plain_pixels(network, build_attribution(name), birds, pair, plain_score)
         if pair.parts == (5,):
             assert result.pxap is None and result.mask_pixels == [None] * 2 * PER_CLASS
             continue
-        assert result.pxap == pytest.approx(100 * average_precision_score(masks.ravel(), scores.ravel()), abs=1e-3)
+        constant = average_precision_score(masks.ravel(), np.ones(masks.size))
+        assert result.prevalence == pytest.approx(100 * constant)
+        assert result.pxap == pytest.approx(100 * average_precision_score(masks.ravel(), scores.ravel()), abs=2e-2)
         assert [area for area in result.mask_pixels if area is not None] == masks.sum(axis=(1, 2)).tolist()
 
 
@@ -86,8 +130,8 @@ def test_a_pass_per_image_where_the_output_is_enough():
 
 def test_released_histogram_fills_up_and_is_never_emptied():
     network, birds = tiny_network("CALM_EM", num_classes=CLASSES), Birds()
-    maps = collected(network, "joint", birds)
-    results = measure_pairs(PAIRS, maps, TARGETS, to_scores, ReleasedProtocol("even", 0.1), device=CPU)
+    maps, protocol = collected(network, "joint", birds), ReleasedProtocol("even", 0.1)
+    results = measure_pairs(PAIRS, maps, TARGETS, score("released", "joint"), protocol, device=CPU)
     edges = np.append(np.arange(0, 1, 0.1), [1, 2, 3])
     counts = np.zeros((2, len(edges) - 1))
     for pair, result in zip(PAIRS, results, strict=True):
@@ -103,13 +147,44 @@ def test_released_histogram_fills_up_and_is_never_emptied():
 
 def test_summary_leaves_skipped_pairs_out():
     network = tiny_network("CAM", num_classes=CLASSES)
-    results = measure_pairs(PAIRS, collected(network, "cam", Birds()), TARGETS, to_scores, PaperProtocol(), device=CPU)
+    maps, score_of = collected(network, "cam", Birds()), score("text", "cam", "max")
+    results = measure_pairs(PAIRS, maps, TARGETS, score_of, PaperProtocol(), device=CPU)
     metrics = summarise(results)
     kept = [result.pxap for result in results if result.pxap is not None]
     assert metrics["mPxAP"] == pytest.approx(np.mean(kept)) and len(kept) == 3
     assert [metrics[f"num_pairs_{n}"] for n in (1, 2, 3)] == [1, 1, 1] and metrics["num_pairs_skipped"] == 1
+    assert metrics["prevalence"] == pytest.approx(np.mean([r.prevalence for r in results if r.pxap is not None]))
+    assert metrics["prevalence_2"] == results[1].prevalence and metrics["prevalence_3"] == results[3].prevalence
     nothing = summarise(results[2:3])
+    assert nothing["prevalence"] is None
     assert nothing["mPxAP"] is None and nothing["mPxAP_2"] is None and nothing["num_pairs_skipped"] == 1
+
+
+def test_a_pair_is_skipped_where_a_class_has_no_images():
+    network, absent = tiny_network("CAM", num_classes=CLASSES), ClassPair(0, 4, (0, 1))
+    maps_of = maps_of_several("cam")
+    loader = torch.utils.data.DataLoader(Birds(), 4)
+    maps = collect(loader, lambda images, wanted: maps_of(network, images, wanted), [[0, 1, 2, 3, 4]] * len(TARGETS))
+    results = measure_pairs([absent, PAIRS[0]], maps, TARGETS, score("text", "cam", "max"), PaperProtocol(), device=CPU)
+    assert results[0].pxap is None and results[0].prevalence is None and len(results[0].positions) == PER_CLASS
+    metrics = summarise(results)
+    assert metrics["num_pairs_skipped"] == 1 and metrics["mPxAP"] == results[1].pxap
+
+
+def test_one_threshold_means_the_same_in_all_images_of_a_pair():
+    maps_a, maps_b = torch.zeros(2, 2, 6, 6)
+    maps_a[0, 2, 2], maps_a[1, 2, 2] = 0.8, 0.1
+    whole, stretched = (score(kind, "joint", "minmax")(maps_a, maps_b) for kind in ("text", "released"))
+    assert whole[0].max() / whole[1].max() == pytest.approx(8) and stretched.amax(dim=(1, 2)).tolist() == [1, 1]
+    high = torch.full((1, 6, 6), 0.7)  # a constant map of probabilities stays what it is
+    assert torch.equal(score("text", "joint")(high, high / 7), torch.full((1, SIZE, SIZE), 0.7) - 0.1)
+
+
+def test_class_maps_are_not_clipped_by_the_text():
+    assert norm_type_is_idle("text", "joint", "max") and norm_type_is_idle("text", "gradient", "clipping")
+    assert not norm_type_is_idle("text", "joint", "clipping") and not norm_type_is_idle("released", "joint", "max")
+    with pytest.raises(UserError, match="max or minmax"):
+        score("text", "cam", "clipping")(torch.zeros(1, 2, 2), torch.ones(1, 2, 2))
 
 
 def test_batch_size_changes_nothing():
@@ -124,5 +199,6 @@ def test_large_arrays_lie_in_a_file(monkeypatch):
     monkeypatch.setattr(collecting, "IN_MEMORY", 100)
     after = collected(network, "cam", birds)
     assert isinstance(after.raw, np.memmap) and np.array_equal(before.raw, after.raw)
-    results = [measure_pairs(PAIRS, m, TARGETS, to_scores, PaperProtocol(), device=CPU) for m in (before, after)]
+    score_of = score("text", "cam", "max")
+    results = [measure_pairs(PAIRS, m, TARGETS, score_of, PaperProtocol(), device=CPU) for m in (before, after)]
     assert [a.pxap for a in results[0]] == [b.pxap for b in results[1]]

@@ -25,11 +25,11 @@ class OneBird:
 
 def test_curves_and_samples(tmp_path):
     pair = ClassPair(0, 1, (0, 6))
-    measured = PairResult(pair, [2, 3], [5, 9], 25.0, np.full_like(RECALLS, 0.25))
-    skipped = PairResult(ClassPair(0, 2, (1,)), [], [], None, None)
+    measured = PairResult(pair, [2, 3], [5, 9], 25.0, np.full_like(RECALLS, 0.25), 5.0)
+    skipped = PairResult(ClassPair(0, 2, (1,)), [], [], None, None, None)
     part_maps = np.zeros((1, 16, 16), np.uint8)
     raw = np.random.default_rng(0).random((2, 4, 4), dtype=np.float32)
-    collected = Collected(raw, {(3, 0): 0, (3, 1): 1}, part_maps, {3: 0}, torch.ones(4, 7), torch.ones(4, 7))
+    collected = Collected(raw, {(3, 0): 0, (3, 1): 1}, part_maps, {3: 0}, *torch.ones(2, 4, 7), torch.ones(4))
     save_curves(tmp_path / "curves.png", [measured, skipped], title="both")
     save_curves(tmp_path / "none.png", [skipped], title="nothing measured")
     statistics = {"names": ["a", "b", "c"], "mean": (0.5,) * 3, "std": (0.2,) * 3}

@@ -1,5 +1,6 @@
 """Which results stand in which row of a table: recipes, seeds, settings, means over trunks."""
 
+import json
 import statistics
 from pathlib import Path
 
@@ -222,3 +223,30 @@ def test_maps_that_no_published_row_has_stand_with_their_method(tmp_path):
     folder = write_run(tmp_path, "a", "CALM_ML", 0, evaluation="attribution", metrics=metrics, dataset="SynthBirds")
     names = [name for dataset, name, _ in rows_of("cam_family", folder) if dataset == "SynthBirds"]
     assert names.index("CALM_ML, Grad-CAM++") == names.index("CALM_ML, joint") + 1 < names.index("CALM_EM, joint")
+
+
+def test_a_result_without_a_cue_score_was_made_with_the_released_one(tmp_path):
+    before = write_run(tmp_path, "before", "CALM_EM", 0, attribution="joint", evaluated={"norm_type": "minmax"})
+    path = before / "results/cue_location.json"
+    content = json.loads(path.read_text())
+    del content["config"]["cue_score"]
+    path.write_text(json.dumps(content))
+    now = write_run(tmp_path, "now", "CALM_EM", 0, attribution="joint")
+    rows = rows_of("table1", before, now)
+    told = {settings.split(", ")[-1] for (_, _, settings), row in rows.items() if row.status == "run"}
+    assert told == {"", "released cue score"}
+    old, new = (read_results([folder])[0].commands[-1] for folder in (before, now))
+    assert "--cue_score=released" in old and "cue_score" not in new and "norm_type" not in new
+
+
+def test_scaling_of_probabilities_parts_no_equal_runs(tmp_path):
+    runs = [
+        write_run(tmp_path, norm, "CALM_EM", 0, attribution="joint", evaluated={"norm_type": norm})
+        for norm in ("max", "clipping")
+    ]
+    assert len({repr(read_results([run])[0].settings) for run in runs}) == 1
+    maps = [
+        write_run(tmp_path, f"cam_{norm}", "CAM", 0, attribution="cam", evaluated={"norm_type": norm})
+        for norm in ("max", "minmax")
+    ]
+    assert len({repr(read_results([run])[0].settings) for run in maps}) == 2
