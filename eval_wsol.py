@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     session = start_session(args, "wsol")
     args, dataset, truth_of = session.args, session.dataset, session.truths
+    truth_of.require()
     warn_of_levels(truth_of, args.iou_thresholds)
     maps = open_maps(session)
     localisation = measure(maps, dataset, truth_of, args.cam_curve_interval, args.iou_thresholds, workers=args.workers)

@@ -7,7 +7,7 @@ last_checkpoint.pth.tar, best_checkpoint.pth.tar and results/*.json.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,15 +93,22 @@ def ensure_data(args: Config) -> None:
     """A data set that can be made is made where it is missing, with a notice."""
     data_set = dataset_named(args.dataset_name)
     if data_set.ensure is not None and distributed.is_main():
-        for flag, folder in (("data_root", data_set.folder), ("metadata_root", data_set.name)):
-            if not (Path(args[flag]) / folder).exists():
-                print(as_flags(f"notice: `{flag}`={args[flag]} has no {folder}: it is drawn there"), flush=True)
-        data_set.ensure(args.data_root, args.metadata_root)
+        data_set.ensure(args.data_root, args.metadata_root, lambda notice: print(as_flags(notice), flush=True))
     distributed.barrier()
 
 
-def evaluation_dataset(args: Config, network: Network | None, split: str, *, need_images: bool = True) -> ImageDataset:
-    """``split`` of the data set in ``args``, resized to crop_size, normalised for ``network``, within its classes."""
+def evaluation_dataset(
+    args: Config,
+    network: Network | None,
+    split: str,
+    *,
+    need_images: bool = True,
+    class_names: Sequence[str] | None = None,
+) -> ImageDataset:
+    """``split`` of the data set in ``args``, resized to crop_size, normalised for ``network``, within its classes.
+
+    ``class_names`` are those that the checkpoint states; where the data set has others a notice says so.
+    """
     normalisation = {} if network is None else {"mean": network.mean, "std": network.std}
     dataset = build_dataset(
         args.dataset_name,
@@ -120,6 +127,13 @@ def evaluation_dataset(args: Config, network: Network | None, split: str, *, nee
             f"{network.num_classes - 1}: was it trained on these classes of {args.dataset_name}?"
         )
     known = len(dataset.class_names)
+    for index, (ours, theirs) in enumerate(zip(class_names or (), dataset.class_names)):
+        if ours != theirs and str(index) not in (ours, theirs):  # a number where nothing names the classes
+            distributed.print0(
+                f"notice: class {index} is {ours} in the checkpoint and {theirs} in {args.dataset_name} at "
+                f"{args.data_root}: was it trained on these classes?"
+            )
+            break
     if network is not None and network.num_classes > known:
         distributed.print0(
             f"notice: the network has {network.num_classes} classes, {args.dataset_name} has {known}: "

@@ -122,10 +122,11 @@ def build_dataset(
     if split not in SPLITS:
         raise UserError(f"there is no split {split}; these are known: {', '.join(SPLITS)}")
     class_names = data_set.class_names(data_root) if class_names is None else class_names
+    lists = data_set.metadata_name(data_root)
     dataset = ImageDataset(
         read_records(
             metadata_root,
-            data_set.name,
+            lists,
             split,
             localization=data_set.localization,
             num_classes=len(class_names),
@@ -133,7 +134,7 @@ def build_dataset(
             made_by=data_set.made_by,
         ),
         roots=data_set.image_folders(split, data_root),
-        image_list=split_folder(metadata_root, data_set.name, split) / (PROXY_IDS if proxy else IMAGE_IDS),
+        image_list=split_folder(metadata_root, lists, split) / (PROXY_IDS if proxy else IMAGE_IDS),
         class_names=class_names,
         resize_size=resize_size,
         crop_size=crop_size,

@@ -118,7 +118,7 @@ def write_records(metadata_root: str | Path, dataset_name: str, split: str, reco
     locations = []
     for record in records:
         for name in (record.image_id, *record.masks, record.ignore_mask or ""):
-            if _cannot_be_listed(name):
+            if not can_be_listed(name):
                 raise UserError(
                     f"{name!r} cannot be listed in {folder}: its name has a comma, a line break, a space at an end "
                     "or bytes that are not UTF-8"
@@ -134,9 +134,9 @@ def write_records(metadata_root: str | Path, dataset_name: str, split: str, reco
     return folder
 
 
-def _cannot_be_listed(name: str) -> bool:
-    """Whether the reader would find another name than this one."""
-    return name != name.strip() or any(char in ",\n\r" or "\ud800" <= char <= "\udfff" for char in name)
+def can_be_listed(name: str) -> bool:
+    """Whether the reader would find this name again."""
+    return name == name.strip() and not any(char in ",\n\r" or "\ud800" <= char <= "\udfff" for char in name)
 
 
 def _require(paths: Iterable[Path], made_by: str | None) -> None:
@@ -192,9 +192,21 @@ def _read_boxes(path: Path, known: Container[str] | None, sizes: dict[str, Size]
             raise fault(path, number, f"the box {x0},{y0},{x1},{y1} is inverted; it should be x0,y0,x1,y1")
         width, height = sizes.get(image_id, (x1 + 1, y1 + 1))
         if x0 < 0 or y0 < 0 or x0 >= width or y0 >= height:  # boxes drawn by people may end past the last pixel
-            raise fault(path, number, f"the box {x0},{y0},{x1},{y1} is outside its image of {width} x {height} pixels")
+            raise _outside(path, number, (x0, y0, x1, y1), (width, height))
         boxes.setdefault(image_id, []).append((x0, y0, x1, y1))
     return {image_id: tuple(found) for image_id, found in boxes.items()}
+
+
+def outside(path: Path, image_id: str, box: Box, size: Size) -> UserError:
+    """The error of a box that begins outside its image, for the first line of localization.txt that lists it."""
+    listed = [image_id, *map(str, box)]
+    lines = (number for number, row in read_rows(path, "path,x0,y0,x1,y1") if row == listed)
+    return _outside(path, next(lines, 1), box, size)
+
+
+def _outside(path: Path, number: int, box: Box, size: Size) -> UserError:
+    words = f"the box {','.join(map(str, box))} is outside its image of {size[0]} x {size[1]} pixels"
+    return fault(path, number, words)
 
 
 def _read_masks(path: Path, known: Container[str] | None) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

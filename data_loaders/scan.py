@@ -1,12 +1,29 @@
 """Which files and folders of a data set count: no hidden ones, and none that other programs leave behind."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"})
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".webp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".avif",
+        ".jp2",
+    }
+)
 """In lower case; a file's own may have any case."""
-LEFT_BEHIND = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+LEFT_BEHIND = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"})
 
 
 def is_visible(name: str) -> bool:
@@ -37,13 +54,27 @@ def class_folders(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> l
     return [path for path in found if path.is_dir() and _holds_any(path, suffixes)]
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Visible files in ``folder`` and its visible folders, at any depth, links followed, each folder once; unsorted."""
+    entered = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:  # a link to a folder above it, which would never end, or a second one to the same folder
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(filter(is_visible, folders))
+        yield from (Path(place) / name for name in names if is_visible(name))
+
+
 def images_below(folder: Path) -> list[Path]:
-    """Visible image files in ``folder`` and its visible folders, at any depth, sorted."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = filter(is_visible, folders)
-        found += [Path(place) / name for name in names if is_visible(name) and has_suffix(name, IMAGE_SUFFIXES)]
-    return sorted(path for path in found if path.is_file())
+    """Those of ``files_below`` that are images, sorted."""
+    return sorted(path for path in files_below(folder) if has_suffix(path.name, IMAGE_SUFFIXES) and path.is_file())
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether there is any image below the folder."""
+    return any(has_suffix(path.name, IMAGE_SUFFIXES) and path.is_file() for path in files_below(folder))
 
 
 def _holds_any(folder: Path, suffixes: Collection[str]) -> bool:

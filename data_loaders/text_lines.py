@@ -1,9 +1,14 @@
 """Lines of the data sets' text files, with errors that name the file and the line."""
 
+import re
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from calm.errors import UserError
+
+WHOLE_NUMBER = re.compile("[+-]?[0-9]+")
+LARGEST = 2**31 - 1
+MAX_DIGITS = len(str(LARGEST))
 
 
 def fault(path: Path, line: int, what: str) -> UserError:
@@ -50,9 +55,15 @@ def read_rows(
 
 
 def integers(path: Path, number: int, words: Iterable[str]) -> tuple[int, ...]:
-    """The words of line ``number`` as whole numbers."""
+    """The words of line ``number`` as whole numbers: digits, with a sign or none, that fit in 32 bits."""
     words = list(words)
-    try:
-        return tuple(map(int, words))
-    except ValueError as error:
-        raise fault(path, number, f"expected whole numbers but found {','.join(words)!r}") from error
+    values = []
+    for word in words:
+        if not WHOLE_NUMBER.fullmatch(word.strip()):
+            raise fault(path, number, f"expected whole numbers but found {','.join(words)[:200]!r}")
+        digits = word.strip().lstrip("+-0")
+        value = int(word) if len(digits) <= MAX_DIGITS else LARGEST + 1
+        if abs(value) > LARGEST:
+            raise fault(path, number, f"{word.strip()[:40]} is beyond the numbers that fit in 32 bits")
+        values.append(value)
+    return tuple(values)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from calm.data_loaders.catalogue import DataSet
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.masks import read_object_mask
-from calm.data_loaders.metadata import LOCALIZATION
+from calm.data_loaders.metadata import LOCALIZATION, outside
 from calm.errors import UserError
 
 
@@ -46,27 +46,47 @@ class TruthReader:
     @property
     def has_boxes(self) -> bool:
         """Whether the data set has true boxes."""
-        return self.data_set.boxes
+        return self.data_set.has_truth(self.data_root)[0]
 
     @property
     def has_masks(self) -> bool:
         """Whether the data set has true masks."""
-        return self.data_set.masks is not None
+        return self.data_set.has_truth(self.data_root)[1]
+
+    def require(self) -> None:
+        """Refuse a data set that has neither boxes nor masks."""
+        if not self.has_boxes and not self.has_masks:
+            raise UserError(
+                f"{self.data_set.root(self.data_root)} has no true boxes and no masks, and localisation needs either: "
+                "for own photographs add boxes.csv (path,x0,y0,x1,y1) or masks/<path>.png"
+            )
 
     def check(self, dataset: ImageDataset) -> None:
-        """Refuse images without an object, before anything is computed."""
+        """Refuse images without an object, and boxes outside their image, before anything is computed."""
         path = dataset.image_list.parent / LOCALIZATION
-        for record in dataset.records:
-            if self.has_boxes and not record.boxes:
+        has_boxes, has_masks = self.data_set.has_truth(self.data_root)
+        for index, record in enumerate(dataset.records):
+            if has_boxes and not record.boxes:
                 raise UserError(f"{path} has no box for {record.image_id}")
-            if self.data_set.localization == "masks" and not record.masks:
+            if has_boxes and record.size is None:  # where it is listed the reader of the metadata has checked this
+                self._check_inside(dataset, index)
+            if has_masks and self.data_set.localization == "masks" and not record.masks:
                 raise UserError(f"{path} has no mask for {record.image_id}")
+            if has_masks and self.data_set.localization == "boxes":
+                self.data_set.masks(record, self.data_root, self.mask_root)
+
+    def _check_inside(self, dataset: ImageDataset, index: int) -> None:
+        record, (width, height) = dataset.records[index], dataset.original_size(index)
+        for box in record.boxes:
+            if box[0] >= width or box[1] >= height:  # boxes drawn by people may end past the last pixel
+                raise outside(dataset.image_list.parent / LOCALIZATION, record.image_id, box, (width, height))
 
     def __call__(self, dataset: ImageDataset, index: int) -> Truth:
         record, boxes, masks, ignore_mask = dataset.records[index], None, None, None
-        if self.has_boxes:
+        has_boxes, has_masks = self.data_set.has_truth(self.data_root)
+        if has_boxes:
             boxes = scale_boxes(record.boxes, dataset.original_size(index), (self.size, self.size))
-        if self.data_set.masks is not None:
+        if has_masks:
             masks, ignore_mask = self.data_set.masks(record, self.data_root, self.mask_root)
         return Truth(boxes, masks, ignore_mask)
 

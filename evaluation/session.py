@@ -74,8 +74,9 @@ class Session:
     @cached_property
     def dataset(self) -> ImageDataset:
         """The test split in this network's test transform; where maps come from files its metadata is enough."""
-        network = self.restored.network if self.restored else None
-        return evaluation_dataset(self.args, network, "test", need_images=self.args.get("scoremap_root") is None)
+        network, class_names = (self.restored.network, self.restored.class_names) if self.restored else (None, None)
+        need_images = self.args.get("scoremap_root") is None
+        return evaluation_dataset(self.args, network, "test", need_images=need_images, class_names=class_names)
 
     def loader(self, dataset: Dataset | None = None) -> DataLoader:
         """This process's share of the test split, or of ``dataset``, in order; over all processes each image once."""

@@ -1,4 +1,5 @@
-"""A data set that a user defines in a file of his own: prepared, trained on and evaluated, nothing else changed."""
+"""A data set that a user defines in a file of his own, and one that is a folder of photographs alone: trained on,
+evaluated and explained, nothing else changed."""
 
 import json
 from pathlib import Path
@@ -13,7 +14,8 @@ from calm.data_loaders.images import read_size
 from calm.data_loaders.metadata import Record
 from calm.data_loaders.prepare import run as prepare
 from calm.data_loaders.scan import class_folders, files_of
-from tests.tiny_data import picture, save
+from calm.errors import UserError
+from tests.tiny_data import picture, save, write
 
 CLASSES = ("daisy", "rose", "tulip")
 
@@ -57,6 +59,30 @@ def test_its_splits_are_built(flowers):
     assert splits["train"].class_names == list(CLASSES)
     assert [record.target for record in splits["test"].records] == [0, 1, 2]
     assert splits["test"][2][0].shape == (3, 16, 16) and splits["test"].original_size(2) == (40, 32)
+
+
+def test_a_folder_of_photographs_needs_no_file_written_by_hand(tmp_path, capsys):
+    for target, name in enumerate(CLASSES):
+        for number in range(5):
+            save(picture(5 * target + number, 40, 32), tmp_path / f"photos/{name}/{number}.JPG", format="JPEG")
+    roots = [f"--{root}={tmp_path / folder}" for root, folder in (("data_root", "photos"), ("save_root", "save"))]
+    small = ["--architecture=resnet18", "--pretrained=False", "--crop_size=32", "--batch_size=3", "--workers=0"]
+    method = ["--attribution_method=CALM_ML", "--epochs=1", f"--metadata_root={tmp_path / 'metadata'}"]
+    main.main(["--dataset=folder", "--experiment_name=f", *method, *small, *roots])
+    assert "15 images of 3 classes: 9 train, 3 val, 3 test" in capsys.readouterr().out
+    assert result(tmp_path, "accuracy")["details"]["num_images"] == 3
+    evaluated = [f"--load_checkpoint={tmp_path / 'save/f'}/", "--workers=0"]  # the run knows where its photographs are
+    eval_pixel_perturb.main(evaluated)
+    assert result(tmp_path, "pixel_perturb")["details"]["num_images"] == 3
+    with pytest.raises(UserError, match="photos has no true boxes and no masks, and localisation needs either"):
+        eval_wsol.main(evaluated)
+    names = [path.relative_to(tmp_path / "photos") for path in (tmp_path / "photos").rglob("*.JPG")]
+    write(tmp_path / "photos/boxes.csv", "path,x0,y0,x1,y1\n" + "".join(f"{name},8,6,31,25\n" for name in names))
+    eval_wsol.main(evaluated)
+    assert 0 <= result(tmp_path, "wsol")["metrics"]["MaxBoxAcc"] <= 100
+    explain.main([str(tmp_path / "photos/rose/0.JPG"), evaluated[0]])
+    [line] = (tmp_path / "save/f/results/explain/explanations.jsonl").read_text().splitlines()
+    assert json.loads(line)["target"] in CLASSES
 
 
 def result(folder: Path, name: str) -> dict:

@@ -2,6 +2,7 @@
 ``DATASETS["Mine"] = DataSet(name="Mine", ...)``."""
 
 from calm.data_loaders.catalogue.cub import CUB
+from calm.data_loaders.catalogue.folder import OWN_FOLDER
 from calm.data_loaders.catalogue.ilsvrc import ILSVRC
 from calm.data_loaders.catalogue.openimages import OPENIMAGES
 from calm.data_loaders.catalogue.record import DataSet
@@ -12,7 +13,7 @@ from calm.errors import UserError
 __all__ = ["DATASETS", "DataSet", "dataset_named"]
 
 DATASETS: dict[str, DataSet] = {
-    data_set.name: data_set for data_set in (CUB, ILSVRC, OPENIMAGES, TINY_IMAGENET, SYNTHBIRDS)
+    data_set.name: data_set for data_set in (CUB, ILSVRC, OPENIMAGES, TINY_IMAGENET, SYNTHBIRDS, OWN_FOLDER)
 }
 
 

@@ -10,6 +10,8 @@ from calm.data_loaders.supersets import Supersets, alone
 from calm.errors import UserError
 
 Preparer = Callable[[Path, Callable[[str], None]], dict[str, list[Record]]]
+Say = Callable[[str], object]
+"""Takes a sentence for the user."""
 MaskFiles = tuple[tuple[Path, ...], Path | None]
 """The masks of an image's objects, and the mask of the pixels that do not count."""
 
@@ -19,7 +21,7 @@ class DataSet:
     """A data set: where it lies, what its classes are, where its objects are, and how its metadata is made.
 
     Attributes:
-        name: what users call it; its metadata lies in ``<metadata_root>/<name>/``.
+        name: what users call it.
         folder: its folder below the data root.
         read_class_names: (that folder) -> a name for each class, in class order; none where the files do not tell.
         num_classes: fixed, or counted in the folder; None: as many as there are names.
@@ -33,7 +35,9 @@ class DataSet:
         supersets: (num_classes, data_root) -> class -> the classes that share its parts.
         families: (num_classes) -> class -> the classes that differ from it in few parts, where that is known.
         prepare: (data_root, say) -> records of each split, from the data set's own files.
-        ensure: (data_root, metadata_root): makes images and metadata where they are missing.
+        ensure: (data_root, metadata_root, say): makes images and metadata where they are missing.
+        lists: (data_root) -> folder of its metadata below the metadata root; None: its name.
+        truths: (its folder) -> whether it has true boxes, and true masks; None: as ``localization`` and ``masks`` say.
         command: makes the metadata; None: the command of ``data_loaders.prepare``.
     """
 
@@ -50,13 +54,10 @@ class DataSet:
     supersets: Callable[[int, str | Path], Supersets] = alone
     families: Callable[[int], dict[int, list[int]]] | None = None
     prepare: Preparer | None = None
-    ensure: Callable[[str | Path, str | Path], object] | None = None
+    ensure: Callable[[str | Path, str | Path, Say], object] | None = None
+    lists: Callable[[Path], str] | None = None
+    truths: Callable[[Path], tuple[bool, bool]] | None = None
     command: str | None = None
-
-    @property
-    def boxes(self) -> bool:
-        """Whether the data set has true boxes."""
-        return self.localization == "boxes"
 
     @property
     def made_by(self) -> str:
@@ -66,6 +67,16 @@ class DataSet:
     def root(self, data_root: str | Path) -> Path:
         """The data set's folder."""
         return Path(data_root) / self.folder
+
+    def metadata_name(self, data_root: str | Path) -> str:
+        """The folder of its metadata below the metadata root."""
+        return self.lists(Path(data_root)) if self.lists else self.name
+
+    def has_truth(self, data_root: str | Path) -> tuple[bool, bool]:
+        """Whether it has true boxes, and true masks."""
+        if self.truths is not None:
+            return self.truths(self.root(data_root))
+        return self.localization == "boxes", self.masks is not None
 
     def image_folders(self, split: str, data_root: str | Path) -> list[Path]:
         """Folders that the image ids of a split may be relative to, the likeliest first."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from calm.data_loaders.catalogue.record import DataSet, MaskFiles
+from calm.data_loaders.catalogue.record import DataSet, MaskFiles, Say
 from calm.data_loaders.classes import numbered_names
 from calm.data_loaders.metadata import Record
 from calm.data_loaders.supersets import together
@@ -24,9 +24,12 @@ def _masks(record: Record, data_root: Path, mask_root: Path) -> MaskFiles:
     return ((data_root / FOLDER / "segmentations" / record.image_id).with_suffix(".png"),), None
 
 
-def _ensure(data_root: str | Path, metadata_root: str | Path) -> None:
+def _ensure(data_root: str | Path, metadata_root: str | Path, say: Say) -> None:
     from calm.data_loaders.synthbirds.generate import ensure  # draws with OpenCV, which the catalogue does without
 
+    for parameter, root in (("data_root", data_root), ("metadata_root", metadata_root)):
+        if not (Path(root) / NAME).exists():
+            say(f"notice: `{parameter}`={root} has no {NAME}: it is drawn there")
     ensure(data_root, metadata_root)
 
 

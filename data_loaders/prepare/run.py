@@ -16,10 +16,13 @@ def prepare(dataset_name: str, *, data_root: str | Path, metadata_root: str | Pa
     and ImageNetV2.
     """
     data_set = dataset_named(dataset_name)
-    if data_set.prepare is None:
+    if data_set.prepare is None and (data_set.ensure is None or data_set.command is not None):
         raise UserError(f"{data_set.name} comes with its metadata: run {data_set.made_by}")
     if not Path(data_root).is_dir():
         raise UserError(f"`data_root`={data_root} is not a folder")
+    if data_set.prepare is None:
+        data_set.ensure(data_root, metadata_root, say)
+        return
     for split, records in data_set.prepare(Path(data_root), say).items():
         localization = split_folder(metadata_root, data_set.name, split) / LOCALIZATION
         has_locations = any(record.boxes or record.masks for record in records)

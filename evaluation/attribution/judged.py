@@ -53,6 +53,9 @@ def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
     """Run the attributions on this process's images."""
     args, dataset, truth_of = session.args, session.dataset, session.truths
 
+    if args.regions is None and not (truth_of.has_boxes or truth_of.has_masks):
+        print0(f"notice: {args.dataset_name} has no boxes and no masks here: Loc, proportion and pointing are left out")
+
     def regions_of(indices: Tensor) -> Tensor:
         truths = [truth_of(dataset, index) for index in indices.tolist()]
         return torch.stack([region_of(truth, args.regions, args.crop_size) for truth in truths])

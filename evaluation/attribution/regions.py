@@ -11,6 +11,8 @@ from calm.wsol_eval.pxap import OBJECT
 def region_of(truth: Truth, kind: str | None, size: int) -> Tensor:
     """[size,size] bool: the union of the boxes (inclusive pixels), or the object mask without its ignored pixels.
 
+    Where the data set has neither and no kind is asked for, no pixel: measures of place leave such an image out.
+
     Args:
         truth: boxes and masks of one image, as far as its data set has them.
         kind: "boxes" or "masks"; None takes boxes where there are any.
@@ -19,6 +21,8 @@ def region_of(truth: Truth, kind: str | None, size: int) -> Tensor:
     Raises:
         UserError: if the data set has none of that kind.
     """
+    if kind is None and truth.boxes is None and truth.masks is None:
+        return torch.zeros(size, size, dtype=torch.bool)
     kind = kind or ("boxes" if truth.boxes is not None else "masks")
     if (truth.boxes if kind == "boxes" else truth.masks) is None:
         raise UserError(f"`regions`={kind}: this data set has none")

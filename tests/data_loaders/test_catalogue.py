@@ -52,19 +52,24 @@ def test_real_classes(test_data, tmp_path):
 
 
 def test_a_wrong_name_lists_the_right_ones():
-    with pytest.raises(UserError, match=r"no data set Birds; these are known: CUB, ILSVRC, .*SynthBirds, ImageNet$"):
+    with pytest.raises(
+        UserError, match=r"no data set Birds; these are known: CUB, ILSVRC, .*SynthBirds, folder, ImageNet$"
+    ):
         dataset_named("Birds")
 
 
-def test_what_the_records_say():
+def test_what_the_records_say(tmp_path):
     """SPEC, section 4."""
-    assert {name for name, data_set in DATASETS.items() if data_set.boxes} == {
+    assert {name for name, data_set in DATASETS.items() if data_set.has_truth(tmp_path)[0]} == {
         "CUB",
         "ILSVRC",
         "TinyImageNet",
         "SynthBirds",
     }
-    assert {name for name, data_set in DATASETS.items() if data_set.masks} == {"OpenImages", "SynthBirds"}
+    assert {name for name, data_set in DATASETS.items() if data_set.has_truth(tmp_path)[1]} == {
+        "OpenImages",
+        "SynthBirds",
+    }
     assert {name for name, data_set in DATASETS.items() if data_set.has_parts} == {"CUB", "SynthBirds"}
     assert DATASETS["SynthBirds"].made_by == "python -m data_loaders.synthbirds"
     assert dataset_named("ImageNet").made_by == "python -m data_loaders.prepare ILSVRC"
