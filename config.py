@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from calm.errors import Parser, UserError
-from calm.flags import GROUPS, NOTES, Config, Flag, default_of, flags_of
+from calm.flags import GROUPS, NOTES, Config, Flag, default_of, flags_of, value_of
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -126,31 +126,10 @@ def check_values(content: Mapping[str, Any], script: str, *, source: str) -> dic
         if flag.name in values:
             raise UserError(f"{source}: '{key}' is there twice, under another name of the flag")
         try:
-            values[flag.name] = _value_of(flag, value)
+            values[flag.name] = value_of(flag, value)
         except (argparse.ArgumentTypeError, ValueError, TypeError) as error:
             raise UserError(f"{source}: argument --{flag.name}: {error}") from error
     return values
-
-
-def _value_of(flag: Flag, value: Any) -> Any:
-    """A word, a list of words, or a value that was recorded, as the value of a flag."""
-    if value is None:
-        if flag.default is not None:
-            raise argparse.ArgumentTypeError(f"'{flag.name}' has no value; give one or leave the key out")
-        return None
-    if isinstance(value, (list, tuple)) != flag.many and not (flag.many and isinstance(value, (str, int, float))):
-        raise argparse.ArgumentTypeError(f"takes {'a list of values' if flag.many else 'one value'}, not {value!r}")
-    words = value if isinstance(value, (list, tuple)) else [value]
-    if flag.many and not words:
-        raise argparse.ArgumentTypeError("needs at least one value")
-    found = []
-    for word in words:
-        if not isinstance(word, (str, int, float)):
-            raise argparse.ArgumentTypeError(f"takes a word or a number, not {word!r}")
-        found.append(flag.type(str(word)))
-        if flag.choices and found[-1] not in flag.choices:
-            raise argparse.ArgumentTypeError(f"invalid choice: {word!r} (choose from {', '.join(flag.choices)})")
-    return found if flag.many else found[0]
 
 
 def _validate(args: Config) -> None:

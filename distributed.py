@@ -79,6 +79,23 @@ def all_reduce_sum(tensors: Sequence[Tensor]) -> None:
             tensor.copy_(moved)
 
 
+def share(tensors: Sequence[Tensor]) -> None:
+    """Replace each tensor by that of rank 0, in place."""
+    if not dist.is_initialized():
+        return
+    on_gpu = dist.get_backend() == "nccl"
+    for tensor in tensors:
+        moved = tensor.cuda() if on_gpu else tensor
+        dist.broadcast(moved, src=0)
+        if moved is not tensor:
+            tensor.copy_(moved)
+
+
+def is_restarted() -> bool:
+    """Whether ``torchrun --max-restarts`` started the processes again after a failure."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+
+
 def gather(item: Any) -> list[Any]:
     """The picklable ``item`` of every process, in rank order, in every process."""
     if not dist.is_initialized():

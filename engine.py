@@ -13,7 +13,7 @@ from tqdm import tqdm
 from calm import distributed
 from calm.errors import UserError
 from calm.networks.methods.base import Objective
-from calm.networks.outputs import Output
+from calm.networks.outputs import Output, check_finite
 from calm.networks.precision import autocast
 
 BLOCK = 50
@@ -136,12 +136,26 @@ class Prediction(NamedTuple):
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, loader: Iterable, *, device: torch.device, precision: str = "fp32", title: str = "predict"
+    network: nn.Module,
+    loader: Iterable,
+    *,
+    device: torch.device,
+    precision: str = "fp32",
+    title: str = "predict",
+    name_of: Callable[[int], str] = "image {}".format,
 ) -> Iterator[Prediction]:
-    """Run the network over ``loader`` without gradients, in evaluation mode, and yield each batch."""
+    """Run the network over ``loader`` without gradients, in evaluation mode, and yield each batch.
+
+    Args:
+        name_of: index -> name of the image, for the error.
+
+    Raises:
+        UserError: an output is not finite.
+    """
     network.eval()
     for images, targets, indices in _bar(loader, title):
         images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
         with autocast(device, precision):
             output = network(images)
+        check_finite(output, lambda position, indices=indices: name_of(int(indices[position])))
         yield Prediction(output, images, targets, indices)

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple, NoReturn, Self
 
 from munch import Munch
 
+from calm.errors import UserError
+
 SCRIPTS = ("main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol", "eval_attribution")
 EVALUATIONS = SCRIPTS[1:]
 
@@ -596,6 +598,43 @@ def default_of(name: str, flags: Mapping[str, Flag], given: Mapping[str, Any]) -
         if other in flags and default_of(other, flags, given) == value:
             return default
     return list(flag.default) if flag.many else flag.default
+
+
+def value_of(flag: Flag, value: Any) -> Any:
+    """A word, a list of words, or a value that was recorded, as the value of a flag."""
+    if value is None:
+        if flag.default is not None:
+            raise argparse.ArgumentTypeError(f"'{flag.name}' has no value; give one or leave the key out")
+        return None
+    if isinstance(value, (list, tuple)) != flag.many and not (flag.many and isinstance(value, (str, int, float))):
+        raise argparse.ArgumentTypeError(f"takes {'a list of values' if flag.many else 'one value'}, not {value!r}")
+    words = value if isinstance(value, (list, tuple)) else [value]
+    if flag.many and not words:
+        raise argparse.ArgumentTypeError("needs at least one value")
+    found = []
+    for word in words:
+        if not isinstance(word, (str, int, float)):
+            raise argparse.ArgumentTypeError(f"takes a word or a number, not {word!r}")
+        found.append(flag.type(str(word)))
+        if flag.choices and found[-1] not in flag.choices:
+            raise argparse.ArgumentTypeError(f"invalid choice: {word!r} (choose from {', '.join(flag.choices)})")
+    return found if flag.many else found[0]
+
+
+def checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Recorded values, each as its flag takes it; names that are no flags are left out.
+
+    Raises:
+        UserError: a value that its flag does not take, naming ``source``.
+    """
+    known = {name: flag for name, flag in flags_of().items() if name in values}
+    found = {}
+    for name, flag in known.items():
+        try:
+            found[name] = value_of(flag, values[name])
+        except (argparse.ArgumentTypeError, ValueError, TypeError) as error:
+            raise UserError(f"{source}: its `{name}`: {error}") from error
+    return found
 
 
 class Config(Munch):

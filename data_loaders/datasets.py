@@ -78,6 +78,10 @@ class ImageDataset(Dataset):
         folders = " or ".join(str(root) for root in self.roots)
         raise UserError(f"{self.listed(0)}: {self.records[0].image_id} is not in {folders}; check `data_root`")
 
+    def name_of(self, index: int) -> str:
+        """The image's name, as it is listed."""
+        return self.records[index].image_id
+
     def image_path(self, index: int) -> Path:
         """File of the image."""
         return self.root / self.records[index].image_id

@@ -9,7 +9,7 @@ from munch import Munch
 from torch import Tensor
 
 from calm.errors import UserError
-from calm.flags import names
+from calm.flags import checked, names
 from calm.networks.build import build_network
 from calm.networks.methods import METHODS, canonical_method
 from calm.networks.network import Network
@@ -76,6 +76,11 @@ def read_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> 
         raise UserError(f"{path}: written by a newer version of this code (format {version}); update to read it")
     if not isinstance(content.get("config") or {}, Mapping):
         raise UserError(f"{path}: its 'config' entry is not a mapping of flags to values")
+    class_names = content.get("class_names")
+    if class_names is not None and not (
+        isinstance(class_names, (list, tuple)) and all(isinstance(name, str) for name in class_names)
+    ):
+        raise UserError(f"{path}: its 'class_names' entry is not a list of names")
     return {**content, "state_dict": plain_names(content["state_dict"])}
 
 
@@ -122,6 +127,7 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
     path = locate_checkpoint(folder_or_file)
     content = read_checkpoint(path)
     stored = stated_config(content, path)
+    stored |= checked(stored, str(path))
     given = named_overrides(overrides, stored)
     config = Munch(stored | given)
     missing = [key for key in ("architecture", *UNSAID) if key not in config]
@@ -140,9 +146,9 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
 
 def stated_config(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The run's flags as far as the checkpoint, or the note that the zoo left beside it, says them."""
-    if content.get("config"):
-        return {"architecture": content.get("architecture")} | dict(content["config"])
     stated = {"architecture": content["architecture"]} if isinstance(content.get("architecture"), str) else {}
+    if content.get("config"):
+        return stated | dict(content["config"])
     return RELEASED | read_note(path.parent).get("recipe", {}) | stated
 
 

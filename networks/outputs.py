@@ -4,10 +4,13 @@
 ``score_of(targets)`` [B] and ``has_prior``. The face of a method of another kind is the same.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+from calm.errors import UserError
 
 
 class _LogSoftmaxAt(torch.autograd.Function):
@@ -149,3 +152,23 @@ class CalmOutput(NamedTuple):
     def score_of(self, targets: Tensor) -> Tensor:
         """log p(y|x) of one class per sample, [B], from the target row alone; differentiable."""
         return self.log_joint_of(targets).logsumexp(dim=(1, 2))
+
+
+def check_finite(output: Output, name_of: Callable[[int], str]) -> None:
+    """Refuse an output with a NaN or an infinity: every number made of it would be wrong.
+
+    Args:
+        output: of a batch.
+        name_of: position in the batch -> name of the image.
+
+    Raises:
+        UserError: naming the first image and the field.
+    """
+    finite = torch.stack([tensor.isfinite().flatten(1).all(dim=1) for tensor in output])  # [fields, B]
+    if bool(finite.all()):
+        return
+    field, position = (~finite).nonzero()[0].tolist()
+    raise UserError(
+        f"{name_of(position)}: the network's {output._fields[field]} are not finite: its weights are damaged or its "
+        "training diverged; take another checkpoint"
+    )

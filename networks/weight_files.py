@@ -1,28 +1,101 @@
 """Files of tensors: found, read without running code, and compared with a network before anything is copied."""
 
+import hashlib
 import pickle
 import warnings
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from calm.atomic import replacing
 from calm.errors import UserError
 
-WRAPPERS = ("module.", "_orig_mod.")
-"""What DistributedDataParallel and torch.compile put before a parameter's name."""
+WRAPPERS = ("module", "_orig_mod")
+"""What DistributedDataParallel, AveragedModel and torch.compile put before, or into, a parameter's name."""
+COUNTERS = ("n_averaged",)
+"""Entries of wrappers that are no parameters."""
+
+
+DIGEST = "digest"
+"""Entry of our own files: hash of all others."""
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """SHA-256 of every name, number, word and tensor in ``content``, in order, its digest aside."""
+    total = hashlib.sha256()
+
+    def add(value: Any) -> None:
+        if isinstance(value, Tensor):
+            total.update(f"tensor {value.dtype} {tuple(value.shape)};".encode())
+            total.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        elif isinstance(value, Mapping):
+            total.update(f"mapping {len(value)};".encode())
+            for key, item in value.items():
+                add(key)
+                add(item)
+        elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+            total.update(f"sequence {len(value)};".encode())
+            for item in value:
+                add(item)
+        else:
+            total.update(f"{type(value).__name__} {value!r};".encode("utf-8", "surrogatepass"))
+
+    add({name: value for name, value in content.items() if name != DIGEST})
+    return total.hexdigest()
+
+
+def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file of ``torch.save`` atomically, with a digest of its content.
+
+    Raises:
+        UserError: the place is full, read-only or gone; an earlier file of the name is whole.
+    """
+    whole = {**content, DIGEST: digest_of(content)}
+    try:
+        with replacing(path) as temporary:
+            torch.save(whole, temporary)
+    except RuntimeError as error:  # how torch's writer says that the system takes no more
+        reason = str(error).split("\n")[0]
+        raise UserError(f"{path} cannot be written ({reason}); an earlier file of the name is whole") from error
+
+
+def check_zip(path: Path) -> None:
+    """Compare every part of a zip file, as torch.save writes them, with its checksum, which torch.load does not.
+
+    Raises:
+        UserError: a part differs.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as parts:
+            damaged = parts.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise UserError(f"{path}: damaged ({error}); fetch or copy it again") from error
+    if damaged is not None:
+        raise UserError(f"{path}: damaged, its part {damaged} differs from its checksum; fetch or copy it again")
 
 
 def read_tensors(path: Path, device: str | torch.device = "cpu") -> Any:
     """Content of a file of ``torch.save``: plain containers, numbers, text and tensors; nothing else is ever built.
 
     Raises:
-        UserError: missing, truncated or foreign file, or one whose pickle asks for other objects or for code.
+        UserError: missing, truncated, changed or foreign file, or one whose pickle asks for other objects or for code.
     """
     if not path.is_file():
         raise UserError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    check_zip(path)
+    content = _load(path, device)
+    if isinstance(content, Mapping) and DIGEST in content and content[DIGEST] != digest_of(content):
+        raise UserError(f"{path}: damaged, its content differs from its digest; take another copy")
+    return content
+
+
+def _load(path: Path, device: str | torch.device) -> Any:
     try:
         with warnings.catch_warnings():  # about the pickle's protocol: of no use to somebody with a damaged file
             warnings.simplefilter("ignore", UserWarning)
@@ -34,17 +107,28 @@ def read_tensors(path: Path, device: str | torch.device = "cpu") -> Any:
                 "values; ask its author for a file that holds a state dict only"
             ) from error
         raise UserError(f"{path}: damaged, or not a file of torch.save; fetch or copy it again") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
-        raise UserError(f"{path}: truncated, damaged or not a file of torch.save; fetch or copy it again") from error
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        RecursionError,
+    ) as error:
+        raise UserError(f"{path}: truncated, damaged or no file of torch.save; fetch or copy it again") from error
 
 
 def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state dict without the prefixes of wrappers, and without those entries that are not tensors' names."""
     plain = {}
     for name, tensor in state.items():
-        while name.startswith(WRAPPERS):
-            name = name.split(".", 1)[1]
-        plain[name] = tensor
+        words = [word for word in name.split(".") if word != WRAPPERS[1]]
+        while len(words) > 1 and words[0] == WRAPPERS[0]:
+            del words[0]
+        if name not in COUNTERS:
+            plain[".".join(words)] = tensor
     return plain
 
 
@@ -55,6 +139,11 @@ def is_state_dict(content: Any) -> bool:
         and bool(content)
         and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
     )
+
+
+def first_not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """Name of the first tensor with a NaN or an infinity; None if all are finite."""
+    return next((name for name, tensor in state.items() if not bool(tensor.isfinite().all())), None)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LEVELS = [
-    {"errors", "flags"},
-    {"atomic", "config", "distributed"},
+    {"errors"},
+    {"atomic", "flags"},
+    {"config", "distributed"},
     {"networks", "data_loaders"},
     {"attribution", "wsol_eval"},
     {"engine", "pictures"},

@@ -21,8 +21,8 @@ def measure_accuracy(
     network: Network, loader: DataLoader, process: Process, *, precision: str, title: str
 ) -> tuple[float, int]:
     """Accuracy in percent over all processes, and the number of images."""
-    accuracy = Accuracy()
-    for batch in predict(network, loader, device=process.device, precision=precision, title=title):
+    accuracy, name_of = Accuracy(), loader.dataset.name_of
+    for batch in predict(network, loader, device=process.device, precision=precision, title=title, name_of=name_of):
         accuracy.update(batch.output.log_p_y, batch.targets)
     reduce(accuracy)
     return accuracy.compute()["accuracy"], int(accuracy.totals()[0][1])

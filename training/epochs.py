@@ -5,6 +5,7 @@ from typing import NamedTuple, cast
 import torch
 from torch.utils.data import DataLoader
 
+from calm import distributed
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from calm.data_loaders.loaders import TrainingOrder
@@ -13,12 +14,13 @@ from calm.engine import NonFiniteLoss, train_one_epoch
 from calm.errors import UserError
 from calm.flags import Config
 from calm.networks.network import Network
+from calm.networks.weight_files import first_not_finite
 from calm.runs import BEST, LAST, evaluation_dataset, evaluation_loader, run_folder
 from calm.training.accuracy import measure_accuracy, report
 from calm.training.resume import ReadConfig, resumed
-from calm.training.run import Run, create_run, refuse_reuse
+from calm.training.run import CONFIG, Run, create_run, refuse_reuse, run_lock
 from calm.training.schedules import step_decay
-from calm.training.state import Training, build_training
+from calm.training.state import Training, build_training, check_batch
 
 
 class Loaders(NamedTuple):
@@ -61,6 +63,16 @@ def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
     return Loaders(train_set, test_set, train_loader, val, test)
 
 
+def smallest_batch(loader: DataLoader) -> int:
+    """Images of the last batch of an epoch, which may be fewer than of the others."""
+    return (len(loader.sampler) - 1) % loader.batch_size + 1
+
+
+def last_good(training: Training, run: Run) -> str:
+    """The last checkpoint that was written, in words."""
+    return f"{run.folder / LAST} (epoch {training.epoch})" if training.epoch else "none was written yet"
+
+
 def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, process: Process) -> None:
     """One epoch: train, measure on val, log, save."""
     epoch = training.epoch + 1
@@ -80,10 +92,17 @@ def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, pr
             on_block=lambda step, loss: run.record(epoch=epoch, step=first_step + step, loss=loss),
         )
     except NonFiniteLoss as error:
-        last_good = f"{run.folder / LAST} (epoch {training.epoch})" if training.epoch else "none was written yet"
         raise UserError(
-            f"{error} of epoch {epoch} at learning rate {lr:g}; the last good checkpoint: {last_good}; try a lower `lr`"
+            f"{error} of epoch {epoch} at learning rate {lr:g}; the last good checkpoint: "
+            f"{last_good(training, run)}; try a lower `lr`"
         ) from error
+    training.share()
+    broken = first_not_finite(training.network.state_dict())
+    if broken is not None:
+        raise UserError(
+            f"after epoch {epoch} at learning rate {lr:g} the values of {broken} are not finite; the last good "
+            f"checkpoint: {last_good(training, run)}; try a lower `lr`"
+        )
     val_accuracy, _ = measure_accuracy(training.network, loaders.val, process, precision=args.precision, title="val")
     training.epoch = epoch
     run.record(
@@ -115,6 +134,13 @@ def train(args: Config, process: Process, *, read_config: ReadConfig) -> None:
         process: this one.
         read_config: reads the config.yaml of a run to resume.
     """
+    with run_lock(args):
+        _train(args, process, read_config)
+
+
+def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
+    if distributed.is_restarted() and (run_folder(args) / CONFIG).is_file():
+        args = args.replaced(resume=True, override_cache=False)
     refuse_reuse(args)
     last = run_folder(args) / LAST
     args, stored = resumed(args, read_config) if args.resume else (args, None)
@@ -126,6 +152,7 @@ def train(args: Config, process: Process, *, read_config: ReadConfig) -> None:
     torch.manual_seed(args.seed)
     training = build_training(args, num_classes, process)
     loaders = build_loaders(args, training.network, process)
+    check_batch(training, smallest_batch(loaders.train), args.crop_size)
     if stored is not None:
         training.restore(stored)
         run = Run(last.parent, resumed_epoch=training.epoch)

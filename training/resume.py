@@ -6,11 +6,13 @@ from typing import Any
 
 from calm import distributed
 from calm.errors import UserError
-from calm.flags import Config, flags_of
+from calm.flags import Config, checked, flags_of
 from calm.networks.checkpoint import read_checkpoint
 from calm.runs import LAST, run_folder
 from calm.training.run import CONFIG
 
+STATE = {"config": Mapping, "optimizer": Mapping, "epoch": int, "best_accuracy": float, "class_names": list}
+"""What a checkpoint must hold for a run to go on from it, beside its weights."""
 ReadConfig = Callable[[Path], Mapping[str, Any]]
 """File config.yaml -> flags of main.py, each checked."""
 
@@ -23,9 +25,13 @@ def resumed(args: Config, read_config: ReadConfig) -> tuple[Config, dict[str, An
     last = run_folder(args) / LAST
     if last.is_file():
         stored = read_checkpoint(last)
-        if "class_names" not in stored:
-            raise UserError(f"`resume`: {last} is not of this code; start from it with `load_checkpoint`={last}")
-        return with_the_run_s_own(args, stored["config"], last), stored
+        for entry, kind in STATE.items():
+            if not isinstance(stored.get(entry), kind):
+                raise UserError(
+                    f"`resume`: {last} has no {entry} that a run could go on with; start from it with "
+                    f"`load_checkpoint`={last} under another `experiment_name`"
+                )
+        return with_the_run_s_own(args, checked(stored["config"], f"`resume`: {last}"), last), stored
     written = last.with_name(CONFIG)
     args = with_the_run_s_own(args, read_config(written), written)
     distributed.print0(f"notice: no checkpoint in {last.parent} yet, the run starts again")

@@ -3,19 +3,23 @@
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from calm import distributed, errors
-from calm.atomic import remove_leftovers, replacing, write_text
+from calm.atomic import exclusive, remove_leftovers, write_text
 from calm.errors import UserError
 from calm.flags import Config, recorded
+from calm.networks.weight_files import write_tensors
 from calm.runs import BEST, LAST, run_folder
 
 CONFIG = "config.yaml"
+LOCK = ".lock"
+PREVIOUS = "previous"
+"""Folder within a run's own for the run that it replaces, until it has a checkpoint itself."""
 _RUN_FILES = (CONFIG, "metrics.jsonl", "log.txt", LAST, BEST)
 
 
@@ -67,48 +71,73 @@ class Run:
         self._board.flush()
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a checkpoint atomically."""
+        """Write a checkpoint atomically; the first of a run that replaces an earlier one lets go of that."""
         if distributed.is_main():
-            with replacing(self.folder / name) as temporary:
-                torch.save(dict(content), temporary)
+            write_tensors(self.folder / name, content)
+            shutil.rmtree(self.folder / PREVIOUS, ignore_errors=True)
 
 
 def _metrics_up_to(path: Path, epoch: int) -> list[dict[str, Any]]:
     """Lines of metrics.jsonl up to ``epoch``; a kill may have cut the last one."""
     kept = []
-    for line in path.read_text().splitlines() if path.is_file() else []:
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         try:
             values = json.loads(line)
         except ValueError:
             break
+        if not isinstance(values, dict) or not all(isinstance(values.get(key), int) for key in ("epoch", "step")):
+            raise UserError(f"{path}, line {len(kept) + 1}: is no line of a run's metrics; move the file away")
         if values["epoch"] > epoch:
             break
         kept.append(values)
     return kept
 
 
+def run_lock(args: Config) -> AbstractContextManager[None]:
+    """Keep other processes from writing into the run's folder; rank 0 holds the lock for all."""
+    return exclusive(run_folder(args) / LOCK) if distributed.is_main() else nullcontext()
+
+
 def refuse_reuse(args: Config) -> None:
     """Raise a ``UserError`` if the experiment name is taken and the run is neither resumed nor replaced."""
     folder = run_folder(args)
-    taken = any((folder / name).exists() for name in _RUN_FILES)
-    if args.resume and not any((folder / name).is_file() for name in (LAST, CONFIG)):
+    taken = [name for name in _RUN_FILES if (folder / name).exists()]
+    if args.resume and not any(name in taken for name in (LAST, CONFIG)):
         raise UserError(f"`resume`: {folder / LAST} does not exist; start the run without `resume`")
     if taken and not args.resume and not args.override_cache:
         raise UserError(
             f"{folder} holds a run already; choose another `experiment_name`, continue it with `resume` or "
             "replace it with `override_cache`"
         )
+    if args.override_cache and not args.resume and taken and CONFIG not in taken:
+        raise UserError(
+            f"`override_cache`: {folder} has {taken[0]} but no {CONFIG}, so it is no run of this code and is not "
+            "replaced; choose another `experiment_name`"
+        )
 
 
 def create_run(args: Config) -> Run:
-    """Start a fresh run folder; an earlier run of the name is removed (see ``refuse_reuse``)."""
+    """Start a fresh run folder; an earlier run of the name is set aside, until this one has a checkpoint."""
     folder = run_folder(args)
     if distributed.is_main():
-        for path in [folder / name for name in _RUN_FILES] + list(folder.glob("events.out.tfevents.*")):
-            path.unlink(missing_ok=True)
-        if args.override_cache:
-            shutil.rmtree(folder / "results", ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
+        _set_aside(folder)
         write_text(folder / CONFIG, yaml.safe_dump(recorded(args)))
     distributed.barrier()
     return Run(folder)
+
+
+def _set_aside(folder: Path) -> None:
+    """Move a run's files into its folder ``PREVIOUS``; one that never had a checkpoint gives way at once."""
+    if not (folder / CONFIG).is_file():
+        return
+    events = folder.glob("events.out.tfevents.*")
+    files = [path for path in (*(folder / name for name in (*_RUN_FILES, "results")), *events) if path.exists()]
+    if (folder / LAST).is_file():
+        shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+        (folder / PREVIOUS).mkdir()
+        for path in files:
+            path.rename(folder / PREVIOUS / path.name)
+        return
+    for path in files:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,15 +1,18 @@
 """What a training run is made of: network, optimizer, objective, and their state in a checkpoint."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from calm import distributed
 from calm.distributed import Process
 from calm.engine import compile_in_place
+from calm.errors import UserError
 from calm.flags import Config, names, recorded
 from calm.networks.build import build_network
 from calm.networks.checkpoint import FORMAT_VERSION, load_matching
@@ -50,11 +53,61 @@ class Training:
         }
 
     def restore(self, content: dict[str, Any]) -> None:
-        """Continue from ``state``."""
-        self.network.load_state_dict(content["state_dict"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.objective.load_state_dict(content)
+        """Continue from ``state``.
+
+        Raises:
+            UserError: what is there belongs to another network or optimizer.
+        """
+        try:
+            self.network.load_state_dict(content["state_dict"])
+            self.optimizer.load_state_dict(content["optimizer"])
+            self.objective.load_state_dict(content)
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+            reason = str(error).split("\n")[0]
+            raise UserError(f"`resume`: the checkpoint's state does not fit its own flags ({reason})") from error
         self.epoch, self.best_accuracy = content["epoch"], content["best_accuracy"]
+
+    def share(self) -> None:
+        """Give every process what the checkpoint will hold: rank 0's batch-norm statistics and objective's state.
+
+        Parameters are the same already. On a CPU the statistics are each process's own, of its share of the batches.
+        """
+        distributed.share([*self.network.buffers(), *tensors_in(self.objective.state_dict())])
+
+
+def tensors_in(content: Any) -> Iterator[Tensor]:
+    """Every tensor of nested mappings and lists, in order."""
+    if isinstance(content, Tensor):
+        yield content
+    elif isinstance(content, (Mapping, list, tuple)):
+        for item in content.values() if isinstance(content, Mapping) else content:
+            yield from tensors_in(item)
+
+
+def check_batch(training: Training, images: int, size: int) -> None:
+    """Find out before the first epoch whether the network trains on the smallest batch it will see.
+
+    Batch norm cannot train on a single value a channel, and a small image may not survive every pooling.
+
+    Args:
+        training: left as it is.
+        images: of the smallest batch.
+        size: of an image's side, pixels.
+
+    Raises:
+        UserError: it does not.
+    """
+    network = copy.deepcopy(training.network).train()
+    batch = torch.zeros(images, 3, size, size, device=next(network.parameters()).device)
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            network(batch, batch.new_zeros(images, dtype=torch.long))
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(
+            f"`crop_size`={size}: the network cannot train on a batch of {images} such images, as there will be "
+            f"({reason}); raise `crop_size` or choose another `batch_size`"
+        ) from error
 
 
 def initial_network(args: Config, num_classes: int) -> Network:
