@@ -92,41 +92,47 @@ def write_text(path: str | Path, content: str) -> None:
 def exclusive(path: str | Path, *, wait: float = 0.0) -> Iterator[None]:
     """Hold ``path`` as a lock, so that one process at a time is in the block.
 
-    The system gives the lock back when its owner ends, however that happens; the file stays, and says who held it
-    last. Processes forked by the owner do not hold it. A process may take a lock that it holds already.
+    The system gives the lock back when its owner ends, however that happens. Processes forked by the owner do not hold
+    it. It keeps other processes out, not other threads of this one.
 
     Args:
-        path: a file for the lock alone; made where missing, with its folder.
+        path: a file for the lock alone, made with its folder and removed again; it says who holds the lock.
         wait: seconds to wait for another process to give it back.
 
     Raises:
         UserError: another process holds it, with its machine, number and start; or the file cannot be made.
     """
     path = Path(path)
+    descriptor = _acquire(path, time.monotonic() + wait)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror})") from error
-    try:
-        _acquire(descriptor, path, time.monotonic() + wait)
         owner = {"machine": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(owner).encode(), 0)
         yield
     finally:
+        _remove(path)  # while it is held: who opened it before finds another file, or none, in its place
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, until: float) -> None:
+def _acquire(path: Path, until: float) -> int:
+    """Descriptor of the file of the lock, once this process holds it."""
     while True:
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written ({error.strerror})") from error
+        try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
         except (BlockingIOError, PermissionError):
             if time.monotonic() >= until:
-                raise UserError(f"{path.parent} is in use by {_owner(descriptor)}: wait for it, or end it") from None
-        time.sleep(0.2)
+                owner = _owner(descriptor)
+                os.close(descriptor)
+                raise UserError(f"{path.parent} is in use by {owner}: wait for it, or end it") from None
+            time.sleep(0.2)
+        os.close(descriptor)
 
 
 def _owner(descriptor: int) -> str:

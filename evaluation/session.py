@@ -129,7 +129,14 @@ class Session:
 
     def predict(self, batches: Iterable, title: str) -> Iterator[Prediction]:
         """Run the network over a loader, or any batches, and yield each with its output."""
-        return predict(self.network, batches, device=self.device, precision=self.args.precision, title=title)
+        return predict(
+            self.network,
+            batches,
+            device=self.device,
+            precision=self.args.precision,
+            title=title,
+            name_of=self.dataset.name_of,
+        )
 
     def log_p_y(self, images: Tensor) -> Tensor:
         """[B,3,H,W] -> log p(y|x), [B,K]."""

@@ -15,7 +15,7 @@ from calm.explanation.image_files import Photograph, open_image
 from calm.explanation.maps import Explanation
 from calm.explanation.questions import Ask
 from calm.networks.network import Network
-from calm.networks.outputs import CalmOutput, CamOutput
+from calm.networks.outputs import CalmOutput, CamOutput, check_finite
 
 PRIORS = {"softplus": "softplus", "relu": "ReLU"}
 """Activation of the prior -> as people write it."""
@@ -64,6 +64,7 @@ class Explainer:
             images = torch.stack([to_tensor(photograph.view, mean, std) for photograph in photographs])
         with torch.no_grad():
             outputs = self.network(images.to(next(self.network.parameters()).device))
+        check_finite(outputs, lambda position: photographs[position].name)
         outputs = type(outputs)(*(part.float().cpu() for part in outputs))
         return [
             self._explanation(photograph, ask, type(outputs)(*(part[index : index + 1] for part in outputs)))

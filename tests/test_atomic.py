@@ -101,8 +101,9 @@ def test_a_lock_keeps_others_out_and_names_its_owner(tmp_path, holder):
 def test_a_killed_owners_lock_is_taken_over_at_once(tmp_path, holder):
     os.kill(holder.pid, signal.SIGKILL)  # its forked child lives on
     holder.wait()
-    with atomic.exclusive(tmp_path / "run" / "lock"):
-        pass
+    with atomic.exclusive(tmp_path / "run" / "lock"), atomic.exclusive(tmp_path / "other"):
+        assert (tmp_path / "run" / "lock").is_file()
+    assert not list((tmp_path / "run").iterdir())
 
 
 def test_a_lock_is_waited_for(tmp_path, holder):

@@ -9,13 +9,15 @@ docs/synthbirds.md.
 import argparse
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import yaml
 
 from calm import errors
+from calm.atomic import exclusive
 from calm.data_loaders.catalogue.synthbirds import FOLDER, NAME
 from calm.data_loaders.synthbirds import files
 from calm.data_loaders.synthbirds.classes import MAX_CLASSES
@@ -78,6 +80,22 @@ def ensure(data_root: str | Path, metadata_root: str | Path, *, workers: int = 0
     """
     folders = _folders(data_root, metadata_root)
     check(Options(**options))
+    if _missing(folders, options):
+        with _drawing(folders[0]):
+            if missing := _missing(folders, options):  # nobody drew them while this process waited
+                found = next((made for made in map(_made_with, folders) if made), {})
+                known = {name: value for name, value in found.items() if name in Options._fields}
+                _write(folders, missing, Options(**(known | options)), workers)
+    return folders[0]
+
+
+def _drawing(folder: Path) -> AbstractContextManager[None]:
+    """One process at a time draws into a data root; another waits for it, up to an hour."""
+    return exclusive(folder.with_name(f".{NAME}.lock"), wait=3600)
+
+
+def _missing(folders: Sequence[Path], options: Mapping[str, Any]) -> list[Path]:
+    """Those of pictures and metadata that are not there; the others must have been made with ``options``."""
     made = [_made_with(folder) for folder in folders]
     for folder, found in zip(folders, made):
         if found is None:
@@ -91,12 +109,7 @@ def ensure(data_root: str | Path, metadata_root: str | Path, *, workers: int = 0
                 )
     if None not in made and made[0] != made[1]:
         raise UserError(f"{folders[0]} and {folders[1]} were made with different options: remove one of them")
-    if None in made:
-        found = next((found for found in made if found), {})
-        known = {name: value for name, value in found.items() if name in Options._fields}
-        missing = [folder for folder, found in zip(folders, made) if found is None]
-        _write(folders, missing, Options(**(known | options)), workers)
-    return folders[0]
+    return [folder for folder, found in zip(folders, made) if found is None]
 
 
 def generate(data_root: str | Path, metadata_root: str | Path, *, workers: int = 0, **options) -> Path:
@@ -110,9 +123,10 @@ def generate(data_root: str | Path, metadata_root: str | Path, *, workers: int =
     if workers < 0:
         raise UserError(f"`workers`={workers}: choose 0 or more")
     folders = _folders(data_root, metadata_root)
-    for folder in folders:
-        _made_with(folder)
-    _write(folders, folders, chosen, workers)
+    with _drawing(folders[0]):
+        for folder in folders:
+            _made_with(folder)
+        _write(folders, folders, chosen, workers)
     return folders[0]
 
 
