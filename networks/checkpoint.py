@@ -14,7 +14,7 @@ from calm.networks.build import build_network
 from calm.networks.methods import METHODS, canonical_method
 from calm.networks.network import Network
 from calm.networks.trunks import canonical_architecture, trunk_named
-from calm.networks.weight_files import copy_weights, is_state_dict, plain_names, read_tensors
+from calm.networks.weight_files import check_fit, copy_weights, is_state_dict, plain_names, read_tensors
 from calm.networks.zoo.files import fetched_file, read_note
 
 FILE_NAME = "last_checkpoint.pth.tar"
@@ -142,6 +142,24 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
     copy_weights(network, content["state_dict"], source=str(path), hint=FIT_HINT)
     overridden = {key: stored[key] for key in given if key in stored and stored[key] != config[key]}
     return Loaded(network.eval(), config, overridden, content.get("class_names"))
+
+
+def check_is_network(path: Path, recipe: Mapping[str, Any], num_classes: int) -> None:
+    """Refuse a file that is no checkpoint of the network that ``recipe`` describes; nothing is built in memory.
+
+    Args:
+        path: of the file.
+        recipe: flags that describe the network.
+        num_classes: K.
+
+    Raises:
+        UserError: the file is not readable as a checkpoint, or its tensors are those of another network.
+    """
+    state = read_checkpoint(path)["state_dict"]
+    options = {key: recipe[key] for key in names(role="network", stated=True) if key in recipe}
+    with torch.device("meta"):
+        network = build_network(options.pop("architecture"), options.pop("attribution_method"), num_classes, **options)
+    check_fit(network.state_dict(), state, source=str(path), hint="it is another file than the one that was asked for")
 
 
 def stated_config(content: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -168,6 +168,31 @@ def is_counter(name: str) -> bool:
     return name.endswith("num_batches_tracked")
 
 
+def check_fit(
+    wanted: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    *,
+    source: str,
+    hint: str,
+    new: tuple[str, ...] = (),
+    ignore_surplus: bool = False,
+) -> list[str]:
+    """Compare names and shapes with those that are ``wanted``; arguments, result and error as of ``copy_weights``."""
+    for name, tensor in wanted.items():
+        if name in state and state[name].shape != tensor.shape:
+            raise UserError(
+                f"{source}: {name} has shape {list(state[name].shape)}, the network needs {list(tensor.shape)}; {hint}"
+            )
+    absent = [name for name in wanted if name not in state and not is_counter(name)]
+    missing = [name for name in absent if not name.startswith(new or ("\0",))]
+    surplus = [] if ignore_surplus else [name for name in state if name not in wanted]
+    if missing or surplus:
+        parts = [f"lacks {len(missing)} of the network's tensors ({missing[0]}, ...)"] if missing else []
+        parts += [f"holds {len(surplus)} tensors that the network has not ({surplus[0]}, ...)"] if surplus else []
+        raise UserError(f"{source}: {' and '.join(parts)}; {hint}")
+    return absent
+
+
 def copy_weights(
     module: nn.Module,
     state: Mapping[str, Tensor],
@@ -194,17 +219,6 @@ def copy_weights(
         UserError: a tensor is missing, superfluous or has another shape.
     """
     wanted = module.state_dict()
-    for name, tensor in wanted.items():
-        if name in state and state[name].shape != tensor.shape:
-            raise UserError(
-                f"{source}: {name} has shape {list(state[name].shape)}, the network needs {list(tensor.shape)}; {hint}"
-            )
-    absent = [name for name in wanted if name not in state and not is_counter(name)]
-    missing = [name for name in absent if not name.startswith(new or ("\0",))]
-    surplus = [] if ignore_surplus else [name for name in state if name not in wanted]
-    if missing or surplus:
-        parts = [f"lacks {len(missing)} of the network's tensors ({missing[0]}, ...)"] if missing else []
-        parts += [f"holds {len(surplus)} tensors that the network has not ({surplus[0]}, ...)"] if surplus else []
-        raise UserError(f"{source}: {' and '.join(parts)}; {hint}")
+    absent = check_fit(wanted, state, source=source, hint=hint, new=new, ignore_surplus=ignore_surplus)
     module.load_state_dict({name: state[name] for name in wanted if name in state}, strict=False)
     return absent

@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import time
 from contextlib import contextmanager
 
 
@@ -14,7 +15,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         start = 0
-        if site.resumes and (asked := self.headers.get("Range")):
+        marked = self.headers.get("If-Range") in (None, site.mark)
+        if site.resumes and marked and (asked := self.headers.get("Range")):
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(content):
                 self.send_response(416)
@@ -26,9 +28,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.send_response(200)
         self.send_header("Content-Type", site.content_type)
-        self.send_header("Content-Length", str(len(content) - start))
+        if site.mark:
+            self.send_header("ETag", site.mark)
+        if site.states_length:
+            self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         self.wfile.write(content[start:][: site.break_after])
+        while site.drips and not self.wfile.closed:
+            self.wfile.write(b"x")
+            self.wfile.flush()
+            time.sleep(0.05)
 
     def log_message(self, *_) -> None:
         """Stay quiet."""
@@ -42,6 +51,9 @@ class Site:
         self.resumes = True
         self.content_type = "application/octet-stream"
         self.break_after: int | None = None
+        self.mark: str | None = '"first"'
+        self.states_length = True
+        self.drips = False
         self.ranges: list[str | None] = []
         self.address = ""
 

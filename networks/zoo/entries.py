@@ -26,6 +26,8 @@ class Entry:
     """Flags that describe the network and its data set."""
     evaluations: tuple[str, ...] = ()
     """Scripts ``eval_<name>.py`` that the paper ran on it."""
+    num_classes: int | None = None
+    """K of a checkpoint's network."""
     sha256_prefix: str = ""
     """Beginning of the file's sha256, as far as it is published."""
     size: int | None = None
@@ -43,6 +45,7 @@ def _calm(
     accuracy: float,
     drive_id: str,
     *,
+    num_classes: int,
     released_as: str | None = None,
     has_parts: bool = False,
 ) -> Entry:
@@ -64,6 +67,7 @@ def _calm(
         accuracy=accuracy,
         accuracy_source=f"{dataset} test, paper Table 2",
         recipe=recipe,
+        num_classes=num_classes,
         evaluations=("cue_location", "pixel_perturb") if has_parts else ("pixel_perturb",),
     )
 
@@ -85,12 +89,12 @@ def _trunk(name: str, file_name: str, accuracy: float, **recipe: Any) -> Entry:
 CHECKPOINTS = {
     entry.name: entry
     for entry in (
-        _calm("CALM_EM", "CUB", 71.8, "1XfBEc1Lh24WqJZP1aLLrwGSlj_INMVef", has_parts=True),
-        _calm("CALM_EM", "OpenImages", 70.1, "11250uUiRNafuTbnx2h4kryiVI-7218mW"),
-        _calm("CALM_EM", "ILSVRC", 70.4, "17451YI9KANnkmmn2ix0N-uHYZljsq4Lc", released_as="ImageNet"),
-        _calm("CALM_ML", "CUB", 59.6, "1JgupGC2EoIX8wqpYgKPS-3kSLF-29Z8g", has_parts=True),
-        _calm("CALM_ML", "OpenImages", 70.9, "1QHhiRjO_Oz_yIl64PJqMeCJzK1KUlffA"),
-        _calm("CALM_ML", "ILSVRC", 70.6, "1w4L4_R9o_Sp-9_Mt5IdEJs5DZuqaCfyp", released_as="ImageNet"),
+        _calm("CALM_EM", "CUB", 71.8, "1XfBEc1Lh24WqJZP1aLLrwGSlj_INMVef", num_classes=200, has_parts=True),
+        _calm("CALM_EM", "OpenImages", 70.1, "11250uUiRNafuTbnx2h4kryiVI-7218mW", num_classes=100),
+        _calm("CALM_EM", "ILSVRC", 70.4, "17451YI9KANnkmmn2ix0N-uHYZljsq4Lc", num_classes=1000, released_as="ImageNet"),
+        _calm("CALM_ML", "CUB", 59.6, "1JgupGC2EoIX8wqpYgKPS-3kSLF-29Z8g", num_classes=200, has_parts=True),
+        _calm("CALM_ML", "OpenImages", 70.9, "1QHhiRjO_Oz_yIl64PJqMeCJzK1KUlffA", num_classes=100),
+        _calm("CALM_ML", "ILSVRC", 70.6, "1w4L4_R9o_Sp-9_Mt5IdEJs5DZuqaCfyp", num_classes=1000, released_as="ImageNet"),
     )
 }
 """The six CALM networks of the paper. Their files state neither map size nor data set: the flags are those of the

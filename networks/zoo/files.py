@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,17 @@ def fetch(name: str, *, folder: Path | None = None, address: str | None = None) 
     if target.is_file():  # also a file that the user put there by hand
         digest = sha256(target)
         check_known_file(entry, target, digest)
+        if not note.is_file():
+            check_network(entry, target)
     else:
         try:
             digest = download(
-                address or entry.address, target, sha256_prefix=entry.sha256_prefix, size=entry.size, title=entry.name
+                address or entry.address,
+                target,
+                sha256_prefix=entry.sha256_prefix,
+                size=entry.size,
+                title=entry.name,
+                check=partial(check_network, entry),
             )
         except Interrupted as error:
             raise UserError(
@@ -71,6 +79,21 @@ def fetch(name: str, *, folder: Path | None = None, address: str | None = None) 
     content = {"source": address or entry.address, "size": target.stat().st_size, "sha256": digest}
     write_text(note, json.dumps(content | {"recipe": entry.recipe}, indent=1) + "\n")
     return target
+
+
+def check_network(entry: Entry, path: Path) -> None:
+    """Open a file that came for a checkpoint and compare its tensors' names and shapes with the network it should be.
+
+    The hashes of the published checkpoints are not known, so this is what tells them from anything else.
+
+    Raises:
+        UserError: it is no checkpoint, or one of another network.
+    """
+    if not entry.is_checkpoint:
+        return
+    from calm.networks.checkpoint import check_is_network  # torch, which a list of the zoo does without
+
+    check_is_network(path, entry.recipe, entry.num_classes)
 
 
 def read_note(folder: Path) -> dict[str, Any]:

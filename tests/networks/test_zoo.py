@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import json
 import re
 import socket
@@ -19,8 +20,22 @@ from calm.networks.zoo import run as zoo
 from calm.networks.zoo.entries import CHECKPOINTS, ENTRIES, IMAGENET
 from tests.local_server import serving
 
-CONTENT = bytes(range(256)) * 4000
 NAME = "CALM_EM_CUB"
+
+
+def checkpoint_of(name: str, num_classes: int | None = None) -> bytes:
+    """A file with the names and shapes of a published checkpoint, every value the same zero: small."""
+    recipe = {key: ENTRIES[name].recipe[key] for key in ("large_feature_map", "use_bn", "prior_activation")}
+    with torch.device("meta"):
+        network = build_network("resnet50", "CALM_EM", num_classes or ENTRIES[name].num_classes, **recipe)
+    shapes = {key: value.shape for key, value in network.state_dict().items()}
+    file = io.BytesIO()
+    state = {f"module.{key}": torch.zeros(()).expand(shape) for key, shape in shapes.items()}
+    torch.save({"architecture": "resnet50", "epoch": 40, "state_dict": state, "padding": torch.rand(100_000)}, file)
+    return file.getvalue()
+
+
+CONTENT = checkpoint_of(NAME)
 
 
 @pytest.fixture
@@ -99,15 +114,73 @@ def test_a_broken_download_is_continued(site, target, server_resumes):
 
 
 def test_a_part_that_is_whole_already_is_kept(site, target):
-    target.parent.mkdir(parents=True)
+    site.break_after = 300_000
+    with pytest.raises(UserError):
+        fetch(site)
+    site.break_after = None
     left_over(target).write_bytes(CONTENT)
-    assert fetch(site).read_bytes() == CONTENT and site.ranges == [f"bytes={len(CONTENT)}-"]
+    assert fetch(site).read_bytes() == CONTENT and site.ranges == [None, f"bytes={len(CONTENT)}-"]
+    assert not list(target.parent.glob("*.part*"))
 
 
 def test_a_part_longer_than_the_file_is_thrown_away(site, target):
-    target.parent.mkdir(parents=True)
+    site.break_after = 300_000
+    with pytest.raises(UserError):
+        fetch(site)
+    site.break_after = None
     left_over(target).write_bytes(CONTENT + b"more")
-    assert fetch(site).read_bytes() == CONTENT and site.ranges == [f"bytes={len(CONTENT) + 4}-", None]
+    assert fetch(site).read_bytes() == CONTENT and site.ranges[1:] == [f"bytes={len(CONTENT) + 4}-", None]
+
+
+def test_a_part_of_another_file_is_not_continued(site, target):
+    target.parent.mkdir(parents=True)
+    left_over(target).write_bytes(b"of something else")  # without a note that it is of this address
+    assert fetch(site).read_bytes() == CONTENT and site.ranges == [None]
+    target.unlink()
+    site.break_after = 300_000
+    with pytest.raises(UserError):
+        fetch(site)
+    changed = checkpoint_of(NAME)  # other padding
+    site.files["/file"], site.mark, site.break_after = changed, '"second"', None
+    target.with_name("source.json").unlink(missing_ok=True)
+    assert fetch(site).read_bytes() == changed and site.ranges[-1] == "bytes=300000-"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "wrong content"),
+        (b"\xef\xbb\xbf<!DOCTYPE html><html></html>", "web page"),
+        (CONTENT[:-5000], "damaged|truncated"),
+        (b"root:x:0:0:root:/root:/bin/bash\n", "no file of torch.save"),
+        (checkpoint_of(NAME, num_classes=100), "conv_last.weight has shape .*another file"),
+    ],
+)
+def test_what_is_not_the_network_is_refused(site, target, content, said):
+    site.files["/file"], site.states_length = content, False
+    with pytest.raises(UserError, match=said) as error:
+        fetch(site)
+    assert "\n" not in str(error.value) and not list(target.parent.iterdir())
+
+
+def test_a_flipped_byte_is_refused(site, target):
+    place = len(CONTENT) // 2
+    site.files["/file"] = CONTENT[:place] + bytes([CONTENT[place] ^ 1]) + CONTENT[place + 1 :]
+    with pytest.raises(UserError, match="checksum"):
+        fetch(site)
+    assert not target.exists()
+
+
+def test_a_stalled_transfer_ends(site, target, monkeypatch):
+    monkeypatch.setattr("calm.networks.zoo.download.STALL_SECONDS", 0.5)
+    site.files["/file"], site.drips, site.states_length = b"PK", True, False
+    with pytest.raises(UserError, match="stalled"):
+        fetch(site)
+
+
+def test_a_local_file_is_no_address(tmp_path):
+    with pytest.raises(UserError, match="no address"):
+        zoo.fetch(NAME, folder=tmp_path, address="file:///etc/passwd")
 
 
 @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/octet-stream"])
@@ -170,6 +243,8 @@ def test_names(monkeypatch, tmp_path):
 
 def test_a_fetched_checkpoint_brings_its_recipe(site, tmp_path, monkeypatch):
     trained = build_network("resnet18", "CALM_ML", 4)
+    recipe = ENTRIES["CALM_ML_OpenImages"].recipe | {"architecture": "resnet18"}
+    replace_entry(monkeypatch, "CALM_ML_OpenImages", recipe=recipe, num_classes=4)
     content = {"architecture": "resnet18", "epoch": 40, "optimizer": {}}
     torch.save(content | {"state_dict": trained.state_dict()}, tmp_path / "file")
     site.files["/file"] = (tmp_path / "file").read_bytes()
