@@ -127,7 +127,7 @@ class Flag(NamedTuple):
     """Value -> how a table says it."""
 
 
-DATASETS = ("CUB", "ILSVRC", "OpenImages", "TinyImageNet", "SynthBirds")
+DATASETS = ("CUB", "ILSVRC", "OpenImages", "TinyImageNet", "SynthBirds", "folder")
 METHODS = (
     *("CAM", "CALM_EM", "CALM_ML", "HaS", "CutMix", "ADL", "ACoL", "SPG", "LFI_CAM"),
     *("HaS_CALM_ML", "HaS_CALM_EM", "CutMix_CALM_ML", "CutMix_CALM_EM"),
