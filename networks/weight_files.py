@@ -20,12 +20,12 @@ COUNTERS = ("n_averaged",)
 """Entries of wrappers that are no parameters."""
 
 
-DIGEST = "digest"
-"""Entry of our own files: hash of all others."""
+DIGESTS = "digests"
+"""Entry of our own files: name of every other entry -> its hash. An entry may be taken out, but not changed."""
 
 
-def digest_of(content: Mapping[str, Any]) -> str:
-    """SHA-256 of every name, number, word and tensor in ``content``, in order, its digest aside."""
+def digest_of(content: Any) -> str:
+    """SHA-256 of every name, number, word and tensor in ``content``, in order."""
     total = hashlib.sha256()
 
     def add(value: Any) -> None:
@@ -44,17 +44,28 @@ def digest_of(content: Mapping[str, Any]) -> str:
         else:
             total.update(f"{type(value).__name__} {value!r};".encode("utf-8", "surrogatepass"))
 
-    add({name: value for name, value in content.items() if name != DIGEST})
+    add(content)
     return total.hexdigest()
 
 
+def check_digests(path: Path, content: Any) -> None:
+    """Raise a ``UserError`` if an entry of one of our own files is not what was written."""
+    digests = content.get(DIGESTS) if isinstance(content, Mapping) else None
+    if not isinstance(digests, Mapping):
+        return
+    for name, digest in digests.items():
+        if name in content and digest_of(content[name]) != digest:
+            raise UserError(f"{path}: damaged, its {name} differs from its digest; take another copy")
+
+
 def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file of ``torch.save`` atomically, with a digest of its content.
+    """Write a file of ``torch.save`` atomically, with the digests of its entries.
 
     Raises:
         UserError: the place is full, read-only or gone; an earlier file of the name is whole.
     """
-    whole = {**content, DIGEST: digest_of(content)}
+    entries = {name: value for name, value in content.items() if name != DIGESTS}
+    whole = {**entries, DIGESTS: {name: digest_of(value) for name, value in entries.items()}}
     try:
         with replacing(path) as temporary:
             torch.save(whole, temporary)
@@ -90,8 +101,7 @@ def read_tensors(path: Path, device: str | torch.device = "cpu") -> Any:
         raise UserError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     check_zip(path)
     content = _load(path, device)
-    if isinstance(content, Mapping) and DIGEST in content and content[DIGEST] != digest_of(content):
-        raise UserError(f"{path}: damaged, its content differs from its digest; take another copy")
+    check_digests(path, content)
     return content
 
 
