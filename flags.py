@@ -533,6 +533,7 @@ EVALUATION = (
         str,
         None,
         "maps to compare, such as gradcam,joint (default: that of --score_map_process)",
+        label=True,
         scripts=("eval_attribution",),
     ),
     _map(
