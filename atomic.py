@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def _beside(path: Path, owner: int | str) -> Path:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path) -> Generator[Path, None, None]:
     """Yield a temporary path with the same suffix in the folder of ``path``; rename it to ``path`` on success.
 
     The folder is made where missing. The content is on the disk before the rename. On an exception the temporary file
@@ -89,7 +89,7 @@ def write_text(path: str | Path, content: str) -> None:
 
 
 @contextmanager
-def exclusive(path: str | Path, *, wait: float = 0.0) -> Iterator[None]:
+def exclusive(path: str | Path, *, wait: float = 0.0) -> Generator[None, None, None]:
     """Hold ``path`` as a lock, so that one process at a time is in the block.
 
     The system gives the lock back when its owner ends, however that happens. Processes forked by the owner do not hold

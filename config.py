@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from calm.errors import Parser, UserError
-from calm.flags import GROUPS, NOTES, Config, Flag, default_of, flags_of, value_of
+from calm.flags import GROUPS, NOTES, Config, Flag, boolean, default_of, flags_of, value_of
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -36,7 +36,7 @@ def add_flag(group: argparse._ActionsContainer, flag: Flag) -> None:
         options["choices"] = flag.choices
     if flag.aliases:
         options["metavar"] = "NAME"  # else the choices stand behind every alias; the help lists them
-    if flag.type.__name__ == "boolean":
+    if flag.type is boolean:
         options |= {"nargs": "?", "const": True, "metavar": "BOOL"}
     if flag.many:
         options["nargs"] = "+"

@@ -50,10 +50,10 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def print0(*args: Any, **options: Any) -> None:
+def print0(*args: Any, flush: bool = True, **options: Any) -> None:
     """``print`` on rank 0, flushed."""
     if is_main():
-        print(*args, **{"flush": True, **options})
+        print(*args, flush=flush, **options)
 
 
 def shard(sequence: Sequence) -> Sequence:

@@ -109,7 +109,7 @@ def evaluation_dataset(
 
     ``class_names`` are those that the checkpoint states; where the data set has others a notice says so.
     """
-    normalisation = {} if network is None else {"mean": network.mean, "std": network.std}
+    normalisation: dict[str, Any] = {} if network is None else {"mean": network.mean, "std": network.std}
     dataset = build_dataset(
         args.dataset_name,
         split,

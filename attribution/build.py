@@ -5,14 +5,15 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.attribution.catalogue import ATTRIBUTIONS, canonical_name
 from calm.attribution.class_score import evaluating
 from calm.errors import UserError
+from calm.networks.network import Network
 
 
-def build_attribution(name: str, **options: Any) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+def build_attribution(name: str, **options: Any) -> Callable[[Network, Tensor, Tensor], Tensor]:
     """The attribution ``name`` with its options bound: (module, images, targets) -> raw maps, detached.
 
     The module runs in eval mode and is left as it was: modes, gradients and hooks, also after an exception.
@@ -26,7 +27,7 @@ def build_attribution(name: str, **options: Any) -> Callable[[nn.Module, Tensor,
     name = canonical_name(name)
     function, reads = _bound(name, options), ATTRIBUTIONS[name].reads
 
-    def attribute(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    def attribute(module: Network, images: Tensor, targets: Tensor) -> Tensor:
         with evaluating(module), torch.no_grad():
             if reads == "output":
                 return function(module(images), targets)

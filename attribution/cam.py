@@ -10,9 +10,7 @@ from torch import Tensor
 
 from calm.attribution.class_sets import membership, sum_over_classes
 from calm.attribution.record import Attribution
-from calm.networks.outputs import CalmOutput, CamOutput
-
-Output = CalmOutput | CamOutput
+from calm.networks.outputs import Output
 
 
 def cam(output: Output, targets: Tensor) -> Tensor:

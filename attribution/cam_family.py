@@ -5,7 +5,7 @@ SS-CAM is torchcam's; the others are in ``layer_cam``, ``perturbed_cam``, ``fine
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.attribution.finer_cam import finercam
 from calm.attribution.layer_cam import gradcam, gradcam_plus_plus, layercam, smoothgradcam_plus_plus
@@ -13,10 +13,11 @@ from calm.attribution.libraries import torchcam_maps
 from calm.attribution.perturbed_cam import COPIES_PER_PASS, ablationcam, scorecam
 from calm.attribution.record import Attribution
 from calm.attribution.taylor_cam import taylorcam
+from calm.networks.network import Network
 
 
 def sscam(
-    module: nn.Module,
+    module: Network,
     images: Tensor,
     targets: Tensor,
     *,

@@ -1,6 +1,6 @@
 """The scalar that attributions differentiate or watch: mean_z g for CAM, log p(y|x) for CALM."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -19,7 +19,7 @@ def image_gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Generator[None, None, None]:
     """The module in eval mode, every submodule's own mode given back at the end, also after an exception."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.attribution.layer_cam import gradcam_map, layercam_map
 from calm.attribution.layer_gradients import last_layer_gradient
 from calm.errors import UserError
+from calm.networks.network import Network
 
 
 def _nearest(distance: Tensor, targets: Tensor, number: int) -> Tensor:
@@ -53,7 +54,7 @@ SIMILAR_BY = ("scores", "weights")
 
 
 def finercam(
-    module: nn.Module,
+    module: Network,
     images: Tensor,
     targets: Tensor,
     *,

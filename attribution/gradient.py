@@ -9,25 +9,26 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.attribution.class_score import image_gradient
 from calm.attribution.guided_backprop import guided_backprop, guided_gradcam
 from calm.attribution.record import Attribution
 from calm.errors import UserError, require
+from calm.networks.network import Network
 
 Noise = Callable[[int, torch.Size], Tensor]
 IMAGES_PER_PASS = 8
 """Copies are joined into passes of at most this many images, or of one copy where the batch itself is larger."""
 
 
-def gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+def gradient(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """max over RGB of |d score / d image| (Simonyan et al., 2014)."""
     return image_gradient(module, images, targets).abs().amax(dim=1)
 
 
 def integrated_gradients(
-    module: nn.Module,
+    module: Network,
     images: Tensor,
     targets: Tensor,
     *,
@@ -57,9 +58,7 @@ def integrated_gradients(
     return total / n
 
 
-def times_input_gradients(
-    module: nn.Module, images: Tensor, targets: Tensor, steps: int, images_per_pass: int
-) -> Tensor:
+def times_input_gradients(module: Network, images: Tensor, targets: Tensor, steps: int, images_per_pass: int) -> Tensor:
     """Standard integrated gradients from the zero image, signed, [B,3,H,W]; they sum to score(x) - score(0)."""
     require("captum", extra="captum")
     from captum.attr import IntegratedGradients
@@ -75,7 +74,7 @@ def times_input_gradients(
 
 
 def noisy_moments(
-    module: nn.Module,
+    module: Network,
     images: Tensor,
     targets: Tensor,
     *,
@@ -115,7 +114,7 @@ def noisy_moments(
     return mean, squares / n
 
 
-def _gradient_of_each(module: nn.Module, copies: Iterator[Tensor], targets: Tensor) -> Iterator[Tensor]:
+def _gradient_of_each(module: Network, copies: Iterator[Tensor], targets: Tensor) -> Iterator[Tensor]:
     """``gradient`` of each altered batch, several batches to a pass."""
     per_pass = max(1, IMAGES_PER_PASS // max(1, len(targets)))
     while group := [copy for _, copy in zip(range(per_pass), copies)]:
@@ -126,7 +125,7 @@ def _statistic(of_moments: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., 
     """An attribution with the options of ``noisy_moments`` that returns one number of (mean, variance) per pixel."""
 
     @wraps(noisy_moments)
-    def attribution(module: nn.Module, images: Tensor, targets: Tensor, **options) -> Tensor:
+    def attribution(module: Network, images: Tensor, targets: Tensor, **options) -> Tensor:
         return of_moments(*noisy_moments(module, images, targets, **options))
 
     return attribution

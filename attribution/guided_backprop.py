@@ -5,15 +5,16 @@ Both follow the image more than the class: with another target or with random up
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.attribution.class_score import image_gradient
 from calm.attribution.layer_cam import gradcam
 from calm.attribution.score_map import resize
 from calm.networks.guided_relu import GuidedReLU
+from calm.networks.network import Network
 
 
-def guided_gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+def guided_gradient(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """d score / d image with the guided rule at every ReLU, signed, [B,3,H,W].
 
     Raises:
@@ -23,7 +24,7 @@ def guided_gradient(module: nn.Module, images: Tensor, targets: Tensor) -> Tenso
         return image_gradient(module, images, targets)
 
 
-def guided_backprop(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+def guided_backprop(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """max over RGB of |guided gradient|."""
     return guided_gradient(module, images, targets).abs().amax(dim=1)
 
@@ -33,7 +34,7 @@ def times_map(gradients: Tensor, maps: Tensor) -> Tensor:
     return (gradients * resize(maps, gradients.shape[2:])[:, None]).abs().amax(dim=1)
 
 
-def guided_gradcam(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+def guided_gradcam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """max over RGB of |guided gradient * Grad-CAM|."""
     with torch.no_grad():
         maps = gradcam(module, images, targets)

@@ -12,13 +12,13 @@ from torch import Tensor
 from calm.attribution.class_sets import membership, sum_over_classes
 from calm.attribution.record import Attribution
 from calm.errors import UserError
-from calm.networks.outputs import CalmOutput, CamOutput, posterior_over_cells
+from calm.networks.outputs import CalmOutput, Output, posterior_over_cells, states_prior
 
 Supersets = Mapping[int, Sequence[int]]
 
 
-def _calm(output: CalmOutput | CamOutput) -> CalmOutput:
-    if not output.has_prior:
+def _calm(output: Output) -> CalmOutput:
+    if not states_prior(output):
         raise UserError(
             f"{', '.join(LATENT_MAPS)} need CALM's prior p(z|x), which a CAM network does not have: choose another "
             "attribution, such as cam or gradient, or a CALM network"

@@ -7,11 +7,12 @@ layers are enlarged to the finest of their grids, scaled by tanh and fused by th
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.attribution.layer_gradients import LayerGradient, last_layer_gradient, layer_gradients
 from calm.attribution.score_map import resize
 from calm.errors import UserError
+from calm.networks.network import Network
 
 TANH_FACTOR = 2.0
 """gamma of tanh(gamma M / max M), Layer-CAM's scaling."""
@@ -74,7 +75,7 @@ def layer_names(layers: str | Sequence[str]) -> list[str]:
 
 def _mapped(
     of_layer: Callable[[Tensor, Tensor], Tensor],
-    module: nn.Module,
+    module: Network,
     images: Tensor,
     targets: Tensor,
     layers: str | Sequence[str] | None,
@@ -87,27 +88,25 @@ def _mapped(
     return fuse([of_layer(*layer) for layer in found])
 
 
-def gradcam(module: nn.Module, images: Tensor, targets: Tensor, *, layers: str | Sequence[str] | None = None) -> Tensor:
+def gradcam(module: Network, images: Tensor, targets: Tensor, *, layers: str | Sequence[str] | None = None) -> Tensor:
     """Grad-CAM; ``layers`` as in the module's text."""
     return _mapped(gradcam_map, module, images, targets, layers)
 
 
 def gradcam_plus_plus(
-    module: nn.Module, images: Tensor, targets: Tensor, *, layers: str | Sequence[str] | None = None
+    module: Network, images: Tensor, targets: Tensor, *, layers: str | Sequence[str] | None = None
 ) -> Tensor:
     """Grad-CAM++; ``layers`` as in the module's text."""
     return _mapped(gradcam_plus_plus_map, module, images, targets, layers)
 
 
-def layercam(
-    module: nn.Module, images: Tensor, targets: Tensor, *, layers: str | Sequence[str] | None = None
-) -> Tensor:
+def layercam(module: Network, images: Tensor, targets: Tensor, *, layers: str | Sequence[str] | None = None) -> Tensor:
     """Layer-CAM; ``layers`` as in the module's text."""
     return _mapped(layercam_map, module, images, targets, layers)
 
 
 def smoothgradcam_plus_plus(
-    module: nn.Module,
+    module: Network,
     images: Tensor,
     targets: Tensor,
     *,

@@ -1,6 +1,6 @@
 """Feature maps of a network and the class score's gradient there: at the last ones, or at layers chosen by name."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from calm.errors import UserError
-from calm.networks.outputs import CalmOutput, CamOutput
-
-Output = CalmOutput | CamOutput
+from calm.networks.network import Network
+from calm.networks.outputs import Output
 
 ScoreOf = Callable[[Output, Tensor], Tensor]
 """(output, targets [B]) -> [B], differentiable."""
@@ -30,7 +29,7 @@ class LayerGradient(NamedTuple):
 
 
 def last_layer_gradient(
-    module: nn.Module, images: Tensor, targets: Tensor, score_of: ScoreOf = score_of_target
+    module: Network, images: Tensor, targets: Tensor, score_of: ScoreOf = score_of_target
 ) -> LayerGradient:
     """At the last features, in float32 or better; the trunk runs without gradients."""
     with torch.inference_mode(False), torch.enable_grad():
@@ -42,7 +41,7 @@ def last_layer_gradient(
 
 
 def layer_gradients(
-    module: nn.Module, images: Tensor, targets: Tensor, layers: Sequence[str], score_of: ScoreOf = score_of_target
+    module: Network, images: Tensor, targets: Tensor, layers: Sequence[str], score_of: ScoreOf = score_of_target
 ) -> list[LayerGradient]:
     """At the outputs of the named modules ("layer3", "layer4.1"), in that order.
 
@@ -63,7 +62,7 @@ def layer_gradients(
 
 
 @contextmanager
-def _outputs_of(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[Tensor]]]:
+def _outputs_of(module: nn.Module, layers: Sequence[str]) -> Generator[dict[str, list[Tensor]], None, None]:
     """Layer -> its outputs during the block. The network goes on with copies, which in-place layers may overwrite."""
     modules = dict(module.named_modules())
     for layer in layers:

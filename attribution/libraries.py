@@ -5,7 +5,7 @@ last features under the name ``tap``, and class scores; one image at a time, so 
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from calm.errors import UserError, require
+from calm.networks.network import Network
 
 _NOT_OURS = {
     "torchcam": {"CAM", "LeGrad", "RefineCAM"},  # for a linear classifier, for transformers, for several layers
@@ -28,7 +29,7 @@ class Tapped(nn.Module):
     The network is held, but not registered, so that no library hooks or changes its layers.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.tap = nn.Identity()
         self._network = (network,)
@@ -69,7 +70,7 @@ def captum_names() -> list[str]:
 
 
 def torchcam_maps(
-    name: str, module: nn.Module, images: Tensor, targets: Tensor, *, seed: int = 0, **options: Any
+    name: str, module: Network, images: Tensor, targets: Tensor, *, seed: int = 0, **options: Any
 ) -> Tensor:
     """[B,h,w], unnormalised, of the extractor ``name`` with its own options; its draws start anew for every image."""
     require("torchcam", extra="torchcam")
@@ -92,7 +93,7 @@ def torchcam_map(name: str) -> Callable[..., Tensor]:
     """
     _check("torchcam", name, torchcam_names())
 
-    def attribution(module: nn.Module, images: Tensor, targets: Tensor, *, seed: int = 0) -> Tensor:
+    def attribution(module: Network, images: Tensor, targets: Tensor, *, seed: int = 0) -> Tensor:
         return torchcam_maps(name, module, images, targets, seed=seed)
 
     return attribution
@@ -106,7 +107,7 @@ def captum_map(name: str) -> Callable[..., Tensor]:
     """
     _check("captum", name, captum_names())
 
-    def attribution(module: nn.Module, images: Tensor, targets: Tensor, *, seed: int = 0) -> Tensor:
+    def attribution(module: Network, images: Tensor, targets: Tensor, *, seed: int = 0) -> Tensor:
         """Draws of noise start from ``seed`` for every image; where a baseline is a must it is the mean colour, 0."""
         import captum.attr
 
@@ -147,7 +148,7 @@ def _each(one: Callable[[Tensor, Tensor], Tensor], images: Tensor, targets: Tens
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seeded(seed: int) -> Generator[None, None, None]:
     """torch's and NumPy's global generators start from ``seed`` and are given back; captum draws from both."""
     kept = np.random.get_state()  # noqa: NPY002
     try:

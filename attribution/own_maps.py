@@ -1,15 +1,16 @@
 """Maps that a network was trained to make: those of ACoL and of LFI-CAM."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.attribution.record import Attribution
 from calm.errors import UserError
 from calm.networks.methods.acol import merged_map
 from calm.networks.methods.lfi_cam import LfiOutput
+from calm.networks.network import Network
 
 
-def acol(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+def acol(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """[B,h,w] in [0,1]: the larger of both branches' maps, B's from the features that A's map of the target left.
 
     Raises:

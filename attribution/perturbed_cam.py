@@ -1,10 +1,11 @@
 """Score-CAM and Ablation-CAM: channels weighed by what the class score does when they are shown alone or taken away."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.attribution.score_map import resize
 from calm.networks.methods.min_max import min_max
+from calm.networks.network import Network
 
 COPIES_PER_PASS = 32
 
@@ -45,7 +46,7 @@ def ablation_weights(score: Tensor, ablated: Tensor, *, ablation_divides: bool =
     return torch.where(usable, falls / torch.where(usable, score[:, None], torch.ones_like(falls)), 0)
 
 
-def scorecam(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+def scorecam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
     """relu(sum_k a_k A_k), a = softmax of the score when only A_k's place is seen (Wang et al., 2020), [B,h,w].
 
     One forward pass per channel. The mask is stretched to [0,1] after it is enlarged, as the paper writes it.
@@ -63,7 +64,7 @@ def scorecam(module: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         return torch.cat(maps)
 
 
-def ablationcam(module: nn.Module, images: Tensor, targets: Tensor, *, ablation_divides: bool = False) -> Tensor:
+def ablationcam(module: Network, images: Tensor, targets: Tensor, *, ablation_divides: bool = False) -> Tensor:
     """relu(sum_k a_k A_k), a_k the fall of the score when channel k is zero (Desai and Ramaswamy, 2020), [B,h,w].
 
     Args:

@@ -1,6 +1,6 @@
 """Attribution map [B,h,w] -> score map [B,H,W] in [0,1]: resize, blur, normalise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from calm.errors import UserError
 RESIZE_MODES = ("bilinear", "bicubic")
 
 
-def resize(maps: Tensor, size: int | tuple[int, int], *, mode: str = "bilinear") -> Tensor:
+def resize(maps: Tensor, size: int | Sequence[int], *, mode: str = "bilinear") -> Tensor:
     """[B,h,w] -> [B,H,W] as OpenCV does: cell centres aligned, borders replicated, no antialiasing.
 
     Args:

@@ -9,9 +9,10 @@ of pairs.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.errors import UserError
+from calm.networks.network import Network
 
 PLACES_PER_PASS = 16
 VARIANTS = ("pairs", "basic")
@@ -50,7 +51,7 @@ def _products(gradient: Tensor, features: Tensor, vectors: Tensor) -> Tensor:
     return products
 
 
-def interactions(module: nn.Module, images: Tensor, targets: Tensor, *, taylor_variant: str = "pairs") -> Tensor:
+def interactions(module: Network, images: Tensor, targets: Tensor, *, taylor_variant: str = "pairs") -> Tensor:
     """``pair_interactions`` of log p(y|x) at the last features, [B,n,n]; memory for n^2 numbers an image."""
     with torch.inference_mode(False), torch.enable_grad():
         with torch.no_grad():
@@ -84,7 +85,7 @@ def strongest_pairs(interaction: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def taylorcam(
-    module: nn.Module,
+    module: Network,
     images: Tensor,
     targets: Tensor,
     *,
@@ -106,9 +107,9 @@ def taylorcam(
         maps = []
         for image, target in zip(images.split(1), targets.split(1)):
             interaction = interactions(module, image, target, taylor_variant=taylor_variant)
-            grid = tuple(module.features(image).shape[2:])
+            height, width = module.features(image).shape[2:]
             if taylor_cell is None:
-                maps.append(place_map(interaction, grid, taylor_self=taylor_self))
+                maps.append(place_map(interaction, (height, width), taylor_self=taylor_self))
             else:
-                maps.append(partners(interaction, grid, taylor_cell))
+                maps.append(partners(interaction, (height, width), taylor_cell))
         return torch.cat(maps)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm.arguments import check_images, check_network, check_targets
 from calm.attribution import build_attribution
@@ -93,7 +93,7 @@ def explain(
     return bound(images, target, versus, subset)
 
 
-def attribute(name: str, network: nn.Module, images: Tensor, targets: Tensor, **options: Any) -> Tensor:
+def attribute(name: str, network: Network, images: Tensor, targets: Tensor, **options: Any) -> Tensor:
     """Raw maps of one attribution, [B,h,w] or [B,H,W], detached.
 
     Args:

@@ -1,7 +1,7 @@
 """Running counts: a pure update, an additive state, a pure compute; merging is addition, also across processes."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from calm import distributed
 class Metric(Protocol):
     """What every metric offers."""
 
-    def update(self, *args) -> None:
+    def update(self, *args: Any, **options: Any) -> None:
         """Count a batch or an item."""
 
     def totals(self) -> list[Tensor]:

@@ -15,7 +15,7 @@ from calm.explanation.image_files import Photograph, open_image
 from calm.explanation.maps import Explanation
 from calm.explanation.questions import Ask
 from calm.networks.network import Network
-from calm.networks.outputs import CalmOutput, CamOutput, check_finite
+from calm.networks.outputs import Output, check_finite
 
 PRIORS = {"softplus": "softplus", "relu": "ReLU"}
 """Activation of the prior -> as people write it."""
@@ -71,7 +71,7 @@ class Explainer:
             for index, (photograph, ask) in enumerate(zip(photographs, asks, strict=True))
         ]
 
-    def _explanation(self, photograph: Photograph, ask: Ask, output: CalmOutput | CamOutput) -> Explanation:
+    def _explanation(self, photograph: Photograph, ask: Ask, output: Output) -> Explanation:
         ranking = output.log_p_y[0].double().sort(descending=True, stable=True).indices.tolist()
         return Explanation(
             image_id=photograph.name,

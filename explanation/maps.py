@@ -13,7 +13,7 @@ from calm.attribution import output_attribution
 from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.classes import display_name
 from calm.explanation.kinds import MapKind, kinds_of, sentence
-from calm.networks.outputs import CalmOutput, CamOutput
+from calm.networks.outputs import Output
 from calm.pictures import overlay
 
 
@@ -37,7 +37,7 @@ class Explanation:
     size: tuple[int, int]
     """Width and height of the file's image, pixels."""
     input_size: int
-    output: CalmOutput | CamOutput
+    output: Output
     """Of a batch of one, on the CPU."""
     class_names: Sequence[str]
     supersets: Mapping[int, Sequence[int]]

@@ -22,6 +22,7 @@ from calm.explanation.encode import (
     log2_conditional,
 )
 from calm.explanation.maps import Explanation
+from calm.networks.outputs import states_prior
 from calm.pictures import DIVERGING, SEQUENTIAL, colour_table
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -56,7 +57,7 @@ def jpeg_uri(picture: Image.Image, side: int, quality: int = 88) -> str:
 def encode(explanation: Explanation) -> tuple[Exact | Codes, np.ndarray | None, float]:
     """The table of every class (p(y|x,z), or CAM's scores), p(z|x) [h*w] float32 or None, and the largest deviation."""
     output = explanation.output
-    if not output.has_prior:
+    if not states_prior(output):
         true = output.class_maps[0].flatten(1).double().numpy()
         table = Exact(true.astype(np.float32)) if true.size <= EXACT_CELLS else encode_scores(true)
         return table, None, largest_deviation(table, true, np.ones(true.shape[1]))

@@ -55,17 +55,17 @@ def explain_files(explainer: Explainer, paths: Sequence[Path], ask: Ask, out: Pa
 def write(explanation: Explanation, path: Path, out: Path, name: str, *, page: str, in_gallery: bool) -> dict[str, Any]:
     """Write one image's figure, maps and page; returns its line of JSON."""
     save_figure(explain_figure(explanation), out / f"{name}.png", dpi=130)
+    question = explanation.question
+    arrays: dict[str, Any] = {
+        **explanation.maps,
+        "p_y": explanation.p_y.astype(np.float32),
+        "target": question.target,
+        "versus": question.versus,
+        "subset_classes": np.array(question.subset),
+        "class_names": np.array(explanation.class_names),
+    }
     with replacing(out / f"{name}.npz") as temporary:
-        question = explanation.question
-        np.savez_compressed(
-            temporary,
-            **explanation.maps,
-            p_y=explanation.p_y.astype(np.float32),
-            target=question.target,
-            versus=question.versus,
-            subset_classes=np.array(question.subset),
-            class_names=np.array(explanation.class_names),
-        )
+        np.savez_compressed(temporary, **arrays)
     write_text(out / page, render(explanation, gallery="index.html" if in_gallery else None))
     files = {"figure": f"{name}.png", "maps": f"{name}.npz", "page": page}
     return explanation.summary() | {"image": str(path), "files": files}

@@ -56,7 +56,7 @@ class Network(nn.Module):
     """Name of the training method whose head it carries."""
     channels: int
     """C, the number of feature channels."""
-    conv_last: nn.Module
+    conv_last: nn.Conv2d
     """The class branch g, of heads that have it."""
     attention: nn.Module
     """The prior branch h, of heads that have it."""

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -53,7 +53,9 @@ def posterior_over_cells(log_joint: Tensor) -> Tensor:
 
 
 class Output(Protocol):
-    """What every output offers, whatever the method."""
+    """What every output offers, whatever the method: a named tuple of tensors, each with the batch in front."""
+
+    def _asdict(self) -> dict[str, Tensor]: ...
 
     @property
     def has_prior(self) -> bool:
@@ -154,6 +156,11 @@ class CalmOutput(NamedTuple):
         return self.log_joint_of(targets).logsumexp(dim=(1, 2))
 
 
+def states_prior(output: Output) -> TypeGuard[CalmOutput]:
+    """``output.has_prior``, in the form by which a type checker learns that p(z|x) may be read."""
+    return output.has_prior
+
+
 def check_finite(output: Output, name_of: Callable[[int], str]) -> None:
     """Refuse an output with a NaN or an infinity: every number made of it would be wrong.
 
@@ -164,11 +171,12 @@ def check_finite(output: Output, name_of: Callable[[int], str]) -> None:
     Raises:
         UserError: naming the first image and the field.
     """
-    finite = torch.stack([tensor.isfinite().flatten(1).all(dim=1) for tensor in output])  # [fields, B]
+    fields = output._asdict()
+    finite = torch.stack([tensor.isfinite().flatten(1).all(dim=1) for tensor in fields.values()])  # [fields, B]
     if bool(finite.all()):
         return
     field, position = (~finite).nonzero()[0].tolist()
     raise UserError(
-        f"{name_of(position)}: the network's {output._fields[field]} are not finite: its weights are damaged or its "
+        f"{name_of(position)}: the network's {[*fields][field]} are not finite: its weights are damaged or its "
         "training diverged; take another checkpoint"
     )

@@ -71,7 +71,7 @@ def matches(boxes: np.ndarray, truth: np.ndarray, ious: Sequence[int]) -> np.nda
     """
     shared = intersections(boxes, truth)
     union = areas(boxes)[:, None] + areas(truth) - shared
-    return (100 * shared[..., None] >= union[..., None] * np.asarray(ious)).any(axis=1)
+    return np.any(100 * shared[..., None] >= union[..., None] * np.asarray(ious), axis=1)
 
 
 def intersections(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:

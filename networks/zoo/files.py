@@ -89,7 +89,7 @@ def check_network(entry: Entry, path: Path) -> None:
     Raises:
         UserError: it is no checkpoint, or one of another network.
     """
-    if not entry.is_checkpoint:
+    if not entry.is_checkpoint or entry.num_classes is None:
         return
     from calm.networks.checkpoint import check_is_network  # torch, which a list of the zoo does without
 
