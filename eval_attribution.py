@@ -33,12 +33,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     every_label = [label for own in labels for label in own.values()]
     wins = comparison.wins_of(every_label, [values for one in each for values in one.values.values()])
     means_of: dict[str, dict[str, float]] = {}
+    baselines = judged.baselines_of(sessions[0])
     for one, own in zip(each, labels, strict=True):
         means = {name: comparison.mean_of(values) for name, values in one.values.items()}
         means_of |= {own[name]: mean for name, mean in means.items()}
         details = {"num_images": len(one.session.dataset), "wins": wins, "images": one.details()}
-        one.session.write(comparison.with_wins(means, own, wins), details)
-    print_table(means_of, wins)
+        one.session.write(comparison.with_wins(means, own, wins), details, baselines)
+    print_table(means_of, baselines, wins, args.crop_size)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.distributed import is_main
     from calm.evaluation.cue_location import cases, report
     from calm.evaluation.cue_location.collect import collect, needed_classes
-    from calm.evaluation.cue_location.measure import measure_pairs, summarise
-    from calm.evaluation.cue_location.protocols import PaperProtocol, ReleasedProtocol
+    from calm.evaluation.cue_location.measure import measure_pairs, summarise, summarise_uninformed
+    from calm.evaluation.cue_location.protocols import protocol_maker
     from calm.evaluation.cue_location.scores import cue_score
     from calm.evaluation.session import start_session
+    from calm.evaluation.uninformed import stated, uninformed_maps
 
     session = start_session(args, "cue_location")
     args, name, device = session.args, session.map_name, session.device
@@ -31,8 +32,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     report.warn_of_idle_flags(args, name)
     scaling = {"size": args.crop_size, "ksize": args.smoothing_ksize, "norm_type": args.norm_type}
     score_of = cue_score(args.cue_score, name, **scaling)
-    released = args.protocol == "released"
-    protocol = ReleasedProtocol(args.threshold_type, args.cam_curve_interval) if released else PaperProtocol()
     needed = needed_classes(pairs)
     masks = {"cue_masks": args.cue_masks, "inside_bird": args.mask_to_segmentation, "points": args.part_points}
     images = cases.cue_images(dataset, root, list(needed), size=args.crop_size, **masks)
@@ -44,13 +43,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         lambda batch, classes: maps_of(session.network, batch.to(device, non_blocking=True), classes),
         [needed[target] for target in targets],
     )
-    results = measure_pairs(pairs, collected, targets, score_of, protocol, device=device)
-    metrics = summarise(results)
+    protocol = protocol_maker(args.protocol, args.threshold_type, args.cam_curve_interval)
+    beside = uninformed_maps(args.crop_size)
+    results = measure_pairs(pairs, collected, targets, score_of, protocol, device=device, uninformed=beside)
+    metrics, baselines = summarise(results), stated(summarise_uninformed(results), args.crop_size)
     title = f"{args.attribution_method} on {args.dataset_name}, {name}, {args.protocol} protocol"
-    report.print_table(metrics, title)
+    report.print_table(metrics, baselines, title, args.crop_size)
     pairs_in_detail = report.details_of(results, [record.image_id for record in records])
     details = {"attribution": name, "num_pairs_skipped": metrics["num_pairs_skipped"], "pairs": pairs_in_detail}
-    session.write(metrics, details)
+    session.write(metrics, details, baselines)
     if is_main():
         report.draw(session.results_folder, images, collected, results, title)
 

@@ -17,6 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.distributed import is_main
     from calm.evaluation.map_sources import open_maps
     from calm.evaluation.session import start_session
+    from calm.evaluation.uninformed import stated
     from calm.evaluation.wsol.measure import measure
     from calm.evaluation.wsol.report import draw, print_table, warn_of_levels
 
@@ -25,10 +26,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     truth_of.require()
     warn_of_levels(truth_of, args.iou_thresholds)
     maps = open_maps(session)
-    localisation = measure(maps, dataset, truth_of, args.cam_curve_interval, args.iou_thresholds, workers=args.workers)
+    thresholds, ious = args.cam_curve_interval, args.iou_thresholds
+    localisation, beside = measure(maps, dataset, truth_of, thresholds, ious, workers=args.workers)
     values = localisation.compute()
-    print_table(values, f"localisation on {args.dataset_name}, {len(dataset)} images: {maps.name}")
-    session.write(values, {**localisation.details(), "num_images": len(dataset), "attribution": maps.name})
+    baselines = stated({name: uninformed.compute() for name, uninformed in beside.items()}, args.crop_size)
+    title = f"localisation on {args.dataset_name}, {len(dataset)} images: {maps.name}"
+    print_table(values, baselines, title, args.crop_size)
+    details = {**localisation.details(), "num_images": len(dataset), "attribution": maps.name}
+    session.write(values, details, baselines)
     if is_main():
         draw(session.results_folder, localisation, maps, dataset, truth_of)
 

@@ -67,10 +67,12 @@ def write_results(
     folder: Path,
     protocol: str = "paper",
     checksum: str | None = None,
+    baselines: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write results/<evaluation>[_<tag>].json on rank 0 and return its path; an older file of the name is replaced.
 
-    ``checksum`` is the SHA-256 of the checkpoint, where it is known already.
+    ``checksum`` is the SHA-256 of the checkpoint, where it is known already; ``baselines`` are the metrics of maps
+    without knowledge on the same images, for localisation.
     """
     path = Path(f"{results_stem(folder, evaluation, args.get('tag'))}.json")
     if distributed.is_main():
@@ -82,6 +84,7 @@ def write_results(
             if checkpoint is None
             else {"path": str(checkpoint), "sha256": checksum or sha256(checkpoint)},
             "metrics": metrics,
+            **({} if baselines is None else {"baselines": baselines}),
             "details": details,
         }
         write_text(path, json.dumps(_plain(content), indent=1) + "\n")

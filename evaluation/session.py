@@ -143,13 +143,16 @@ class Session:
         with autocast(self.device, self.args.precision):
             return self.network(images).log_p_y
 
-    def write(self, metrics: Mapping[str, Any], details: Mapping[str, Any]) -> Path:
-        """Write the results file and say where it is."""
+    def write(
+        self, metrics: Mapping[str, Any], details: Mapping[str, Any], baselines: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Write the results file, with the metrics of maps without knowledge where given, and say where it is."""
         path = write_results(
             self.args,
             self.evaluation,
             metrics=metrics,
             details=details,
+            baselines=baselines,
             checkpoint=self.restored.path if self.restored else None,
             checksum=self.restored.sha256 if self.restored else None,
             folder=self.folder,

@@ -70,7 +70,7 @@ def test_boxes_equal_the_expected_ones(cases, expected, capsys):
         "MaxBoxAcc_50": pytest.approx(46.6666667),
         "MaxBoxAcc_70": pytest.approx(28.3333333),
     }
-    assert "MaxBoxAccV2      47.78 %" in capsys.readouterr().out
+    assert "MaxBoxAccV2      47.78" in capsys.readouterr().out
     assert (cases / "save/result/results/wsol_boxes/samples.png").stat().st_size > 10_000
 
 

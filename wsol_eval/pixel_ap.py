@@ -6,10 +6,11 @@ distinct score of a cue pixel, since recall changes at no other, and the release
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 RELEASED_TOP = (1.0, 2.0, 3.0)
@@ -30,6 +31,20 @@ class Curve(NamedTuple):
     def precision_at(self, recall: np.ndarray) -> np.ndarray:
         """Precision at the highest threshold that reaches each recall in [0,1]."""
         return self.precision[np.searchsorted(self.recall, recall).clip(max=len(self.recall) - 1)]
+
+
+class CountedPixels(Protocol):
+    """Pixels that can be counted at any thresholds."""
+
+    def distinct(self) -> Tensor:
+        """The different scores of the cue pixels, ascending, on the CPU."""
+
+    def count(self, thresholds: Tensor) -> Tensor:
+        """int64 [2,T]: pixels with score >= each threshold, and cue pixels among them, on the CPU.
+
+        Args:
+            thresholds: [T], ascending, of the scores' dtype.
+        """
 
 
 class PixelScores:
@@ -57,6 +72,32 @@ class PixelScores:
         thresholds = thresholds.to(self._all.device)
         below = [torch.searchsorted(scores, thresholds) for scores in (self._all, self._cue)]
         return torch.stack([len(self._all) - below[0], len(self._cue) - below[1]]).cpu()
+
+
+class RepeatedScores:
+    """As ``PixelScores``, of one score map that many images share: what counts is how often each pixel is cue.
+
+    Args:
+        scores: [S,S], float without NaN.
+        cue: int64 [S,S], in how many images the pixel belongs to the cue.
+        images: their number.
+    """
+
+    def __init__(self, scores: Tensor, cue: Tensor, images: int) -> None:
+        self._scores, order = scores.flatten().sort()
+        cue = cue.flatten()[order]
+        pixels = torch.full_like(cue, images)
+        self._from = F.pad(torch.stack([pixels, cue]).flip(1).cumsum(dim=1).flip(1), (0, 1))  # [2, S*S + 1]
+        self._distinct = self._scores[cue > 0].unique_consecutive()
+
+    def distinct(self) -> Tensor:
+        """The different scores of the cue pixels, ascending, on the CPU."""
+        return self._distinct.cpu()
+
+    def count(self, thresholds: Tensor) -> Tensor:
+        """int64 [2,T]: pixels with score >= each threshold, and cue pixels among them, on the CPU (see above)."""
+        below = torch.searchsorted(self._scores, thresholds.to(self._scores.device))
+        return self._from[:, below].cpu()
 
 
 def _sorted(scores: Tensor) -> Tensor:
@@ -88,7 +129,7 @@ class PixelHistogram:
         self.edges = edges
         self._counts = torch.zeros(2, len(edges), dtype=torch.int64)
 
-    def update(self, pixels: PixelScores) -> None:
+    def update(self, pixels: CountedPixels) -> None:
         """Count some pixels."""
         self._counts += pixels.count(self.edges)
 
@@ -107,7 +148,7 @@ class PixelHistogram:
 
 
 def exact_curve(
-    pixels: PixelScores,
+    pixels: CountedPixels,
     *,
     gather: Callable[[Tensor], Sequence[Tensor]] = lambda item: [item],
     add: Callable[[Sequence[Tensor]], None] = lambda tensors: None,

@@ -8,9 +8,10 @@ from torch import Tensor
 from calm.distributed import gather
 from calm.engine import Prediction
 from calm.evaluation.attribution.faithfulness import Probability
-from calm.evaluation.attribution.measures import MEASURES, Case, measured
+from calm.evaluation.attribution.measures import LOCATIONS, MEASURES, Case, measured
 from calm.evaluation.attribution.metrics import Means, Wins
 from calm.evaluation.metrics import reduce
+from calm.evaluation.uninformed import uninformed_maps
 
 Values = dict[str, Tensor]
 """Measure -> one number per image; "index" -> which images of the data set they are."""
@@ -81,6 +82,24 @@ def mean_of(values: Values) -> dict[str, float]:
     means.update(values)
     reduce(means)
     return means.compute()
+
+
+def means_without_knowledge(dataset_regions: Iterable[Tensor], size: int) -> dict[str, dict[str, float]]:
+    """Map without knowledge -> measure of place -> mean over the images of all processes.
+
+    Args:
+        dataset_regions: of this process's images, [n,size,size] at a time, True where the object is.
+        size: side of the score maps.
+    """
+    fixed = {name: torch.from_numpy(own) for name, own in uninformed_maps(size).items()}
+    means = {name: Means(tuple(LOCATIONS)) for name in fixed}
+    for regions in dataset_regions:
+        for name, own in fixed.items():
+            maps = own.expand(len(regions), -1, -1)
+            means[name].update({measure: function(maps, regions) for measure, function in LOCATIONS.items()})
+    for metric in means.values():
+        reduce(metric)
+    return {name: metric.compute() for name, metric in means.items()}
 
 
 def wins_of(labels: Sequence[str], values: Sequence[Values]) -> dict[str, float]:

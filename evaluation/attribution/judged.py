@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from calm.attribution import ATTRIBUTIONS, canonical_name
-from calm.distributed import print0
+from calm.distributed import print0, shard
 from calm.errors import UserError
-from calm.evaluation.attribution.comparison import Values, judge_all, per_image
+from calm.evaluation.attribution.comparison import Values, judge_all, means_without_knowledge, per_image
 from calm.evaluation.attribution.regions import region_of
 from calm.evaluation.session import Session
+from calm.evaluation.uninformed import stated
 
 
 class Judged(NamedTuple):
@@ -49,24 +50,31 @@ def attributions_of(session: Session) -> list[str]:
     return names
 
 
+def regions_of(session: Session, indices: Sequence[int]) -> Tensor:
+    """[n,S,S], True where the objects of some images are."""
+    args, truth_of = session.args, session.truths
+    truths = [truth_of(session.dataset, index) for index in indices]
+    return torch.stack([region_of(truth, args.regions, args.crop_size) for truth in truths])
+
+
+def baselines_of(session: Session) -> dict[str, dict[str, float]]:
+    """Where the objects lie is the same for every checkpoint: the measures of place of maps without knowledge."""
+    size, own = session.args.crop_size, shard(range(len(session.dataset)))
+    return stated(means_without_knowledge((regions_of(session, [index]) for index in own), size), size)
+
+
 def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
     """Run the attributions on this process's images."""
-    args, dataset, truth_of = session.args, session.dataset, session.truths
-
+    args, truth_of = session.args, session.truths
     if args.regions is None and not (truth_of.has_boxes or truth_of.has_masks):
         print0(f"notice: {args.dataset_name} has no boxes and no masks here: Loc, proportion and pointing are left out")
-
-    def regions_of(indices: Tensor) -> Tensor:
-        truths = [truth_of(dataset, index) for index in indices.tolist()]
-        return torch.stack([region_of(truth, args.regions, args.crop_size) for truth in truths])
-
     makers = {name: session.raw_maps(name) for name in names}
     title = f"{session.restored.path.parent.name}: {len(makers)} attributions"
     values = judge_all(
         session.predict(session.loader(), title),
         makers,
         log_p_y=session.log_p_y,
-        regions_of=regions_of,
+        regions_of=lambda indices: regions_of(session, indices.tolist()),
         explain=args.explain,
         steps=args.auc_steps,
         norm_type=args.norm_type,

@@ -79,16 +79,24 @@ def _deletion(case: Case) -> Tensor:
     return area(deletion_curve(case.probability, case.images, case.ranks, case.full, case.steps))
 
 
-def _loc(case: Case, *, delta: float) -> Tensor:
-    return loc(case.score_maps, case.regions, delta)
+LOCATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    **{f"Loc_{round(100 * delta)}": partial(loc, delta=delta) for delta in DELTAS},
+    "proportion": proportion,
+    "pointing": pointing,
+}
+"""The measures of place: (score maps [B,H,W] in [0,1], regions [B,H,W]) -> [B], NaN without a region."""
+
+
+def _placed(name: str) -> Callable[[Case], Tensor]:
+    return lambda case: LOCATIONS[name](case.score_maps, case.regions)
 
 
 MEASURES: dict[str, Measure] = {
     "average_drop": Measure(lambda case: drop(case.full, case.masked), "average drop %", 100, False),
     "increase": Measure(lambda case: increase(case.full, case.masked), "increase %", 100, True),
-    **{f"Loc_{round(100 * d)}": Measure(partial(_loc, delta=d), f"Loc({d:g})", 1, True) for d in DELTAS},
-    "proportion": Measure(lambda case: proportion(case.score_maps, case.regions), "proportion %", 100, True),
-    "pointing": Measure(lambda case: pointing(case.score_maps, case.regions), "pointing %", 100, True),
+    **{name: Measure(_placed(name), f"Loc({d:g})", 1, True) for d in DELTAS for name in [f"Loc_{round(100 * d)}"]},
+    "proportion": Measure(_placed("proportion"), "proportion %", 100, True),
+    "pointing": Measure(_placed("pointing"), "pointing %", 100, True),
     "insertion": Measure(_insertion, "insertion AUC", 1, True),
     "deletion": Measure(_deletion, "deletion AUC", 1, False),
 }

@@ -9,12 +9,16 @@ from calm.evaluation.attribution.measures import MEASURES
 
 
 class Means:
-    """Means of per-image numbers, exact whatever the order: sums in units of 2^-32 are whole numbers."""
+    """Means of per-image numbers, exact whatever the order: sums in units of 2^-32 are whole numbers.
+
+    Args:
+        names: of the measures.
+    """
 
     _UNIT = 2**32
 
-    def __init__(self) -> None:
-        self.names = tuple(MEASURES)
+    def __init__(self, names: Sequence[str] = tuple(MEASURES)) -> None:
+        self.names = tuple(names)
         self._sums = torch.zeros(len(self.names), dtype=torch.int64)
         self._counts = torch.zeros(len(self.names), dtype=torch.int64)
 

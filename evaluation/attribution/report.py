@@ -4,14 +4,25 @@ from collections.abc import Mapping
 
 from calm.distributed import print0
 from calm.evaluation.attribution.measures import MEASURES
+from calm.evaluation.uninformed import titles
 
 
-def print_table(means_of: Mapping[str, Mapping[str, float]], wins: Mapping[str, float]) -> None:
-    """A line per attribution, then who wins how often."""
-    width = max(map(len, means_of)) + 4
+def print_table(
+    means_of: Mapping[str, Mapping[str, float]],
+    baselines: Mapping[str, Mapping[str, float]],
+    wins: Mapping[str, float],
+    size: int,
+) -> None:
+    """A line per attribution and per map without knowledge, then who wins how often."""
+    lines = {**means_of, **{text: baselines[name] for name, text in titles(size).items() if name in baselines}}
+    width = max(map(len, lines)) + 4
     print0("\n" + " " * width + "".join(f"{measure.title:>16}" for measure in MEASURES.values()))
-    for label, means in means_of.items():
-        print0(f"{label:<{width}}" + "".join(f"{means[key]:>16.3f}" for key in MEASURES))
+    better = ("higher" if measure.higher_is_better else "lower" for measure in MEASURES.values())
+    print0(f"{'better is':<{width}}" + "".join(f"{word:>16}" for word in better))
+    for label, means in lines.items():
+        print0(
+            f"{label:<{width}}" + "".join(f"{means[key]:>16.3f}" if key in means else f"{'-':>16}" for key in MEASURES)
+        )
     if len(means_of) > 1:
         print0("\nwin %: how often the drop of the row is below that of the column")
         print0(" " * width + "".join(f"{number:>7}" for number in range(1, len(means_of) + 1)))

@@ -1,6 +1,7 @@
 """Cue localisation (paper, Section 5.2): PxAP of every class pair, and their means."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from calm.data_loaders.cues.pairs import ClassPair
 from calm.evaluation.cue_location.collect import Collected, Positions
 from calm.evaluation.cue_location.protocols import CueProtocol
 from calm.evaluation.cue_location.scores import CueScore
-from calm.wsol_eval.pixel_ap import PixelScores
+from calm.wsol_eval.pixel_ap import Curve, PixelScores, RepeatedScores
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Where the curves are sampled for the pictures."""
@@ -26,7 +27,8 @@ class PairResult(NamedTuple):
     mask_pixels: list[int | None]  # None for an image that shows none of the differing parts
     pxap: float | None
     precision: np.ndarray | None  # at RECALLS
-    prevalence: float | None  # share of cue pixels: the PxAP of a constant map
+    prevalence: float | None  # share of cue pixels: the exact PxAP of a constant map
+    uninformed: Mapping[str, float | None] = MappingProxyType({})  # PxAP of maps without knowledge, in percent
 
 
 def measure_pairs(
@@ -34,9 +36,10 @@ def measure_pairs(
     collected: Collected,
     targets: Sequence[int],
     score_of: CueScore,
-    protocol: CueProtocol,
+    new_protocol: Callable[[], CueProtocol],
     *,
     device: torch.device,
+    uninformed: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> list[PairResult]:
     """PxAP of every pair, in this order; one pair's pixels are in memory at a time.
 
@@ -47,9 +50,11 @@ def measure_pairs(
         collected: of ``collect``.
         targets: class of each image, all images.
         score_of: raw maps of both classes -> scores.
-        protocol: what makes a curve of the pixels.
+        new_protocol: gives what makes curves of the pixels, one for the maps and one per map without knowledge.
         device: where scores are made and sorted.
+        uninformed: name -> score map [S,S], the same for every image, to be measured beside.
     """
+    protocol, beside = new_protocol(), {name: new_protocol() for name in uninformed}
     members: dict[int, Positions] = {}
     for position, target in enumerate(targets):
         members.setdefault(target, []).append(position)
@@ -62,27 +67,38 @@ def measure_pairs(
         areas = collected.areas[positions][:, parts].sum(dim=1).tolist()
         mask_pixels = [area if is_shown else None for area, is_shown in zip(areas, shown)]
         used = [position for position, area in zip(positions, mask_pixels) if area is not None]
-        found = None
-        if of_a and of_b and any(filter(None, mask_pixels)):
-            found = protocol.curve_of(_pixels(pair, collected, used, score_of, device))
-        measured = (None, None, None)
-        if found:
-            prevalence = 100 * sum(filter(None, mask_pixels)) / int(collected.pixels[used].sum())
-            measured = (100 * found.average_precision, found.precision_at(RECALLS), prevalence)
-        results.append(PairResult(pair, positions, mask_pixels, *measured))
+        if not (of_a and of_b and any(filter(None, mask_pixels))):
+            results.append(PairResult(pair, positions, mask_pixels, None, None, None))
+            continue
+        own = [position for position in used if position in collected.index_of]  # this process's share
+        found = protocol.curve_of(_pixels(pair, collected, own, score_of, device))
+        curves = {name: beside[name].curve_of(_repeated(pair, collected, own, uninformed[name])) for name in beside}
+        prevalence = 100 * sum(filter(None, mask_pixels)) / int(collected.pixels[used].sum())
+        without = {name: _percent(curve) for name, curve in curves.items()}
+        precision = found.precision_at(RECALLS) if found else None
+        results.append(PairResult(pair, positions, mask_pixels, _percent(found), precision, prevalence, without))
     return results
 
 
+def _percent(found: Curve | None) -> float | None:
+    return 100 * found.average_precision if found else None
+
+
 def _pixels(
-    pair: ClassPair, collected: Collected, positions: Positions, score_of: CueScore, device: torch.device
+    pair: ClassPair, collected: Collected, own: Positions, score_of: CueScore, device: torch.device
 ) -> PixelScores:
-    """Scores of this process's share of the images, all pixels."""
-    own = [position for position in positions if position in collected.index_of]
+    """Scores of all pixels of some of this process's images."""
     if not own:
         return PixelScores(torch.empty(0, device=device), torch.empty(0, dtype=torch.bool, device=device))
     maps = (collected.raw_of(own, class_index).to(device) for class_index in (pair.class_a, pair.class_b))
     mask = torch.from_numpy(pair.mask(collected.parts_of(own)))
     return PixelScores(score_of(*maps), mask.to(device))
+
+
+def _repeated(pair: ClassPair, collected: Collected, own: Positions, score_map: np.ndarray) -> RepeatedScores:
+    """The same, with one score map [S,S] for every image."""
+    cue = pair.mask(collected.parts_of(own)).sum(axis=0) if own else np.zeros(score_map.shape)
+    return RepeatedScores(torch.from_numpy(score_map), torch.from_numpy(cue).long(), len(own))
 
 
 def summarise(results: Sequence[PairResult]) -> dict[str, float | int | None]:
@@ -91,11 +107,24 @@ def summarise(results: Sequence[PairResult]) -> dict[str, float | int | None]:
     mPxAP, mPxAP_1 ..., and prevalence, prevalence_1 ..., which are those of a constant map.
     """
     measured = [result for result in results if result.pxap is not None]
-    by_parts = {f"_{n}": [result for result in measured if len(result.pair.parts) == n] for n in (1, 2, 3)}
     metrics: dict[str, float | int | None] = {}
-    for name, field in (("mPxAP", "pxap"), ("prevalence", "prevalence")):
-        for suffix, group in {"": measured, **by_parts}.items():
-            values = [getattr(result, field) for result in group]
-            metrics[name + suffix] = sum(values) / len(values) if values else None
-    metrics |= {f"num_pairs{suffix}": len(group) for suffix, group in by_parts.items()}
+    metrics |= _means("mPxAP", measured, lambda result: result.pxap)
+    metrics |= _means("prevalence", measured, lambda result: result.prevalence)
+    metrics |= {f"num_pairs_{n}": sum(len(result.pair.parts) == n for result in measured) for n in (1, 2, 3)}
     return metrics | {"num_pairs_skipped": len(results) - len(measured)}
+
+
+def summarise_uninformed(results: Sequence[PairResult]) -> dict[str, dict[str, float | None]]:
+    """The same means, mPxAP alone, for every map without knowledge."""
+    measured = [result for result in results if result.pxap is not None]
+    names = measured[0].uninformed if measured else ()
+    return {name: _means("mPxAP", measured, lambda result, name=name: result.uninformed[name]) for name in names}
+
+
+def _means(
+    title: str, results: Sequence[PairResult], value_of: Callable[[PairResult], float | None]
+) -> dict[str, float | None]:
+    """``title``, ``title_1``, ``title_2`` and ``title_3``: over all pairs, and per number of differing parts."""
+    groups = {title: results} | {f"{title}_{n}": [r for r in results if len(r.pair.parts) == n] for n in (1, 2, 3)}
+    values = {key: [value for value in map(value_of, group) if value is not None] for key, group in groups.items()}
+    return {key: sum(group) / len(group) if group else None for key, group in values.items()}

@@ -12,6 +12,7 @@ from calm.evaluation.cue_location.collect import Collected
 from calm.evaluation.cue_location.measure import PairResult
 from calm.evaluation.cue_location.pictures import save_curves, save_samples
 from calm.evaluation.cue_location.scores import norm_type_is_idle
+from calm.evaluation.uninformed import titles
 
 
 def warn_of_idle_flags(args: Mapping[str, Any], name: str) -> None:
@@ -44,19 +45,25 @@ def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[
     ]
 
 
-def print_table(metrics: Mapping[str, Any], title: str) -> None:
-    """mPxAP per number of differing parts."""
-    print0(f"\ncue localisation: {title}")
-    print0(f"{'differing parts':>16}{'pairs':>7}{'mPxAP':>8}")
+def print_table(metrics: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]], title: str, size: int) -> None:
+    """mPxAP per number of differing parts, beside that of maps without knowledge."""
+    print0(f"\ncue localisation: {title}; mPxAP in %, higher is better")
+    names = {name: text for name, text in titles(size).items() if name in baselines}
+    header = "".join(f"{text:>{len(text) + 3}}" for text in names.values())
+    print0(f"{'differing parts':>16}{'pairs':>7}{'mPxAP':>8}{header}")
     total = sum(metrics[f"num_pairs_{n}"] for n in (1, 2, 3))
-    rows = [
-        *((str(n), metrics[f"num_pairs_{n}"], metrics[f"mPxAP_{n}"]) for n in (1, 2, 3)),
-        ("all", total, metrics["mPxAP"]),
-    ]
-    for label, count, value in rows:
-        print0(f"{label:>16}{count:>7}{'-' if value is None else f'{value:.2f}':>8}")
+    rows = [*((str(n), metrics[f"num_pairs_{n}"], f"_{n}") for n in (1, 2, 3)), ("all", total, "")]
+    for label, count, suffix in rows:
+        beside = "".join(
+            f"{_number(baselines[name][f'mPxAP{suffix}']):>{len(text) + 3}}" for name, text in names.items()
+        )
+        print0(f"{label:>16}{count:>7}{_number(metrics[f'mPxAP{suffix}']):>8}{beside}")
     if metrics["num_pairs_skipped"]:
-        print0(f"skipped: {metrics['num_pairs_skipped']} pairs without images or without a cue pixel")
+        print0(f"skipped: {metrics['num_pairs_skipped']} pairs without images of either class or without a cue pixel")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def draw(folder: Path, images: CueImages, collected: Collected, results: Sequence[PairResult], title: str) -> None:

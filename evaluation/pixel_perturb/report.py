@@ -21,6 +21,7 @@ SAMPLES = 6
 def print_table(values: Mapping[str, float], name: str, erase: str) -> None:
     """The accuracies and ratios, a line per k."""
     print0(f"\nremove-and-classify: {name}, erased by {erase}; accuracy {values['accuracy']:.2f} % with nothing erased")
+    print0("R_k = A_k / A_k^r: lower is better, 1 is what erasing at random gets")
     print0(f"{'k %':>5}{'A_k %':>9}{'A_k^r %':>9}{'R_k':>8}")
     for k in PERCENTAGES:
         print0(f"{k:>5}{values[f'A_{k}']:>9.2f}{values[f'Ar_{k}']:>9.2f}{values[f'R_{k}']:>8.3f}")

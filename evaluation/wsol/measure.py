@@ -6,6 +6,7 @@ from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.truth import TruthReader
 from calm.evaluation.map_sources import FileMaps, NetworkMaps
 from calm.evaluation.metrics import reduce
+from calm.evaluation.uninformed import UNINFORMED
 from calm.evaluation.wsol.scores import Localisation, Scorer, score_all
 
 
@@ -17,8 +18,8 @@ def measure(
     ious: Sequence[int],
     *,
     workers: int,
-) -> Localisation:
-    """Score every map; the counts of all processes together.
+) -> tuple[Localisation, dict[str, Localisation]]:
+    """Score every map, and on the same images those without knowledge; the counts of all processes together.
 
     Args:
         maps: of the images of ``dataset``, in this process's share.
@@ -29,9 +30,13 @@ def measure(
         workers: processes that score, beside this one.
     """
     scorer = Scorer(interval, tuple(ious), truth_of.size)
-    localisation = Localisation(scorer, boxes=truth_of.has_boxes, masks=truth_of.has_masks, ranks=maps.knows_ranks)
+    facts = {"boxes": truth_of.has_boxes, "masks": truth_of.has_masks, "ranks": maps.knows_ranks}
+    localisation, beside = Localisation(scorer, **facts), {name: Localisation(scorer, **facts) for name in UNINFORMED}
     jobs = ((rank, (truth_of(dataset, index), score_map)) for index, rank, score_map in maps.stream())
     for rank, scores in score_all(scorer, jobs, workers=workers):
         localisation.update(scores, rank)
-    reduce(localisation)
-    return localisation
+        for uninformed, own in zip(beside.values(), scores.uninformed, strict=True):
+            uninformed.update(own, rank)
+    for metric in (localisation, *beside.values()):
+        reduce(metric)
+    return localisation, beside

@@ -11,6 +11,7 @@ from calm.data_loaders.truth import TruthReader
 from calm.distributed import print0
 from calm.errors import UserError, as_flags
 from calm.evaluation.map_sources import FileMaps, NetworkMaps
+from calm.evaluation.uninformed import titles
 from calm.evaluation.wsol.pictures import Sample, save_precision_recall, save_samples
 from calm.evaluation.wsol.scores import TOP_IOU, Localisation, found_box
 from calm.pictures import to_rgb
@@ -26,11 +27,16 @@ def warn_of_levels(truth_of: TruthReader, ious: Sequence[int]) -> None:
         print0(as_flags(notice))
 
 
-def print_table(values: Mapping[str, float], title: str) -> None:
-    """A line per metric."""
-    print0(f"\n{title}")
-    for name, value in values.items():
-        print0(f"{name:<14}{value:>8.2f} %")
+def print_table(
+    values: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], title: str, size: int
+) -> None:
+    """A line per metric, beside that of maps without knowledge."""
+    print0(f"\n{title}; in %, higher is better")
+    names = {name: text for name, text in titles(size).items() if name in baselines}
+    print0(f"{'':<14}{'maps':>8}" + "".join(f"{text:>{len(text) + 3}}" for text in names.values()))
+    for metric, value in values.items():
+        beside = "".join(f"{baselines[name][metric]:>{len(text) + 3}.2f}" for name, text in names.items())
+        print0(f"{metric:<14}{value:>8.2f}{beside}")
 
 
 def picture_of(dataset: ImageDataset, index: int) -> np.ndarray | None:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,9 @@ from torch import Tensor
 
 from calm.data_loaders.score_maps import read_score_map
 from calm.data_loaders.truth import Truth
+from calm.evaluation.uninformed import uninformed_maps
 from calm.wsol_eval import MaxBoxAcc, PxAP
-from calm.wsol_eval.boxes import even_thresholds, grey_levels, grey_map
+from calm.wsol_eval.boxes import even_thresholds, grey_levels, grey_map, matches
 from calm.wsol_eval.contours import largest_box
 from calm.wsol_eval.hits import SINGLE, box_hits
 from calm.wsol_eval.max_box_acc import TopLoc
@@ -34,6 +36,8 @@ class Scores(NamedTuple):
     """bool [2, levels, T] of ``wsol_eval.hits.box_hits``."""
     histograms: np.ndarray | None
     """int64 [2, bins] of ``wsol_eval.pxap.pixel_histograms``."""
+    uninformed: tuple["Scores", ...] = ()
+    """The same of the maps without knowledge on this image, in the order of ``evaluation.uninformed.UNINFORMED``."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +51,40 @@ class Scorer:
     def __call__(self, truth: Truth, score_map: np.ndarray | Path) -> Scores:
         if isinstance(score_map, Path):
             score_map = read_score_map(score_map, self.size)
-        hits = histograms = None
+        hits, mask, fixed = None, truth.mask(self.size), _fixed_maps(self.size, self.interval)
         if truth.boxes is not None:
             hits = box_hits(score_map, truth.boxes, even_thresholds(self.interval), self.ious)
-        if truth.masks is not None:
-            histograms = pixel_histograms(score_map, truth.mask(self.size), bin_edges(self.interval), self.interval)
-        return Scores(hits, histograms)
+        uninformed = tuple(Scores(self._hits_of(boxes, truth), self._histograms(own, mask)) for own, boxes in fixed)
+        return Scores(hits, self._histograms(score_map, mask), uninformed)
+
+    def _histograms(self, score_map: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
+        if mask is None:
+            return None
+        return pixel_histograms(score_map, mask, bin_edges(self.interval), self.interval)
+
+    def _hits_of(self, boxes: np.ndarray, truth: Truth) -> np.ndarray | None:
+        """``box_hits`` of a map with one contour at every threshold, whose boxes [T,4] are known."""
+        if truth.boxes is None:
+            return None
+        return np.stack([matches(boxes, truth.boxes, self.ious).T] * 2)
+
+
+@cache
+def _fixed_maps(size: int, interval: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The maps without knowledge [size,size], and the boxes [T,4] of their one contour at every threshold."""
+    return [(own, boxes_at(own, even_thresholds(interval))) for own in uninformed_maps(size).values()]
+
+
+def boxes_at(score_map: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Box [T,4] of the largest contour at every threshold in [0,1)."""
+    grey = grey_map(score_map)
+    levels, level_of = np.unique(grey_levels(grey, thresholds), return_inverse=True)
+    return np.concatenate([largest_box(grey, level) for level in levels.tolist()])[level_of]
 
 
 def found_box(score_map: np.ndarray, threshold: float) -> np.ndarray:
     """Box [4] of the largest contour at a threshold in [0,1)."""
-    grey = grey_map(score_map)
-    return largest_box(grey, int(grey_levels(grey, np.array([threshold]))[0]))[0]
+    return boxes_at(score_map, np.array([threshold]))[0]
 
 
 class Localisation:

@@ -1,10 +1,18 @@
 """Numbers of several attributions on the same images: their order, their means, and who wins."""
 
+import numpy as np
 import pytest
 import torch
 
-from calm.evaluation.attribution.comparison import joined, mean_of, per_image, wins_of, with_wins
-from calm.evaluation.attribution.measures import MEASURES
+from calm.evaluation.attribution.comparison import (
+    joined,
+    mean_of,
+    means_without_knowledge,
+    per_image,
+    wins_of,
+    with_wins,
+)
+from calm.evaluation.attribution.measures import LOCATIONS, MEASURES
 
 
 def numbers(drops, indices):
@@ -31,3 +39,16 @@ def test_the_lower_drop_wins_and_a_tie_is_nobody_s():
         "gradcam": {"increase": 2.0},
     }
     assert with_wins({"joint": {"increase": 1.0}}, labels, wins) == {"joint": {"increase": 1.0}}
+
+
+def test_places_of_maps_without_knowledge():
+    regions = torch.zeros(3, 8, 8, dtype=torch.bool)
+    regions[0, 2:6, 3:7], regions[1, :2, :2] = True, True  # the third image has no region and no number
+    found = means_without_knowledge(regions.split(1), 8)
+    shares = [16 / 64, 4 / 64]
+    assert found["constant"]["proportion"] == pytest.approx(100 * sum(shares) / 2)
+    assert found["constant"]["Loc_25"] == pytest.approx(sum(shares) / 2) and found["constant"]["pointing"] == 0
+    gaussian = np.array([[np.exp(-((y - 3.5) ** 2 + (x - 3.5) ** 2) / 8) for x in range(8)] for y in range(8)])
+    inside = [gaussian[2:6, 3:7].sum() / gaussian.sum(), gaussian[:2, :2].sum() / gaussian.sum()]
+    assert found["centred_gaussian"]["proportion"] == pytest.approx(100 * sum(inside) / 2, rel=1e-5)
+    assert found["centred_gaussian"]["pointing"] == 50 and set(found["constant"]) == set(LOCATIONS)

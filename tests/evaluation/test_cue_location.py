@@ -14,9 +14,10 @@ from calm.data_loaders.cues.pairs import NO_PART, ClassPair
 from calm.errors import UserError
 from calm.evaluation.cue_location import collect as collecting
 from calm.evaluation.cue_location.collect import collect, needed_classes
-from calm.evaluation.cue_location.measure import measure_pairs, summarise
-from calm.evaluation.cue_location.protocols import PaperProtocol, ReleasedProtocol
+from calm.evaluation.cue_location.measure import measure_pairs, summarise, summarise_uninformed
+from calm.evaluation.cue_location.protocols import PaperProtocol, protocol_maker
 from calm.evaluation.cue_location.scores import cue_score, norm_type_is_idle
+from calm.evaluation.uninformed import uninformed_maps
 from tests.tiny_networks import tiny_network
 
 CLASSES, SIZE, PER_CLASS = 5, 12, 4
@@ -107,7 +108,7 @@ def test_equals_the_plain_way(method, name, kind, norm_type, ksize):
             s_a, s_b = (plain_score_map(raw, kind, norm_type, ksize) for raw in (raw_a, raw_b))
             return np.abs(s_a - s_b)
 
-    results = measure_pairs(PAIRS, collected(network, name, birds), TARGETS, score_of, PaperProtocol(), device=CPU)
+    results = measure_pairs(PAIRS, collected(network, name, birds), TARGETS, score_of, PaperProtocol, device=CPU)
     for pair, result in zip(PAIRS, results, strict=True):
         scores, masks = plain_pixels(network, build_attribution(name), birds, pair, plain_score)
         if pair.parts == (5,):
@@ -130,7 +131,7 @@ def test_a_pass_per_image_where_the_output_is_enough():
 
 def test_released_histogram_fills_up_and_is_never_emptied():
     network, birds = tiny_network("CALM_EM", num_classes=CLASSES), Birds()
-    maps, protocol = collected(network, "joint", birds), ReleasedProtocol("even", 0.1)
+    maps, protocol = collected(network, "joint", birds), protocol_maker("released", "even", 0.1)
     results = measure_pairs(PAIRS, maps, TARGETS, score("released", "joint"), protocol, device=CPU)
     edges = np.append(np.arange(0, 1, 0.1), [1, 2, 3])
     counts = np.zeros((2, len(edges) - 1))
@@ -148,7 +149,7 @@ def test_released_histogram_fills_up_and_is_never_emptied():
 def test_summary_leaves_skipped_pairs_out():
     network = tiny_network("CAM", num_classes=CLASSES)
     maps, score_of = collected(network, "cam", Birds()), score("text", "cam", "max")
-    results = measure_pairs(PAIRS, maps, TARGETS, score_of, PaperProtocol(), device=CPU)
+    results = measure_pairs(PAIRS, maps, TARGETS, score_of, PaperProtocol, device=CPU)
     metrics = summarise(results)
     kept = [result.pxap for result in results if result.pxap is not None]
     assert metrics["mPxAP"] == pytest.approx(np.mean(kept)) and len(kept) == 3
@@ -165,7 +166,7 @@ def test_a_pair_is_skipped_where_a_class_has_no_images():
     maps_of = maps_of_several("cam")
     loader = torch.utils.data.DataLoader(Birds(), 4)
     maps = collect(loader, lambda images, wanted: maps_of(network, images, wanted), [[0, 1, 2, 3, 4]] * len(TARGETS))
-    results = measure_pairs([absent, PAIRS[0]], maps, TARGETS, score("text", "cam", "max"), PaperProtocol(), device=CPU)
+    results = measure_pairs([absent, PAIRS[0]], maps, TARGETS, score("text", "cam", "max"), PaperProtocol, device=CPU)
     assert results[0].pxap is None and results[0].prevalence is None and len(results[0].positions) == PER_CLASS
     metrics = summarise(results)
     assert metrics["num_pairs_skipped"] == 1 and metrics["mPxAP"] == results[1].pxap
@@ -187,6 +188,29 @@ def test_class_maps_are_not_clipped_by_the_text():
         score("text", "cam", "clipping")(torch.zeros(1, 2, 2), torch.ones(1, 2, 2))
 
 
+@pytest.mark.parametrize("kind", ["paper", "released"])
+def test_maps_without_knowledge_beside(kind):
+    network, birds = tiny_network("CAM", num_classes=CLASSES), Birds()
+    maps, score_of, new_protocol = collected(network, "cam", birds), score("text", "cam", "max"), PaperProtocol
+    if kind == "released":
+        new_protocol = protocol_maker("released", "even", 0.1)
+    beside = uninformed_maps(SIZE)
+    results = measure_pairs(PAIRS, maps, TARGETS, score_of, new_protocol, device=CPU, uninformed=beside)
+    for name, score_map in beside.items():  # as if a network had given this map for every image
+        fixed = torch.from_numpy(score_map)
+        alike = measure_pairs(
+            PAIRS, maps, TARGETS, lambda a, b, m=fixed: m.expand(len(a), -1, -1), new_protocol, device=CPU
+        )
+        for result, as_maps in zip(results, alike, strict=True):
+            assert (result.pxap is None) == (as_maps.pxap is None)
+            assert result.pxap is None or result.uninformed[name] == pytest.approx(as_maps.pxap, abs=1e-9)
+        means = summarise(alike)
+        assert summarise_uninformed(results)[name] == pytest.approx({k: v for k, v in means.items() if "mPxAP" in k})
+    if kind == "paper":
+        assert all(r.uninformed["constant"] == pytest.approx(r.prevalence) for r in results if r.pxap is not None)
+    assert summarise_uninformed(results[2:3]) == {}
+
+
 def test_batch_size_changes_nothing():
     network, birds = tiny_network("CALM_EM", num_classes=CLASSES), Birds()
     areas = [collected(network, "joint", birds, batch) for batch in (1, 5, 16)]
@@ -200,5 +224,5 @@ def test_large_arrays_lie_in_a_file(monkeypatch):
     after = collected(network, "cam", birds)
     assert isinstance(after.raw, np.memmap) and np.array_equal(before.raw, after.raw)
     score_of = score("text", "cam", "max")
-    results = [measure_pairs(PAIRS, m, TARGETS, score_of, PaperProtocol(), device=CPU) for m in (before, after)]
+    results = [measure_pairs(PAIRS, m, TARGETS, score_of, PaperProtocol, device=CPU) for m in (before, after)]
     assert [a.pxap for a in results[0]] == [b.pxap for b in results[1]]

@@ -10,7 +10,10 @@ from PIL import Image
 from calm.data_loaders.masks import read_object_mask
 from calm.data_loaders.truth import Truth
 from calm.evaluation.map_sources import ranks_of
+from calm.evaluation.uninformed import UNINFORMED
 from calm.evaluation.wsol.scores import PER_WORKER, Scorer, Scores, score_all
+from calm.wsol_eval.boxes import even_thresholds
+from calm.wsol_eval.hits import box_hits
 
 
 def test_ranks_count_the_more_probable_classes_and_agree_with_argmax_on_ties():
@@ -45,3 +48,14 @@ def test_object_masks_are_united_and_win_over_ignored_pixels(tmp_path):
     mask = read_object_mask(paths[:2], paths[2], 20)
     assert (mask[:, :5] == 1).all() and (mask[:, 15:] == 1).all()
     assert (mask[:10, 5:15] == 255).all() and (mask[10:, 5:15] == 0).all()
+
+
+def test_maps_without_knowledge_score_as_any_map_does():
+    scorer = Scorer(0.05, (30, 50, 70), 32)
+    truth = Truth(np.array([[3, 4, 20, 30], [0, 0, 31, 31]]), None, None)
+    scores = scorer(truth, np.zeros((32, 32)))
+    assert len(scores.uninformed) == len(UNINFORMED)
+    for own, make in zip(scores.uninformed, UNINFORMED.values(), strict=True):
+        assert np.array_equal(own.hits, box_hits(make(32), truth.boxes, even_thresholds(0.05), (30, 50, 70)))
+        assert own.histograms is None and not own.uninformed
+    assert scores.uninformed[0].hits[:, :, 0].all()  # the constant map's box is the whole image
