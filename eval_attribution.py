@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         means_of |= {own[name]: mean for name, mean in means.items()}
         details = {"num_images": len(one.session.dataset), "wins": wins, "images": one.details()}
         one.session.write(comparison.with_wins(means, own, wins), details, baselines)
-    print_table(means_of, baselines, wins, args.crop_size)
+    print_table(means_of, baselines, wins, sessions[0].args.crop_size)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     pairs = cases.pairs_to_evaluate(root, args.class_pairs, session.network.num_classes)
     report.warn_of_idle_flags(args, name)
     scaling = {"size": args.crop_size, "ksize": args.smoothing_ksize, "norm_type": args.norm_type}
-    score_of = cue_score(args.cue_score, name, **scaling)
+    aligned = session.aligned(name)
+    score_of = cue_score(args.cue_score, name, **scaling, aligned=aligned)
     needed = needed_classes(pairs)
     masks = {"cue_masks": args.cue_masks, "inside_bird": args.mask_to_segmentation, "points": args.part_points}
     images = cases.cue_images(dataset, root, list(needed), size=args.crop_size, **masks)
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     details = {"attribution": name, "num_pairs_skipped": metrics["num_pairs_skipped"], "pairs": pairs_in_detail}
     session.write(metrics, details, baselines)
     if is_main():
-        report.draw(session.results_folder, images, collected, results, title)
+        report.draw(session.results_folder, images, collected, results, title, aligned)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,46 @@ from calm.errors import UserError
 RESIZE_MODES = ("bilinear", "bicubic")
 
 
-def resize(maps: Tensor, size: int | Sequence[int], *, mode: str = "bilinear") -> Tensor:
-    """[B,h,w] -> [B,H,W] as OpenCV does: cell centres aligned, borders replicated, no antialiasing.
+def resize(
+    maps: Tensor,
+    size: int | Sequence[int],
+    *,
+    mode: str = "bilinear",
+    stride: float | None = None,
+    offset: float = 0.0,
+) -> Tensor:
+    """[B,h,w] -> [B,H,W] with borders replicated and no antialiasing; bilinear between the centres of the cells.
 
     Args:
         maps: any float values; they keep their unit. Bicubic may overshoot their range.
         size: (H, W), or one number for both.
         mode: "bilinear" (cv2.INTER_LINEAR; paper, Section 5.1) or "bicubic" (cv2.INTER_CUBIC).
+        stride: None lays the cells as tiles over the image, as OpenCV does. A number says where they look: the value
+            of cell i goes to pixel offset + stride * i of the resized map, along both axes; then mode is bilinear.
+        offset: pixel, counted from 0, that the first cell looks at.
     """
     if mode not in RESIZE_MODES:
         raise UserError(f"unknown resize mode {mode!r}: choose from {', '.join(RESIZE_MODES)}")
     height, width = (size, size) if isinstance(size, int) else size
+    if stride is not None:
+        if mode != "bilinear":
+            raise UserError(f"`resize_mode`={mode} goes with `resize_alignment`=grid alone")
+        return _sampled(_sampled(maps, 1, height, stride, offset), 2, width, stride, offset)
     if maps.shape[1:] == (height, width):
         return maps
     return F.interpolate(maps[:, None], size=(height, width), mode=mode, align_corners=False)[:, 0]
+
+
+def _sampled(maps: Tensor, dim: int, size: int, stride: float, offset: float) -> Tensor:
+    """Linear interpolation along one axis at every pixel p, whose place among the cells is (p - offset) / stride."""
+    last = maps.shape[dim] - 1
+    places = ((torch.arange(size, dtype=torch.float64) - offset) / stride).clamp(0, last)
+    before = places.floor().long()
+    shape = [size if axis == dim else 1 for axis in range(maps.dim())]
+    share = (places - before).view(shape).to(maps)
+    lower = maps.index_select(dim, before.to(maps.device))
+    upper = maps.index_select(dim, (before + 1).clamp_max(last).to(maps.device))
+    return lower + share * (upper - lower)  # equal cells give equal pixels
 
 
 def smooth(maps: Tensor, ksize: int) -> Tensor:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from calm import distributed
 from calm.attribution import ATTRIBUTIONS, build_attribution, output_attribution
 from calm.attribution.catalogue import resolve_name
-from calm.attribution.score_map import smooth
+from calm.attribution.score_map import resize, smooth
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.truth import TruthReader
@@ -109,21 +109,43 @@ class Session:
         options = {option: self.args[option] for option in attribution.options if option in self.args}
         return options | ({"supersets": self.supersets} if attribution.needs_supersets else {})
 
-    def raw_maps(self, name: str) -> Callable[[Prediction], Tensor]:
-        """(a batch's prediction) -> raw maps of the true class, [B,h,w] or, blurred by ``smoothing_ksize``, [B,H,W].
+    def aligned(self, name: str) -> Callable[[Tensor], Tensor]:
+        """Raw maps of the attribution, [n,h,w] -> the same, or [n,S,S] with every cell where the trunk looks.
 
-        Maps that are functions of the output cost no further pass of the network.
+        Under ``resize_alignment``=grid, and for maps of the image's size, the maps stay as they are.
         """
-        options = self.attribution_options(name)
+        if self.args.resize_alignment == "grid" or ATTRIBUTIONS[name].image_sized:
+            return lambda maps: maps
+        size, stride, offset = self.args.crop_size, self.network.cell_stride, self.network.cell_offset
+        if (mode := self.args.get("resize_mode", "bilinear")) != "bilinear":
+            raise UserError(f"`resize_mode`={mode} goes with `resize_alignment`=grid alone")
+
+        def on_pixels(maps: Tensor) -> Tensor:
+            if any(abs(cells * stride - size) >= 2 * stride for cells in maps.shape[1:]):
+                raise UserError(
+                    f"`resize_alignment`=receptive_field knows where the cells of the network's last grid look, "
+                    f"{stride} pixels apart, and {name} gives a grid of {maps.shape[1]} x {maps.shape[2]} cells"
+                )
+            return resize(maps, size, stride=stride, offset=offset)
+
+        return on_pixels
+
+    def raw_maps(self, name: str) -> Callable[[Prediction], Tensor]:
+        """(a batch's prediction) -> raw maps of the true class, [B,h,w] or [B,H,W].
+
+        Maps of the image's size are blurred by ``smoothing_ksize``, others aligned by ``resize_alignment``. Maps that
+        are functions of the output cost no further pass of the network.
+        """
+        options, aligned = self.attribution_options(name), self.aligned(name)
         of_output, of_images = output_attribution(name, **options), build_attribution(name, **options)
 
         def maps(batch: Prediction) -> Tensor:
             if of_output is not None:
                 with torch.inference_mode():
-                    return of_output(batch.output, batch.targets)
+                    return aligned(of_output(batch.output, batch.targets))
             with autocast(self.device, self.args.precision):
                 raw = of_images(self.network, batch.images, batch.targets).float()
-            return smooth(raw, self.args.smoothing_ksize) if ATTRIBUTIONS[name].image_sized else raw
+            return smooth(raw, self.args.smoothing_ksize) if ATTRIBUTIONS[name].image_sized else aligned(raw)
 
         return maps
 

@@ -12,13 +12,13 @@ class Means:
     """Means of per-image numbers, exact whatever the order: sums in units of 2^-32 are whole numbers.
 
     Args:
-        names: of the measures.
+        names: of the measures; None takes all.
     """
 
     _UNIT = 2**32
 
-    def __init__(self, names: Sequence[str] = tuple(MEASURES)) -> None:
-        self.names = tuple(names)
+    def __init__(self, names: Sequence[str] | None = None) -> None:
+        self.names = tuple(MEASURES if names is None else names)
         self._sums = torch.zeros(len(self.names), dtype=torch.int64)
         self._counts = torch.zeros(len(self.names), dtype=torch.int64)
 

@@ -1,11 +1,12 @@
 """Pictures of cue localisation: precision over recall, and maps of two classes beside the true cue (Figure 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from calm.attribution.score_map import resize
 from calm.data_loaders.cues.part_maps import CueImages
@@ -51,6 +52,7 @@ def save_samples(
     names: Sequence[str],
     mean: Sequence[float],
     std: Sequence[float],
+    aligned: Callable[[Tensor], Tensor],
 ) -> None:
     """Draw a row per sample: image, map of class A, map of class B, their signed difference, the true cue mask.
 
@@ -64,6 +66,7 @@ def save_samples(
         names: of the classes.
         mean: of the normalisation, per channel.
         std: of the normalisation, per channel.
+        aligned: what is done to raw maps [n,h,w] before they are resized.
     """
     chosen = _samples(results, collected)
     if not chosen:
@@ -71,7 +74,7 @@ def save_samples(
     figure = Figure(figsize=(11, 2.5 * len(chosen)))
     axes = figure.subplots(len(chosen), 5, squeeze=False)
     for row, (result, position) in zip(axes, chosen):
-        _draw_row(row, images, collected, result, position, names, (mean, std))
+        _draw_row(row, images, collected, result, position, names, (mean, std), aligned)
     figure.tight_layout(pad=0.5)
     save_figure(figure, path)
 
@@ -92,11 +95,19 @@ def _samples(results: Sequence[PairResult], collected: Collected) -> list[tuple[
 
 
 def _draw_row(
-    row, images: CueImages, collected: Collected, result: PairResult, position: int, names: Sequence[str], normalisation
+    row,
+    images: CueImages,
+    collected: Collected,
+    result: PairResult,
+    position: int,
+    names: Sequence[str],
+    normalisation: tuple[Sequence[float], Sequence[float]],
+    aligned: Callable[[Tensor], Tensor],
 ) -> None:
     pair = result.pair
     rgb = to_rgb(images[position][0], *normalisation)
-    raw = [resize(collected.raw_of([position], c), rgb.shape[:2])[0].numpy() for c in (pair.class_a, pair.class_b)]
+    both = (aligned(collected.raw_of([position], c)) for c in (pair.class_a, pair.class_b))
+    raw = [resize(maps, rgb.shape[:2])[0].numpy() for maps in both]
     low, high = min(map(np.min, raw)), max(map(np.max, raw))
     difference = raw[0] - raw[1]
     span = np.abs(difference).max() or 1.0

@@ -1,8 +1,10 @@
 """What cue localisation writes, prints and draws."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from calm.data_loaders.classes import short_name
 from calm.data_loaders.cues.part_maps import CueImages
@@ -66,9 +68,16 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def draw(folder: Path, images: CueImages, collected: Collected, results: Sequence[PairResult], title: str) -> None:
-    """Write to ``folder`` the precision-recall curves, and some images with their maps."""
+def draw(
+    folder: Path,
+    images: CueImages,
+    collected: Collected,
+    results: Sequence[PairResult],
+    title: str,
+    aligned: Callable[[Tensor], Tensor],
+) -> None:
+    """Write to ``folder`` the precision-recall curves, and some images with their raw maps, ``aligned``."""
     dataset = images.images
     save_curves(folder / "curves.png", results, title=title)
-    names = [short_name(name) for name in dataset.class_names]
-    save_samples(folder / "samples.png", images, collected, results, names=names, mean=dataset.mean, std=dataset.std)
+    facts = {"names": [short_name(name) for name in dataset.class_names], "mean": dataset.mean, "std": dataset.std}
+    save_samples(folder / "samples.png", images, collected, results, **facts, aligned=aligned)

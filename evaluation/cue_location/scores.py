@@ -70,11 +70,27 @@ def released_score(maps_a: Tensor, maps_b: Tensor, *, name: str, size: int, ksiz
 CUE_SCORES: dict[str, Callable[..., Tensor]] = {"text": text_score, "released": released_score}
 
 
-def cue_score(kind: str, name: str, *, size: int, ksize: int, norm_type: str) -> CueScore:
-    """The score of an attribution, by its name in ``CUE_SCORES``."""
+def cue_score(
+    kind: str,
+    name: str,
+    *,
+    size: int,
+    ksize: int,
+    norm_type: str,
+    aligned: Callable[[Tensor], Tensor] = lambda maps: maps,
+) -> CueScore:
+    """The score of an attribution.
+
+    Args:
+        kind: a name in ``CUE_SCORES``.
+        name: of the attribution.
+        size, ksize, norm_type: of ``text_score``.
+        aligned: what is done to raw maps first, such as laying cells where the trunk looks.
+    """
     if kind not in CUE_SCORES:
         raise UserError(f"unknown `cue_score` {kind!r}: choose from {', '.join(CUE_SCORES)}")
-    return partial(CUE_SCORES[kind], name=name, size=size, ksize=ksize, norm_type=norm_type)
+    score = partial(CUE_SCORES[kind], name=name, size=size, ksize=ksize, norm_type=norm_type)
+    return lambda maps_a, maps_b: score(aligned(maps_a), aligned(maps_b))
 
 
 def norm_type_is_idle(kind: str, name: str, norm_type: str) -> bool:

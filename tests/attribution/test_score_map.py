@@ -31,6 +31,42 @@ def test_resize_takes_one_number_and_keeps_a_map_of_that_size():
         resize(maps, 14, mode="nearest")
 
 
+def plain_sampling(map_: np.ndarray, size: tuple[int, int], stride: float, offset: float) -> np.ndarray:
+    """Pixel by pixel: the two cells around it along each axis, those at the border replicated."""
+    out = np.empty(size)
+    for y in range(size[0]):
+        for x in range(size[1]):
+            value = 0.0
+            for i in range(map_.shape[0]):
+                for j in range(map_.shape[1]):
+                    v = min(max((y - offset) / stride, 0), map_.shape[0] - 1)
+                    u = min(max((x - offset) / stride, 0), map_.shape[1] - 1)
+                    value += max(0, 1 - abs(v - i)) * max(0, 1 - abs(u - j)) * map_[i, j]
+            out[y, x] = value
+    return out
+
+
+@pytest.mark.parametrize(("stride", "offset"), [(8, 0), (8, 3.5), (16, -4.25), (7, 10)])
+def test_cells_lie_where_they_look(stride, offset):
+    maps = random_maps(2, 3, 4).double()
+    found = resize(maps, (26, 31), stride=stride, offset=offset)
+    for map_, resized in zip(maps, found):
+        np.testing.assert_allclose(resized, plain_sampling(map_.numpy(), (26, 31), stride, offset), atol=1e-12)
+
+
+def test_alignment_laws():
+    maps = random_maps(2, 7, 7)
+    at_cells = resize(maps, 64, stride=8, offset=5)[:, 5::8, 5::8]
+    assert torch.equal(at_cells[:, :7, :7], maps)  # the value of cell i is at offset + stride * i
+    tiled = resize(maps.double(), 56, stride=8, offset=3.5)  # where the grid of tiles has the centres
+    torch.testing.assert_close(tiled, resize(maps.double(), 56))
+    flat = resize(torch.full((1, 7, 7), 0.1), 224, stride=16, offset=0)
+    assert (flat == flat[0, 0, 0]).all()
+    assert torch.equal(resize(maps, 7, stride=1), maps)
+    with pytest.raises(UserError, match="`resize_mode`=bicubic"):
+        resize(maps, 14, mode="bicubic", stride=2)
+
+
 @pytest.mark.parametrize("ksize", [1, 3, 5, 13])
 def test_smooth_equals_opencv_with_the_same_sigma(ksize):
     maps = random_maps(2, 20, 17)

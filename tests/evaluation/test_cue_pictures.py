@@ -32,7 +32,7 @@ def test_curves_and_samples(tmp_path):
     collected = Collected(raw, {(3, 0): 0, (3, 1): 1}, part_maps, {3: 0}, *torch.ones(2, 4, 7), torch.ones(4))
     save_curves(tmp_path / "curves.png", [measured, skipped], title="both")
     save_curves(tmp_path / "none.png", [skipped], title="nothing measured")
-    statistics = {"names": ["a", "b", "c"], "mean": (0.5,) * 3, "std": (0.2,) * 3}
+    statistics = {"names": ["a", "b", "c"], "mean": (0.5,) * 3, "std": (0.2,) * 3, "aligned": lambda maps: maps}
     save_samples(tmp_path / "samples.png", OneBird(), collected, [measured, skipped], **statistics)
     save_samples(tmp_path / "no_samples.png", OneBird(), collected, [skipped], **statistics)
     width, height = Image.open(tmp_path / "samples.png").size
