@@ -50,6 +50,11 @@ def attributions_of(session: Session) -> list[str]:
     return names
 
 
+def has_regions(session: Session) -> bool:
+    """Whether it is known, or said to be, where the objects are."""
+    return session.args.regions is not None or session.truths.has_boxes or session.truths.has_masks
+
+
 def regions_of(session: Session, indices: Sequence[int]) -> Tensor:
     """[n,S,S], True where the objects of some images are."""
     args, truth_of = session.args, session.truths
@@ -58,15 +63,17 @@ def regions_of(session: Session, indices: Sequence[int]) -> Tensor:
 
 
 def baselines_of(session: Session) -> dict[str, dict[str, float]]:
-    """Where the objects lie is the same for every checkpoint: the measures of place of maps without knowledge."""
+    """The measures of place of maps without knowledge, the same for every checkpoint; empty without any truth."""
+    if not has_regions(session):
+        return {}
     size, own = session.args.crop_size, shard(range(len(session.dataset)))
     return stated(means_without_knowledge((regions_of(session, [index]) for index in own), size), size)
 
 
 def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
     """Run the attributions on this process's images."""
-    args, truth_of = session.args, session.truths
-    if args.regions is None and not (truth_of.has_boxes or truth_of.has_masks):
+    args = session.args
+    if not has_regions(session):
         print0(f"notice: {args.dataset_name} has no boxes and no masks here: Loc, proportion and pointing are left out")
     makers = {name: session.raw_maps(name) for name in names}
     title = f"{session.restored.path.parent.name}: {len(makers)} attributions"
