@@ -10,6 +10,7 @@ from torch import Tensor
 
 from calm.attribution.class_sets import membership, sum_over_classes
 from calm.attribution.record import Attribution
+from calm.attribution.score_map import min_max
 from calm.networks.outputs import Output
 
 
@@ -21,9 +22,7 @@ def cam(output: Output, targets: Tensor) -> Tensor:
 
 def _scaled(maps: Tensor) -> Tensor:
     """Each class map [B,K,h,w] stretched to [0,1] over its cells; a constant one becomes zeros."""
-    low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
-    span = high - low
-    return (maps - low) / torch.where(span > 0, span, torch.ones_like(span))
+    return min_max(maps, maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True))
 
 
 def cam_saliency(output: Output, targets: Tensor) -> Tensor:

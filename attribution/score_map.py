@@ -77,8 +77,14 @@ def _over_max(maps: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return maps.clamp_min(0) / high
 
 
-def _min_max(maps: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    return (maps - low) / (high - low)
+def min_max(maps: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Values from ``low`` to ``high`` as 0 to 1; zeros where these are equal.
+
+    Where the difference is more than the type holds, such as 6e38 in float32, halves of the values are taken.
+    """
+    share = torch.ones_like(low).masked_fill(~(high - low).isfinite(), 0.5)
+    span = high * share - low * share
+    return (maps * share - low * share) / torch.where(span == 0, torch.ones_like(span), span)
 
 
 def _clip(maps: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -87,7 +93,7 @@ def _clip(maps: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 NORMALIZATIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "max": _over_max,
-    "minmax": _min_max,
+    "minmax": min_max,
     "clipping": _clip,
 }
 

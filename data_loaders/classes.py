@@ -40,10 +40,15 @@ def folders_of_classes(folder: Path, places: tuple[str, ...], count: int) -> lis
     return []
 
 
+LONGEST = 200
+"""Letters of a class name that are shown."""
+
+
 def display_name(name: str) -> str:
-    """Class name as people read it: "027.Painted_Bunting" -> "Painted Bunting"."""
+    """Class name as people read it: "027.Painted_Bunting" -> "Painted Bunting"; a very long one is cut."""
     head, dot, tail = name.partition(".")
-    return (tail if dot and head.isdigit() and tail else name).replace("_", " ")
+    words = tail if dot and head.isdigit() and tail else name
+    return (words if len(words) <= LONGEST else f"{words[:LONGEST]}…").replace("_", " ")
 
 
 def short_name(name: str) -> str:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from calm.data_loaders.images import UNREADABLE, unreadable
+from calm.data_loaders.images import opened
 
 IGNORED = 255
 
@@ -33,9 +32,6 @@ def read_object_mask(masks: Sequence[Path], ignore_mask: Path | None, size: int)
 
 def _read_mask(path: Path, size: int) -> np.ndarray:
     """bool [size,size]."""
-    try:
-        with Image.open(path) as mask:
-            pixels = np.asarray(mask.convert("L"))
-    except UNREADABLE as error:
-        raise unreadable(path, error, listed="object mask (see `mask_root`)") from error
+    with opened(path, listed="object mask (see `mask_root`)") as mask:
+        pixels = np.asarray(mask.convert("L"))
     return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_NEAREST) > 0.5

@@ -9,7 +9,7 @@ import numpy as np
 from calm.atomic import write_text
 from calm.data_loaders.columns import positions, read_columns, whole_numbers
 from calm.data_loaders.records import Box, Record, RecordColumns, Size
-from calm.data_loaders.text_lines import fault, integers, read_lines, read_rows
+from calm.data_loaders.text_lines import LARGEST, fault, integers, read_lines, read_rows
 from calm.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -115,14 +115,9 @@ def write_records(metadata_root: str | Path, dataset_name: str, split: str, reco
     """Write the text files of one split, each whole or not at all, the image list last; return their folder."""
     records = list(records)
     folder = split_folder(metadata_root, dataset_name, split)
+    _check_writable(folder, records)
     locations = []
     for record in records:
-        for name in (record.image_id, *record.masks, record.ignore_mask or ""):
-            if not can_be_listed(name):
-                raise UserError(
-                    f"{name!r} cannot be listed in {folder}: its name has a comma, a line break, a space at an end "
-                    "or bytes that are not UTF-8"
-                )
         locations += [f"{record.image_id},{x0},{y0},{x1},{y1}\n" for x0, y0, x1, y1 in record.boxes]
         ignore_column = [record.ignore_mask or "", *[""] * len(record.masks)]
         locations += [f"{record.image_id},{mask},{ignore}\n" for mask, ignore in zip(record.masks, ignore_column)]
@@ -136,7 +131,40 @@ def write_records(metadata_root: str | Path, dataset_name: str, split: str, reco
 
 def can_be_listed(name: str) -> bool:
     """Whether the reader would find this name again."""
-    return name == name.strip() and not any(char in ",\n\r" or "\ud800" <= char <= "\udfff" for char in name)
+    if not name or name != name.strip() or name.startswith("\ufeff"):
+        return False
+    return not any(char in ",\n\r" or "\ud800" <= char <= "\udfff" for char in name)
+
+
+def _check_writable(folder: Path, records: Sequence[Record]) -> None:
+    """Refuse what the reader would refuse, or read as something else."""
+    seen = set()
+    for record in records:
+        for name in (record.image_id, *record.masks, *([record.ignore_mask] if record.ignore_mask else ())):
+            if not can_be_listed(name):
+                raise UserError(
+                    f"{name!r} cannot be listed in {folder}: its name has a comma, a line break, a space at an end "
+                    "or bytes that are not UTF-8"
+                )
+        wrong = _contradiction(record)
+        if wrong is None and record.image_id in seen:
+            wrong = "it is there twice"
+        if wrong is not None:
+            raise UserError(f"{record.image_id} cannot be listed in {folder}: {wrong}")
+        seen.add(record.image_id)
+
+
+def _contradiction(record: Record) -> str | None:
+    """What cannot be true of an image."""
+    size = record.size or (LARGEST, LARGEST)
+    if not 0 <= record.target <= LARGEST or not all(1 <= side <= LARGEST for side in size):
+        return f"class {record.target}, {size[0]} x {size[1]} pixels"
+    for x0, y0, x1, y1 in record.boxes:
+        if not (0 <= x0 <= x1 <= LARGEST and 0 <= y0 <= y1 <= LARGEST):
+            return f"its box {x0},{y0},{x1},{y1} is inverted or beyond 32 bits; it should be x0,y0,x1,y1"
+        if x0 >= size[0] or y0 >= size[1]:
+            return f"its box {x0},{y0},{x1},{y1} is outside its {size[0]} x {size[1]} pixels"
+    return "it has boxes and masks" if record.boxes and record.masks else None
 
 
 def _require(paths: Iterable[Path], made_by: str | None) -> None:

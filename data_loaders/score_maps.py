@@ -1,23 +1,39 @@
 """Score maps that any tool wrote as ``.npy`` files, one per image."""
 
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from calm.errors import UserError
 
 
-def score_map_path(root: str | Path, image_id: str) -> Path:
+def shared_stems(image_ids: Iterable[str]) -> set[str]:
+    """Ids without their suffix that stand for several images, such as x of x.jpg and x.png."""
+    counts = Counter(str(PurePosixPath(image_id).with_suffix("")) for image_id in image_ids)
+    return {stem for stem, count in counts.items() if count > 1}
+
+
+def score_map_path(root: str | Path, image_id: str, shared: Collection[str] = ()) -> Path:
     """``<root>/<image id>.npy`` (x.jpg.npy), else x.npy.
 
+    Args:
+        root: folder of the maps.
+        image_id: of the image.
+        shared: ``shared_stems`` of the data set; of one of these only the whole name will do.
+
     Raises:
-        UserError: neither is there.
+        UserError: neither is there, or x.npy could be the map of several images.
     """
     whole = Path(root) / f"{image_id}.npy"
     stem = (Path(root) / image_id).with_suffix(".npy")
-    for path in (whole, stem):
-        if path.is_file():
-            return path
+    if whole.is_file():
+        return whole
+    if stem.is_file():
+        if str(PurePosixPath(image_id).with_suffix("")) in shared:
+            raise UserError(f"{stem} could be the map of several images: name the map of {image_id} {whole.name}")
+        return stem
     raise UserError(f"{whole} is missing, and so is {stem.name} beside it: `scoremap_root` needs a map of every image")
 
 

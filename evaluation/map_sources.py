@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.datasets import ImageDataset
-from calm.data_loaders.score_maps import read_score_map, score_map_path
+from calm.data_loaders.score_maps import read_score_map, score_map_path, shared_stems
 from calm.distributed import is_main, shard
 from calm.engine import Prediction
 from calm.errors import UserError
@@ -69,9 +69,10 @@ class FileMaps:
     def __init__(self, root: Path, dataset: ImageDataset, size: int) -> None:
         self.name = f"maps of {root}"
         self._root, self._dataset, self._size = root, dataset, size
+        self._shared = shared_stems(record.image_id for record in dataset.records)
 
     def _path(self, index: int) -> Path:
-        return score_map_path(self._root, self._dataset.records[index].image_id)
+        return score_map_path(self._root, self._dataset.records[index].image_id, self._shared)
 
     def stream(self) -> Iterator[tuple[int, None, Path]]:
         """(index, nothing, file) of this process's images; a missing file is named before the first is read."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from calm.attribution.score_map import resize
 from calm.explanation.maps import Explanation
-from calm.pictures import DIVERGING, SEQUENTIAL
+from calm.pictures import DIVERGING, SEQUENTIAL, as_written
 
 INK, SOFT = "#1d2127", "#636b76"
 SIDE = 448
@@ -162,4 +162,4 @@ def explain_figure(explanation: Explanation) -> Figure:
     figure.text(0.5, 1 - (0.2 - rise) / tall, title, ha="center", va="top", fontsize=12.5, color=INK, fontweight="bold")
     caption = f"{explanation.image_id} · {explanation.model}"
     figure.text(0.5, 1 - 0.48 / tall, caption, ha="center", va="top", fontsize=8, color=SOFT)
-    return figure
+    return as_written(figure)

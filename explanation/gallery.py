@@ -7,17 +7,20 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 import torch
 from PIL import Image
 
 from calm.attribution.score_map import normalize, resize
+from calm.data_loaders.images import as_text
 from calm.explanation.maps import Explanation
 from calm.explanation.page import ASSETS, fill
 from calm.pictures import overlay
 
 THUMBNAIL_SIDE = 176
+LONGEST_STEM = 200
 
 
 class Card(NamedTuple):
@@ -43,19 +46,14 @@ def _thumbnail(pixels: np.ndarray) -> str:
 
 
 def card(explanation: Explanation, page: str) -> Card:
-    """Reduce an explanation to its card.
-
-    Args:
-        explanation: of one image.
-        page: relative link to its page.
-    """
+    """Reduce an explanation to its card; ``page`` is the name of its page's file, beside the gallery."""
     small = explanation.picture.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     pixels, target = np.asarray(small), explanation.question.target
     attribution = torch.from_numpy(explanation.maps[explanation.attribution])[None]
     scores = normalize(resize(attribution, pixels.shape[:2]), "max")[0].numpy()
     return Card(
-        page=page,
+        page=link_to(page),
         image_id=explanation.image_id,
         target=explanation.names[target],
         p_y=float(explanation.p_y[target]),
@@ -79,13 +77,24 @@ def render(cards: Sequence[Card], model: str) -> str:
 
 
 def page_names(paths: Sequence[Path]) -> list[str]:
-    """A file name, without suffix, for each image's results: its stem, numbered where stems repeat."""
-    names: list[str] = []
+    """A file name, without suffix, for each image's results: its stem, numbered where stems repeat, cut where long."""
+    names: dict[str, None] = {}
+    numbers: dict[str, int] = {}
     for path in paths:
-        stem = "index_image" if path.stem == "index" else path.stem
-        name, number = stem, 1
+        stem = "index_image" if path.stem == "index" else shortened(path.stem)
+        name = stem
         while name in names:
-            number += 1
-            name = f"{stem}_{number}"
-        names.append(name)
-    return names
+            numbers[stem] = numbers.get(stem, 1) + 1
+            name = f"{stem}_{numbers[stem]}"
+        names[name] = None
+    return list(names)
+
+
+def shortened(stem: str) -> str:
+    """A stem as UTF-8 text of at most ``LONGEST_STEM`` bytes, so that a suffix and a number fit behind it."""
+    return as_text(stem).encode("utf-8")[:LONGEST_STEM].decode("utf-8", "ignore")
+
+
+def link_to(name: str) -> str:
+    """A file beside the page as a relative link: "c?x=1.html" -> "c%3Fx%3D1.html"."""
+    return quote(name, safe="")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from calm.data_loaders.images import read_rgb
+from calm.data_loaders.images import as_text, read_rgb
 from calm.data_loaders.scan import IMAGE_SUFFIXES, images_below
 from calm.data_loaders.transforms import evaluation_view
 from calm.errors import UserError
@@ -24,19 +24,21 @@ def find_images(words: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for word in words:
+        if not word.strip():
+            raise UserError("an empty name: name an image, a folder of images or a pattern")
         path = Path(word)
         if path.is_file():
             paths = [path]
         elif path.is_dir():
             paths = images_below(path)
             if not paths:
-                raise UserError(f"{word}: this folder holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
+                raise UserError(f"{as_text(word)}: this folder holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
         elif glob.has_magic(word):
             paths = sorted(p for p in map(Path, glob.glob(word, recursive=True)) if p.is_file())
             if not paths:
-                raise UserError(f"{word}: no file matches this pattern")
+                raise UserError(f"{as_text(word)}: no file matches this pattern")
         else:
-            raise UserError(f"{word}: no such file or folder; name an image, a folder of images or a pattern")
+            raise UserError(f"{as_text(word)}: no such file or folder; name an image, a folder of images or a pattern")
         found |= dict.fromkeys(paths)
     return list(found)
 
@@ -54,13 +56,13 @@ class Photograph(NamedTuple):
 
 
 def open_image(path: Path, input_size: int) -> Photograph:
-    """Read an image file once; any that Pillow reads.
+    """Read an image file once, upright as its EXIF orientation says; any that Pillow reads.
 
     Args:
         path: the file.
         input_size: side of the network's input, pixels.
     """
-    return photograph(read_rgb(path), path.name, input_size)
+    return photograph(read_rgb(path, upright=True), as_text(path.name), input_size)
 
 
 def photograph(image: Image.Image, name: str, input_size: int) -> Photograph:

@@ -2,13 +2,16 @@
 
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from calm.atomic import replacing, write_text
+from calm.data_loaders.classes import LONGEST
+from calm.data_loaders.images import as_text
 from calm.errors import UserError
 from calm.explanation import gallery
 from calm.explanation.explainer import Explainer
@@ -19,6 +22,36 @@ from calm.explanation.questions import Ask
 from calm.pictures import save_figure
 
 
+class Listing:
+    """The list of what was explained so far, explanations.jsonl, and the gallery, where there are several images.
+
+    It is on the disk after every image, unless writing takes more than a tenth of the time: a gallery of thousands
+    is written less often, and at the end.
+    """
+
+    def __init__(self, out: Path, model: str, *, several: bool) -> None:
+        self.out, self.model, self.several = out, model, several
+        self.lines: list[str] = []
+        self.cards: list[gallery.Card] = []
+        self._due = 0.0
+
+    def add(self, explanation: Explanation, line: Mapping[str, Any]) -> None:
+        """Take an image in whose files are written."""
+        self.lines.append(json.dumps(line, ensure_ascii=False))
+        if self.several:
+            self.cards.append(gallery.card(explanation, line["files"]["page"]))
+        if time.monotonic() >= self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Put it on the disk."""
+        start = time.monotonic()
+        write_text(self.out / "explanations.jsonl", "\n".join(self.lines) + "\n")
+        if self.several:
+            write_text(self.out / "index.html", gallery.render(self.cards, self.model))
+        self._due = time.monotonic() + 9 * (time.monotonic() - start)
+
+
 def explain_files(explainer: Explainer, paths: Sequence[Path], ask: Ask, out: Path) -> None:
     """Explain image files and write what is found into ``out``; an image that cannot be read is left out of several.
 
@@ -26,28 +59,26 @@ def explain_files(explainer: Explainer, paths: Sequence[Path], ask: Ask, out: Pa
         UserError: an image could not be explained; what could be is written.
     """
     several = len(paths) > 1
-    lines, cards, unreadable = [], [], 0
-    for path, name in zip(paths, gallery.page_names(paths), strict=True):
-        try:
-            explanation = explainer(path, ask)
-        except UserError as error:
-            if not several:
-                raise
-            print(f"left out: {error}", file=sys.stderr)
-            unreadable += 1
-            continue
-        page = f"{name}.html" if several else "index.html"
-        line = write(explanation, path, out, name, page=page, in_gallery=several)
-        lines.append(json.dumps(line, ensure_ascii=False))
-        print(f"{path}: {explanation.sentence(explanation.attribution)}", flush=True)
-        if several:
-            cards.append(gallery.card(explanation, page))
+    listing, unreadable = Listing(out, explainer.model, several=several), 0
+    try:
+        for path, name in zip(paths, gallery.page_names(paths), strict=True):
+            try:
+                explanation = explainer(path, ask)
+            except UserError as error:
+                if not several:
+                    raise
+                print(f"left out: {error}", file=sys.stderr)
+                unreadable += 1
+                continue
+            page = f"{name}.html" if several else "index.html"
+            listing.add(explanation, write(explanation, path, out, name, page=page, in_gallery=several))
+            print(f"{as_text(path)}: {explanation.sentence(explanation.attribution)}", flush=True)
+    finally:  # whatever ended it, the page has what was explained
+        if listing.lines:
+            listing.write()
     if unreadable == len(paths):
         raise UserError(f"none of the {unreadable} images could be explained, nothing was written")
-    write_text(out / "explanations.jsonl", "\n".join(lines) + "\n")
-    if several:
-        write_text(out / "index.html", gallery.render(cards, explainer.model))
-    print(f"page: {out / 'index.html'}")
+    print(f"page: {as_text(out / 'index.html')}")
     if unreadable:
         raise UserError(f"{unreadable} of {len(paths)} images could not be explained, see above; the page has the rest")
 
@@ -62,10 +93,10 @@ def write(explanation: Explanation, path: Path, out: Path, name: str, *, page: s
         "target": question.target,
         "versus": question.versus,
         "subset_classes": np.array(question.subset),
-        "class_names": np.array(explanation.class_names),
+        "class_names": np.array([name[:LONGEST] for name in explanation.class_names]),
     }
     with replacing(out / f"{name}.npz") as temporary:
         np.savez_compressed(temporary, **arrays)
     write_text(out / page, render(explanation, gallery="index.html" if in_gallery else None))
     files = {"figure": f"{name}.png", "maps": f"{name}.npz", "page": page}
-    return explanation.summary() | {"image": str(path), "files": files}
+    return explanation.summary() | {"image": as_text(path), "files": files}

@@ -74,7 +74,7 @@ def draw_curves(table: Table) -> Figure:
         if drawn:
             axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.24))
     axes[0].set_ylim(bottom=0)  # after the last panel: a limit that is set no longer grows with the data
-    axes[0].set_ylabel("R$_k$, lower is better")
+    axes[0].set_ylabel("Rₖ, lower is better")
     return figure
 
 

@@ -1,7 +1,10 @@
 """explain.py: from the command line to the files."""
 
 import json
+import os
+import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -129,6 +132,47 @@ def test_a_broken_image_does_not_stop_the_gallery(checkpoints, picture, tmp_path
     assert len((out / "explanations.jsonl").read_text().splitlines()) == 2
 
 
+HOSTILE = (b"$$.png", b"b#1.png", b"c?x=1.png", b"d%41.png", b"\xff.png", "\u00e9".encode() * 123 + b".PNG")
+
+
+def test_any_name_of_a_file_is_explained_and_linked(checkpoints, picture, tmp_path, capsys):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for name in HOSTILE:
+        (folder / os.fsdecode(name)).write_bytes(picture.read_bytes())
+    explain.main([str(folder), f"--load_checkpoint={checkpoints / 'CALM_EM'}", f"--out={out}"])
+    payload = re.search(r'id="payload"[^>]*>(.*?)</script>', (out / "index.html").read_text(), re.DOTALL)[1]
+    links = {card["image_id"]: card["page"] for card in json.loads(payload)}
+    assert len(links) == len(HOSTILE) and links["b#1.png"] == "b%231.html" and links["\ufffd.png"] == "%EF%BF%BD.html"
+    assert all((out / unquote(urlsplit(link).path)).is_file() for link in links.values())
+    assert len((out / "explanations.jsonl").read_text().splitlines()) == len(HOSTILE)
+    assert "\ufffd.png: The cue for" in capsys.readouterr().out
+
+
+def test_an_image_that_a_codec_gives_up_on_is_left_out(checkpoints, picture, tmp_path, capsys):
+    """Pillow raises RuntimeError of a damaged AVIF file and NotImplementedError of a DDS file's unknown format."""
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    Image.open(picture).save(folder / "a.dds", "DDS")
+    content = bytearray((folder / "a.dds").read_bytes())
+    content[80:88] = bytes([4, 0, 0, 0, *b"ABCD"])  # pixel format: a code that there is not
+    (folder / "a.jpg").write_bytes(content)
+    (folder / "b.png").write_bytes(picture.read_bytes())
+    words = [str(folder), f"--load_checkpoint={checkpoints / 'CALM_EM'}", f"--out={out}"]
+    assert errors.run(lambda: explain.main(words)) == 2
+    assert "a.jpg cannot be read as an image" in capsys.readouterr().err
+    assert {path.name for path in out.glob("*.html")} == {"index.html", "b.html"}
+
+
+def test_the_page_s_picture_is_upright(checkpoints, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (80, 60)).save(tmp_path / "phone.jpg", exif=exif)
+    out = tmp_path / "out"
+    explain.main([str(tmp_path / "phone.jpg"), f"--load_checkpoint={checkpoints / 'CALM_EM'}", f"--out={out}"])
+    assert "whole picture (60 × 80)" in (out / "index.html").read_text()
+
+
 def test_an_interrupted_gallery_leaves_no_half_written_file(checkpoints, picture, tmp_path, monkeypatch):
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
@@ -145,7 +189,8 @@ def test_an_interrupted_gallery_leaves_no_half_written_file(checkpoints, picture
     monkeypatch.setattr(Figure, "savefig", interrupted)
     words = [str(folder), f"--load_checkpoint={checkpoints / 'CALM_EM'}", f"--out={out}"]
     assert errors.run(lambda: explain.main(words)) == 130
-    assert {p.name for p in out.iterdir()} == {"a.html", "a.npz", "a.png"}
+    files = {"a.html", "a.npz", "a.png", "explanations.jsonl", "index.html"}
+    assert {p.name for p in out.iterdir()} == files and "a.html" in (out / "index.html").read_text()
 
 
 def test_bad_input(checkpoints, picture, tmp_path, capsys):
@@ -154,6 +199,7 @@ def test_bad_input(checkpoints, picture, tmp_path, capsys):
     text.write_text("no image")
     assert "notes.jpg" in one_line([text, load], capsys)
     assert "no file matches" in one_line([tmp_path / "*.png", load], capsys)
+    assert "an empty name" in one_line(["", load], capsys)
     assert "no such file" in one_line([tmp_path / "absent.png", load], capsys)
     (tmp_path / "empty").mkdir()
     assert "holds no image" in one_line([tmp_path / "empty", load], capsys)

@@ -34,7 +34,7 @@ def save_curves(path: str | Path, values: Mapping[str, float], percentages: Sequ
     accuracies.legend(frameon=False)
     ratios.plot(shares, [1.0, *(values[f"R_{k}"] for k in percentages)], "o-", color="tab:red")
     ratios.axhline(1, color="tab:gray", linewidth=0.8, linestyle="--")
-    ratios.set_ylabel("R$_k$ = A$_k$ / A$_k^r$, lower is better")
+    ratios.set_ylabel("Rₖ = Aₖ / Aₖʳ, lower is better")
     ratios.set_ylim(bottom=0)
     for axis in (accuracies, ratios):
         axis.set_xlabel("k, % of the pixels erased")

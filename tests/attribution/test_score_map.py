@@ -120,3 +120,12 @@ def test_clipping_keeps_probabilities_as_they_are():
 def test_normalize_refuses_an_unknown_kind():
     with pytest.raises(UserError, match="max, minmax, clipping"):
         normalize(random_maps(), "l2")
+
+
+def test_minmax_of_values_whose_difference_is_no_number():
+    maps = torch.tensor([[[-3e38, 3e38], [0, 1]], [[1e-42, 3e-42], [2e-42, 1e-42]], [[5.0, 5.0], [5.0, 5.0]]])
+    scores = normalize(maps, "minmax")
+    assert scores[0].tolist() == [[0, 1], [0.5, 0.5]] and scores[2].tolist() == [[0, 0], [0, 0]]
+    assert scores[1].flatten().tolist() == pytest.approx([0, 1, 0.5, 0], abs=1e-2)
+    half = torch.tensor([[[-6e4, 6e4]]], dtype=torch.float16)
+    assert normalize(half, "minmax").tolist() == [[[0, 1]]]

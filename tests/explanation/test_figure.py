@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from calm.explanation.figure import explain_figure
 from calm.explanation.maps import Question
@@ -48,3 +49,19 @@ def test_long_names_neither_overlap_nor_leave_the_figure(method):
     boxes = [text.get_window_extent() for text in words if text.get_text()]
     assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
     assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+
+
+def test_names_are_drawn_letter_for_letter():
+    names = [r"$\frac{$_Finch", "002.$5 vs $6", *LONG]
+    figure = explain_figure(replace(made_up(), image_id="price $5 vs $6.png", class_names=names * 2))
+    FigureCanvasAgg(figure).draw()  # a single broken formula would be an error
+    assert not any(text.get_parse_math() for text in figure.findobj(Text))
+    words = [text.get_text() for text in figure.texts]
+    assert any(text.startswith("price $5 vs $6.png · ") for text in words)
+    assert any(r"$\frac{$ Finch" in text for text in words)
+
+
+def test_a_name_of_a_hundred_thousand_letters_is_cut():
+    names = ["x" * 100_000, *LONG] * 2
+    figure = explain_figure(replace(made_up(), class_names=names))
+    assert figure.get_figheight() < 30 and max(len(text.get_text()) for text in figure.texts) < 1000
