@@ -30,7 +30,7 @@ def test_head_and_loss_come_first_and_the_prior_is_the_head_s():
         assert method.needs_prior == output.has_prior == (method.default_map == "joint")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ["CAM", "CALM_ML", "CALM_EM"])
 def test_an_objective_is_by_default_the_loss_of_the_output(name):
     network, (images, targets) = tiny_network(name), tiny_batch()
     objective = build_objective(name, network, {"em_target": "current", "em_momentum": 0.999, "lr": 0.1})
