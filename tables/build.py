@@ -150,5 +150,6 @@ def _unpublished(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Resul
     """A row for each method and attribution that no published row describes."""
     others = dict.fromkeys((r.method, r.attribution) for r in results if name_of(spec_rows, r) is None)
     return [
-        {"name": f"{method}, {title_of(a)}", "method": method, "attribution": a, "own": True} for method, a in others
+        {"name": ", ".join([method, *([title_of(a)] if a else [])]), "method": method, "attribution": a, "own": True}
+        for method, a in others
     ]
