@@ -18,6 +18,7 @@ from calm import distributed
 from calm.atomic import write_text
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
+from calm.data_loaders.loaders import Items
 from calm.data_loaders.records import targets_of
 from calm.engine import compile_in_place
 from calm.errors import UserError, as_flags
@@ -145,7 +146,7 @@ def evaluation_dataset(
     return dataset
 
 
-def evaluation_loader(args: Config, dataset: ImageDataset, process: distributed.Process) -> DataLoader:
+def evaluation_loader(args: Config, dataset: Items, process: distributed.Process) -> DataLoader:
     """Batches of this process's share of ``dataset``, without padding."""
     return build_loader(
         dataset,

@@ -73,7 +73,7 @@ def read_columns(path: Path, fields: int) -> list[Column] | None:
     try:
         data = np.zeros(path.stat().st_size + 1 + PADDING, np.uint8)
         with path.open("rb") as file:
-            size = file.readinto(memoryview(data)[: -1 - PADDING])
+            size = file.readinto(data.data[: -1 - PADDING])
     except OSError:
         return None
     begin = len(BOM) if data[: len(BOM)].tobytes() == BOM else 0

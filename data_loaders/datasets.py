@@ -5,11 +5,10 @@ from functools import cached_property
 from pathlib import Path
 
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from calm.data_loaders import images, transforms
 from calm.data_loaders.catalogue import dataset_named
-from calm.data_loaders.loaders import build_loader
+from calm.data_loaders.loaders import Items, build_loader
 from calm.data_loaders.metadata import IMAGE_IDS, PROXY_IDS, SPLITS, Record, Size, read_records, split_folder
 from calm.errors import UserError
 
@@ -18,7 +17,7 @@ __all__ = ["ImageDataset", "build_dataset", "build_loader"]
 Key = int | tuple[int, int]
 
 
-class ImageDataset(Dataset):
+class ImageDataset(Items):
     """Images of one split: index -> (image float32 [3,S,S], target, index).
 
     A key (epoch, index) names the epoch whose random crop and flip are wanted; a plain index is epoch 0. The item is a
@@ -58,8 +57,8 @@ class ImageDataset(Dataset):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, int, int]:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
+    def __getitem__(self, index: Key) -> tuple[Tensor, int, int]:
+        epoch, index = index if isinstance(index, tuple) else (0, index)
         image = images.read_rgb(self.image_path(index), listed=self.listed(index))
         if self.augment:
             view = transforms.training_view(

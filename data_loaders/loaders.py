@@ -10,6 +10,13 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 from calm.errors import UserError
 
 
+class Items(Dataset):
+    """A data set of a known number of items."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
 class TrainingOrder(Sampler[tuple[int, int]]):
     """Keys (epoch, index) of one process: its part of torch's ``DistributedSampler`` order, also when it is alone.
 
@@ -17,7 +24,7 @@ class TrainingOrder(Sampler[tuple[int, int]]):
     the shares are made equal by repeating some first images at the end of the epoch.
     """
 
-    def __init__(self, dataset: Dataset, *, seed: int, epoch: int, rank: int, world_size: int) -> None:
+    def __init__(self, dataset: Items, *, seed: int, epoch: int, rank: int, world_size: int) -> None:
         self._order = DistributedSampler(dataset, num_replicas=world_size, rank=rank, shuffle=True, seed=seed)
         self.set_epoch(epoch)
 
@@ -36,7 +43,7 @@ class TrainingOrder(Sampler[tuple[int, int]]):
 class EvaluationShare(Sampler[int]):
     """Indices rank, rank + world_size, ... : over all processes each image is there once."""
 
-    def __init__(self, dataset: Dataset, *, rank: int, world_size: int) -> None:
+    def __init__(self, dataset: Items, *, rank: int, world_size: int) -> None:
         self._indices = range(rank, len(dataset), world_size)
 
     def __iter__(self) -> Iterator[int]:
@@ -63,7 +70,7 @@ class ImageLoader(DataLoader):
 
 
 def build_loader(
-    dataset: Dataset,
+    dataset: Items,
     batch_size: int,
     *,
     workers: int = 0,

@@ -90,15 +90,23 @@ def _read_columns(folder: Path, ids_path: Path, num_classes: int | None) -> Reco
         if columns is None:
             return None
         images = positions(columns.pop(0), ids[0], hashes, order)
-        numbers = [whole_numbers(columns.pop(0)) for _ in range(fields - 1)]  # one at a time: they are large
-        if images is None or any(column is None for column in numbers):
+        if images is None:
             return None
+        numbers = []
+        for _ in range(fields - 1):  # one at a time: they are large
+            column = whole_numbers(columns.pop(0))
+            if column is None:
+                return None
+            numbers.append(column)
         return images, np.bincount(images, minlength=count).astype(np.int32), np.column_stack(numbers)
 
-    found = [numbers_of(folder / name, fields) for name, fields in ((LABELS, 2), (SIZES, 3), (LOCALIZATION, 5))]
-    if any(each is None for each in found):
+    of_labels, of_sizes, of_boxes = (
+        numbers_of(folder / name, fields) for name, fields in ((LABELS, 2), (SIZES, 3), (LOCALIZATION, 5))
+    )
+    if of_labels is None or of_sizes is None or of_boxes is None:
         return None
-    (labelled, num_labels, labels), (sized, num_sizes, known_sizes), (boxed, num_boxes, boxes) = found
+    (labelled, num_labels, labels), (sized, num_sizes, known_sizes) = of_labels, of_sizes
+    boxed, num_boxes, boxes = of_boxes
     if (num_labels != 1).any() or (num_classes is not None and labels.max() >= num_classes):
         return None
     if (num_sizes > 1).any() or (known_sizes < 1).any():

@@ -70,7 +70,7 @@ class RecordColumns(Sequence[Record]):
             self._image_ids.text(index),
             int(self._targets[index]),
             size=(width, height) if width else None,
-            boxes=tuple(map(tuple, boxes)),
+            boxes=tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in boxes),
         )
 
     def __iter__(self) -> Iterator[Record]:

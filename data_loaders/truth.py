@@ -73,7 +73,7 @@ class TruthReader:
             if has_masks and self.data_set.localization == "masks" and not record.masks:
                 raise UserError(f"{path} has no mask for {record.image_id}")
             if has_masks and self.data_set.localization == "boxes":
-                self.data_set.masks(record, self.data_root, self.mask_root)
+                self.data_set.mask_files(record, self.data_root, self.mask_root)
 
     def _check_inside(self, dataset: ImageDataset, index: int) -> None:
         record, (width, height) = dataset.records[index], dataset.original_size(index)
@@ -87,7 +87,7 @@ class TruthReader:
         if has_boxes:
             boxes = scale_boxes(record.boxes, dataset.original_size(index), (self.size, self.size))
         if has_masks:
-            masks, ignore_mask = self.data_set.masks(record, self.data_root, self.mask_root)
+            masks, ignore_mask = self.data_set.mask_files(record, self.data_root, self.mask_root)
         return Truth(boxes, masks, ignore_mask)
 
 

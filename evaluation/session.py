@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from calm import distributed
 from calm.attribution import ATTRIBUTIONS, build_attribution, output_attribution
@@ -16,6 +16,7 @@ from calm.attribution.catalogue import resolve_name
 from calm.attribution.score_map import resize, smooth
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset
+from calm.data_loaders.loaders import Items
 from calm.data_loaders.truth import TruthReader
 from calm.engine import Prediction, predict
 from calm.errors import UserError
@@ -78,7 +79,7 @@ class Session:
         need_images = self.args.get("scoremap_root") is None
         return evaluation_dataset(self.args, network, "test", need_images=need_images, class_names=class_names)
 
-    def loader(self, dataset: Dataset | None = None) -> DataLoader:
+    def loader(self, dataset: Items | None = None) -> DataLoader:
         """This process's share of the test split, or of ``dataset``, in order; over all processes each image once."""
         return evaluation_loader(self.args, self.dataset if dataset is None else dataset, self.process)
 

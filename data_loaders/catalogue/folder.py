@@ -56,7 +56,7 @@ def class_places(root: Path) -> dict[str, list[Path]]:
     for folder in folders:
         split = SPLIT_FOLDERS.get(folder.name.lower())
         classes = folders_with_images(folder) if split and not files_of(folder) else []
-        if not classes:
+        if split is None or not classes:
             others.append(folder)
         elif split in splits:
             raise UserError(f"{named[split]} and {folder} both name the split {split}: keep one of them")

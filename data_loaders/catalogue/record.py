@@ -78,6 +78,12 @@ class DataSet:
             return self.truths(self.root(data_root))
         return self.localization == "boxes", self.masks is not None
 
+    def mask_files(self, record: Record, data_root: Path, mask_root: Path) -> MaskFiles:
+        """The masks of an image's objects; a UserError where the data set has none."""
+        if self.masks is None:
+            raise UserError(f"{self.name} has no masks")
+        return self.masks(record, data_root, mask_root)
+
     def image_folders(self, split: str, data_root: str | Path) -> list[Path]:
         """Folders that the image ids of a split may be relative to, the likeliest first."""
         return [Path(data_root) / folder for folder in self.image_roots.get(split, (self.folder,))]

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from calm.data_loaders.cues.annotations import read_keypoints
 from calm.data_loaders.cues.pairs import NO_PART, PARTS
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.images import unreadable
+from calm.data_loaders.loaders import Items
 from calm.errors import UserError
 
 HEAD_KEYPOINTS = (2, 5, 6, 7, 10, 11, 15)
@@ -157,7 +157,7 @@ class ExactParts:
         return parts, np.isin(range(len(PARTS)), parts)
 
 
-class CueImages(Dataset):
+class CueImages(Items):
     """Some images of a data set with their part maps: (image [3,S,S], position, part map uint8 [S,S], visible [7]).
 
     Args:
@@ -172,7 +172,7 @@ class CueImages(Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, int, Tensor, Tensor]:
-        image, _, _ = self.images[self.indices[position]]
-        part_map, visible = self.part_maps(position)
-        return image, position, torch.from_numpy(part_map), torch.from_numpy(visible)
+    def __getitem__(self, index: int) -> tuple[Tensor, int, Tensor, Tensor]:
+        image, _, _ = self.images[self.indices[index]]
+        part_map, visible = self.part_maps(index)
+        return image, index, torch.from_numpy(part_map), torch.from_numpy(visible)

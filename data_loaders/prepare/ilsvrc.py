@@ -53,10 +53,7 @@ def read_xml(path: Path) -> tuple[str, tuple[Box, ...]]:
     try:
         tree = ElementTree.parse(path).getroot()
         objects = tree.findall("object")
-        boxes = tuple(
-            tuple(int(found.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax"))
-            for found in objects
-        )
+        boxes = tuple(_box(found) for found in objects)
         names = {found.findtext("name") for found in objects}
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from error
@@ -64,11 +61,18 @@ def read_xml(path: Path) -> tuple[str, tuple[Box, ...]]:
         raise UserError(f"{path}, line {error.position[0]}: is not well-formed XML") from error
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} has an object without xmin, ymin, xmax and ymax in whole numbers") from error
-    if len(names) != 1 or None in names:
+    name, *others = names or {None}
+    if others or name is None:
         raise UserError(f"{path} should have objects of one class but has {sorted(map(str, names)) or 'no object'}")
     if any(x1 < x0 or y1 < y0 for x0, y0, x1, y1 in boxes):
         raise UserError(f"{path} has an inverted box: fetch the validation boxes again")
-    return names.pop(), boxes
+    return name, boxes
+
+
+def _box(found: ElementTree.Element) -> Box:
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    x0, y0, x1, y1 = (int(found.findtext(f"bndbox/{side}", default="")) for side in sides)
+    return x0, y0, x1, y1
 
 
 def _read_annotations(root: Path) -> Annotations:

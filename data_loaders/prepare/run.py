@@ -16,14 +16,12 @@ def prepare(dataset_name: str, *, data_root: str | Path, metadata_root: str | Pa
     and ImageNetV2.
     """
     data_set = dataset_named(dataset_name)
-    if data_set.prepare is None and (data_set.ensure is None or data_set.command is not None):
-        raise UserError(f"{data_set.name} comes with its metadata: run {data_set.made_by}")
-    if not Path(data_root).is_dir():
-        raise UserError(f"`data_root`={data_root} is not a folder")
     if data_set.prepare is None:
-        data_set.ensure(data_root, metadata_root, say)
+        if data_set.ensure is None or data_set.command is not None:
+            raise UserError(f"{data_set.name} comes with its metadata: run {data_set.made_by}")
+        data_set.ensure(_folder(data_root), metadata_root, say)
         return
-    for split, records in data_set.prepare(Path(data_root), say).items():
+    for split, records in data_set.prepare(_folder(data_root), say).items():
         localization = split_folder(metadata_root, data_set.name, split) / LOCALIZATION
         has_locations = any(record.boxes or record.masks for record in records)
         if not has_locations and localization.is_file() and localization.stat().st_size:
@@ -32,6 +30,12 @@ def prepare(dataset_name: str, *, data_root: str | Path, metadata_root: str | Pa
         folder = write_records(metadata_root, data_set.name, split, records)
         classes = len({record.target for record in records})
         say(f"{split}: {len(records):,} images of {classes:,} classes -> {folder}")
+
+
+def _folder(data_root: str | Path) -> Path:
+    if not Path(data_root).is_dir():
+        raise UserError(f"`data_root`={data_root} is not a folder")
+    return Path(data_root)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -56,7 +56,7 @@ def nearest_ancestor(wnid: str, ancestors: Sequence[str], hypernyms: Mapping[str
             if parent not in distances:
                 distances[parent] = distances[current] + 1
                 queue.append(parent)
-    return min((ancestor for ancestor in ancestors if ancestor in distances), key=distances.get, default=None)
+    return min((ancestor for ancestor in ancestors if ancestor in distances), key=distances.__getitem__, default=None)
 
 
 def expand(ancestors: Mapping[str, str], hypernyms: Mapping[str, Sequence[str]], classes: Sequence[str]) -> dict:

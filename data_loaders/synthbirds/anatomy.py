@@ -103,7 +103,7 @@ def wing(joint: complex, axis: complex, spread: float, lift: float) -> tuple[Fan
     return Fan(root, direction, length, width), (centres.ravel(), radii.ravel())
 
 
-def leg(hip: complex, foot: complex, bend: float, thickness: float, perched: bool) -> list[np.ndarray]:
+def leg(hip: complex, foot: complex, bend: complex, thickness: float, perched: bool) -> list[np.ndarray]:
     """Thigh, tarsus and toes of one leg as polygons."""
     knee = hip + 0.42 * (foot - hip) - bend
     polygons = []

@@ -100,6 +100,8 @@ def draw(picture: Picture, *, root: Path, options: Options, classes: list[BirdCl
             file = f"{picture.image_id.removesuffix('.jpg')}__{name}.jpg"
             _write_jpeg(root / "interventions" / file, again(looks).image)
             lines.append(f"{picture.image_id} {file} {part} {kind} {source}")
+    if rendering.box is None:
+        raise RuntimeError(f"nothing of the bird shows in {picture.image_id}, though birds are placed in the picture")
     return Annotation(rendering.keypoints, rendering.visible, rendering.box, tuple(lines))
 
 

@@ -68,6 +68,11 @@ class Canvas:
         return mask
 
 
+def where(pixels: np.ndarray, low: int, high: int) -> np.ndarray:
+    """uint8 mask, 255 where a pixel is from ``low`` to ``high``, both included, and 0 elsewhere."""
+    return cv2.inRange(pixels, (low,), (high,))
+
+
 def fixed_point(z: np.ndarray) -> np.ndarray:
     """Complex pixel positions as OpenCV's fixed-point int32 [...,2]."""
     pairs = np.ascontiguousarray(z, dtype=np.complex128).view(np.float64).reshape(*np.shape(z), 2)
@@ -76,7 +81,7 @@ def fixed_point(z: np.ndarray) -> np.ndarray:
 
 def paint_bird(canvas: Canvas, bird: Bird, view: View, parts: Collection[str] = PARTS) -> None:
     """Paint the surfaces of ``parts``, back to front; what a missing part would cover stays in sight."""
-    if "wing" in parts and bird.far_wing is not None:
+    if "wing" in parts and bird.far_wing is not None and bird.far_coverts is not None:
         _paint_wing(canvas, FAR_WING, bird.far_wing, bird.far_coverts, view)
     if "tail" in parts:
         for number, outline in enumerate(view(bird.tail.outlines)):
@@ -100,7 +105,7 @@ def _paint_torso(canvas: Canvas, bird: Bird, view: View, parts: Collection[str])
         cv2.fillPoly(region, [fixed_point(view(cut))], number, cv2.LINE_8, SHIFT)
     for number, part in enumerate(("belly", "breast", "back")):
         if part in parts:
-            mask = cv2.bitwise_and(torso, cv2.compare(region, number, cv2.CMP_EQ))
+            mask = cv2.bitwise_and(torso, where(region, number, number))
             canvas.paint_mask(PARTS.index(part) + 1, mask)
 
 

@@ -59,7 +59,7 @@ def _laid(tile: np.ndarray, canvas: Canvas, view: View, axis: complex, shift: np
 def add_plumage(canvas: Canvas, bird: Bird, view: View, shift: np.ndarray) -> None:
     """Give head and torso the texture of small feathers; ``shift`` [2] in 0..1 moves it."""
     strokes = _laid(_plumage(), canvas, view, bird.axis, shift)
-    canvas.tone[:] = cv2.copyTo(strokes, cv2.inRange(canvas.surface, paint.HEAD, paint.BREAST), canvas.tone)
+    canvas.tone[:] = cv2.copyTo(strokes, paint.where(canvas.surface, paint.HEAD, paint.BREAST), canvas.tone)
 
 
 def _head_mark(pattern: str, bird: Bird) -> np.ndarray:
@@ -100,9 +100,9 @@ def mark(canvas: Canvas, part: str, pattern: str, bird: Bird, view: View, shift:
         if bird.far_wing is not None:
             masks[paint.FAR_WING] = _fan_marks(pattern, canvas, view, bird.far_wing, WING_BANDS)
     else:
-        masks[surface] = cv2.compare(_laid(_tile(pattern), canvas, view, bird.axis, shift), 127, cv2.CMP_GT)
+        masks[surface] = paint.where(_laid(_tile(pattern), canvas, view, bird.axis, shift), 128, 255)
         if part == "wing":
             masks[paint.FAR_WING] = masks[surface]
     for number, mask in masks.items():
-        shown = cv2.bitwise_and(mask, cv2.compare(canvas.surface, number, cv2.CMP_EQ))
-        canvas.surface |= cv2.bitwise_and(shown, paint.MARKED)
+        shown = cv2.bitwise_and(mask, paint.where(canvas.surface, number, number))
+        canvas.surface |= shown & np.uint8(paint.MARKED)

@@ -167,7 +167,7 @@ def _develop(
     small = (size, size)
     flat = cv2.merge([cv2.LUT(canvas.surface, np.ascontiguousarray(table[:, c])) for c in range(3)])
     flat = cv2.resize(flat, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    cover = cv2.resize(cv2.compare(canvas.surface, 0, cv2.CMP_GT), small, interpolation=cv2.INTER_AREA)
+    cover = cv2.resize(paint.where(canvas.surface, 1, 255), small, interpolation=cv2.INTER_AREA)
     tone = cv2.resize(canvas.tone, small, interpolation=cv2.INTER_AREA).astype(np.float32) / 128
     shade = tone * _shading(whole, size, rng)
     image = flat * shade[..., None] + backdrop * (1 - cover.astype(np.float32) / 255)[..., None]
@@ -194,7 +194,7 @@ def _annotate(surface: np.ndarray, bird: Bird, view: paint.View) -> tuple:
     """Part mask, segmentation, keypoints, visible flags and box from the map of surfaces at twice the resolution."""
     surface = np.ascontiguousarray(surface[::2, ::2])
     part_mask = cv2.LUT(surface, paint.PART_OF_SURFACE)
-    segmentation = cv2.compare(part_mask, 0, cv2.CMP_GT)
+    segmentation = paint.where(part_mask, 1, 255)
     keypoints, visible = np.zeros((len(KEYPOINTS), 2)), np.zeros(len(KEYPOINTS), bool)
     sides = {"near": "left", "far": "right"} if view.flip else {"near": "right", "far": "left"}
     for name, candidates in bird.keypoints.items():

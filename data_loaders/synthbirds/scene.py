@@ -76,7 +76,7 @@ def background(size: int, feet: complex | None, rng: np.random.Generator) -> np.
     """Out-of-focus background, float32 [size,size,3] in 0..255; with ``feet`` (fractions) ground lies below them."""
     image = GROUNDS[rng.choice(4, p=(0.25, 0.4, 0.1, 0.25))](size, rng)
     lights = image.copy()
-    count = rng.integers(5, 12)
+    count = int(rng.integers(5, 12))
     for color, x, y, radius in zip(_pick(PALETTE, rng, count).tolist(), *rng.random((3, count))):
         center = (int(x * size), int(y * size))
         cv2.circle(lights, center, int((0.03 + 0.08 * radius) * size), color, -1)
@@ -88,7 +88,7 @@ def background(size: int, feet: complex | None, rng: np.random.Generator) -> np.
         shadow = np.full((size, size), 1, np.float32)
         center = (int(feet.real * size), int((feet.imag + 0.012) * size))
         cv2.ellipse(shadow, center, (int(0.17 * size), int(0.028 * size)), 0, 0, 360, 0.5, -1)
-        image *= shadow[..., None]
+        image = image * shadow[..., None]
     side = max(3, int(size * rng.uniform(0.02, 0.06)) | 1)
     return cv2.blur(image, (side, side))
 
