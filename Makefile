@@ -28,7 +28,7 @@ demo: .venv/installed  ## Draw SynthBirds, train CALM_EM on the CPU, print the a
 test: .venv/installed-dev  ## Run the tests
 	$(BIN)/python -m pytest -n 2
 
-check: .venv/installed-dev  ## Lint and formatting
+check: .venv/installed-dev types  ## Lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 

@@ -59,7 +59,7 @@ class ImageLoader(DataLoader):
     torch raises a worker's exception anew in the main process, with the worker's traceback as its text.
     """
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # ty: ignore[incompatible-method-override]  # torch names its private class
         try:
             yield from super().__iter__()
             return

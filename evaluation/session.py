@@ -53,9 +53,18 @@ class Session:
     @property
     def network(self) -> Network:
         """In evaluation mode, on this process's device."""
+        return self._required.network
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that the network is from."""
+        return self._required.path
+
+    @property
+    def _required(self) -> Restored:
         if self.restored is None:
             raise UserError("`load_checkpoint` is missing: name a run folder, a checkpoint file or zoo:NAME")
-        return self.restored.network
+        return self.restored
 
     @property
     def device(self) -> torch.device:

@@ -32,7 +32,7 @@ def draw_table(table: Table) -> Figure:
         cellLoc="right",
         colLoc="right",
         edges="horizontal",
-        bbox=(0, 0, 1, 1),
+        bbox=(0, 0, 1, 1),  # ty: ignore[invalid-argument-type]  # four numbers do as well, says the reference
     )
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
@@ -41,7 +41,7 @@ def draw_table(table: Table) -> Figure:
         cell.set_edgecolor("0.85")
         text = cell.get_text()
         if line == 0:
-            text.set_weight("bold")
+            text.set_fontweight("bold")
         elif text.get_text() in (NOT_RUN, NOTHING):
             text.set_color("0.6")
         if column < first_number:

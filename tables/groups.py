@@ -15,7 +15,7 @@ class Group:
 
     dataset: str
     name: str
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     results: list[Result] = field(default_factory=list)
 
     @property
@@ -37,9 +37,12 @@ def name_of(spec_rows: Sequence[Mapping[str, Any]], result: Result) -> str | Non
 
 
 def grouped(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> list[Group]:
+    """The groups of the results that a row describes, in the order of their first."""
     groups: dict[tuple, Group] = {}
     for result in results:
         name = name_of(spec_rows, result)
+        if name is None:
+            continue
         key = (result.dataset, name, repr(sorted(result.settings.items())))
         groups.setdefault(key, Group(result.dataset, name, result.settings)).results.append(result)
     return list(groups.values())
@@ -73,7 +76,8 @@ def common_settings(groups: Sequence[Group]) -> dict[str, Any]:
 
 def mean_of(results: Sequence[Result], settings: Mapping[str, Any]) -> Result:
     """The mean of every metric that all ``results`` have, under new settings."""
-    names = [name for name in results[0].metrics if all(r.metrics.get(name) is not None for r in results)]
-    means = {name: statistics.fmean(result.metrics[name] for result in results) for name in names}
+    columns = {name: [result.metrics.get(name) for result in results] for name in results[0].metrics}
+    known = {name: [value for value in values if value is not None] for name, values in columns.items()}
+    means = {name: statistics.fmean(values) for name, values in known.items() if len(values) == len(results)}
     commands = tuple(command for result in results for command in result.commands)
     return replace(results[0], settings=settings, metrics=means, commands=commands, checkpoint=None)

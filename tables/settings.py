@@ -44,7 +44,7 @@ def settings_of(
 def idle_flags(settings: Mapping[str, Any], evaluation: str, method: str, attribution: str | None) -> set[str]:
     """Flags whose owners do not read them for this evaluation, method and map, and that would part equal runs."""
     options = {"method": _options_of_method(method), "map": _options_of_map(attribution)}
-    kind = ATTRIBUTIONS[attribution].kind if attribution in ATTRIBUTIONS else None
+    kind = None if attribution is None or attribution not in ATTRIBUTIONS else ATTRIBUTIONS[attribution].kind
 
     def reads(owner: Owner, flag: Flag) -> bool:
         if any(settings.get(name) != value for name, value in owner.when.items()):
@@ -65,7 +65,7 @@ def _options_of_method(method: str) -> set[str]:
 
 def _options_of_map(attribution: str | None) -> set[str]:
     """The flags that a map reads."""
-    if attribution not in ATTRIBUTIONS:
+    if attribution is None or attribution not in ATTRIBUTIONS:
         return set()
     return options_of(attribution) | ({"smoothing_ksize"} if ATTRIBUTIONS[attribution].image_sized else set())
 

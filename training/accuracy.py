@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch.utils.data import DataLoader
 
@@ -21,7 +21,8 @@ def measure_accuracy(
     network: Network, loader: DataLoader, process: Process, *, precision: str, title: str
 ) -> tuple[float, int]:
     """Accuracy in percent over all processes, and the number of images."""
-    accuracy, name_of = Accuracy(), loader.dataset.name_of
+    accuracy = Accuracy()
+    name_of = cast(ImageDataset, loader.dataset).name_of  # torch leaves the type of a loader's data set open
     for batch in predict(network, loader, device=process.device, precision=precision, title=title, name_of=name_of):
         accuracy.update(batch.output.log_p_y, batch.targets)
     reduce(accuracy)

@@ -65,7 +65,8 @@ def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
 
 def smallest_batch(loader: DataLoader) -> int:
     """Images of the last batch of an epoch, which may be fewer than of the others."""
-    return (len(loader.sampler) - 1) % loader.batch_size + 1
+    sampler, batch_size = cast(TrainingOrder, loader.sampler), cast(int, loader.batch_size)  # torch leaves both open
+    return (len(sampler) - 1) % batch_size + 1
 
 
 def last_good(training: Training, run: Run) -> str:

@@ -23,7 +23,7 @@ class Judged(NamedTuple):
 
     def labels(self, *, several: bool) -> dict[str, str]:
         """Attribution -> its name, after its run's where there are several checkpoints."""
-        run = self.session.restored.path.parent
+        run = self.session.checkpoint.parent
         return {name: f"{run}/{name}" if several else name for name in self.values}
 
     def details(self) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class Judged(NamedTuple):
 
 def attributions_of(session: Session) -> list[str]:
     """The names to compare on this checkpoint; those that need a prior which it does not have are left out, aloud."""
-    wanted, checkpoint = session.args.attributions, session.restored.path
+    wanted, checkpoint = session.args.attributions, session.checkpoint
     if not wanted:
         return [session.map_name]
     names = list(dict.fromkeys(canonical_name(name.strip()) for name in wanted.split(",") if name.strip()))
@@ -76,7 +76,7 @@ def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
     if not has_regions(session):
         print0(f"notice: {args.dataset_name} has no boxes and no masks here: Loc, proportion and pointing are left out")
     makers = {name: session.raw_maps(name) for name in names}
-    title = f"{session.restored.path.parent.name}: {len(makers)} attributions"
+    title = f"{session.checkpoint.parent.name}: {len(makers)} attributions"
     values = judge_all(
         session.predict(session.loader(), title),
         makers,

@@ -39,10 +39,16 @@ class Case:
     norm_type: str = "minmax"
     """Of ``attribution.score_map.normalize``."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        height, width = self.images.shape[2:]
+        return height, width
+
     @cached_property
     def resized(self) -> Tensor:
         """[B,H,W] raw maps; made in float64, so that rounding marks no pixel of a flat part."""
-        return resize(self.maps.double(), tuple(self.images.shape[2:])).float()
+        return resize(self.maps.double(), self.size).float()
 
     @cached_property
     def score_maps(self) -> Tensor:
@@ -52,7 +58,7 @@ class Case:
     @cached_property
     def ranks(self) -> Tensor:
         """[B,H,W], 0 for the most important pixel."""
-        return rank_by_score(self.resized, tuple(self.images.shape[2:]))
+        return rank_by_score(self.resized, self.size)
 
     @cached_property
     def masked(self) -> Tensor:

@@ -24,10 +24,11 @@ def region_of(truth: Truth, kind: str | None, size: int) -> Tensor:
     if kind is None and truth.boxes is None and truth.masks is None:
         return torch.zeros(size, size, dtype=torch.bool)
     kind = kind or ("boxes" if truth.boxes is not None else "masks")
-    if (truth.boxes if kind == "boxes" else truth.masks) is None:
+    mask = truth.mask(size) if kind == "masks" else None
+    if mask is not None:
+        return torch.from_numpy(mask == OBJECT)
+    if kind == "masks" or truth.boxes is None:
         raise UserError(f"`regions`={kind}: this data set has none")
-    if kind == "masks":
-        return torch.from_numpy(truth.mask(size) == OBJECT)
     region = torch.zeros(size, size, dtype=torch.bool)
     for x0, y0, x1, y1 in truth.boxes.tolist():
         region[y0 : y1 + 1, x0 : x1 + 1] = True

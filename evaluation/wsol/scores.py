@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -27,6 +27,9 @@ PER_WORKER = 4
 """Maps under way per worker: enough to keep it busy, few enough for constant memory."""
 TOP_IOU = 50
 """The IoU level of MaxBoxAcc and of top-k localisation, in percent."""
+
+
+Value = TypeVar("Value")
 
 
 class Scores(NamedTuple):
@@ -87,6 +90,12 @@ def found_box(score_map: np.ndarray, threshold: float) -> np.ndarray:
     return boxes_at(score_map, np.array([threshold]))[0]
 
 
+def _known(value: Value | None) -> Value:
+    if value is None:
+        raise ValueError("an image without the truth, or the rank, that a metric of its data set counts")
+    return value
+
+
 class Localisation:
     """The metrics of a data set: MaxBoxAcc for boxes, PxAP for masks, TopLoc for boxes and a classifying network.
 
@@ -107,11 +116,11 @@ class Localisation:
     def update(self, scores: Scores, rank: int | None) -> None:
         """Count one image; ``rank`` is the number of classes more probable than the true one."""
         if self.boxes:
-            self.boxes.add(scores.hits)
+            self.boxes.add(_known(scores.hits))
         if self.masks:
-            self.masks.add(scores.histograms)
+            self.masks.add(_known(scores.histograms))
         if self.top:
-            self.top.update(scores.hits[SINGLE, self._top_level], rank)
+            self.top.update(_known(scores.hits)[SINGLE, self._top_level], _known(rank))
 
     def _metrics(self) -> list[MaxBoxAcc | PxAP | TopLoc]:
         return [metric for metric in (self.boxes, self.masks, self.top) if metric]
