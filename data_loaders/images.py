@@ -1,7 +1,7 @@
 """Image files: pixels as RGB, and the size from the header."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from calm.errors import UserError
 
 
 @contextmanager
-def opened(path: Path, *, listed: str | None = None) -> Iterator[Image.Image]:
+def opened(path: Path, *, listed: str | None = None) -> Generator[Image.Image, None, None]:
     """The image of a file, its header read; what PIL cannot read of it in the block is one sentence.
 
     PIL refuses more than some 179 million pixels; its warning for half as many is left out.
