@@ -19,7 +19,7 @@ from calm.atomic import write_text
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from calm.data_loaders.loaders import Items
-from calm.data_loaders.records import targets_of
+from calm.data_loaders.record_columns import targets_of
 from calm.engine import compile_in_place
 from calm.errors import UserError, as_flags
 from calm.flags import Config, recorded

@@ -26,7 +26,8 @@ from calm.data_loaders.cues.pairs import ClassPair, chosen_pairs, class_pairs, d
 from calm.data_loaders.cues.part_maps import CueImages, KeypointParts
 from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.loaders import build_loader
-from calm.data_loaders.metadata import Record, write_records
+from calm.data_loaders.metadata import write_records
+from calm.data_loaders.record import Record
 from calm.evaluation.cue_location.collect import collect, needed_classes
 from calm.evaluation.cue_location.measure import PairResult, measure_pairs
 from calm.evaluation.cue_location.protocols import PaperProtocol

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from calm.data_loaders.datasets import ImageDataset, build_loader
-from calm.data_loaders.metadata import Record
+from calm.data_loaders.record import Record
 
 FILES = 64
 

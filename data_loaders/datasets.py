@@ -9,7 +9,8 @@ from torch import Tensor
 from calm.data_loaders import images, transforms
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.loaders import Items, build_loader
-from calm.data_loaders.metadata import IMAGE_IDS, PROXY_IDS, SPLITS, Record, Size, read_records, split_folder
+from calm.data_loaders.metadata import IMAGE_IDS, PROXY_IDS, read_records, split_folder
+from calm.data_loaders.record import SPLITS, Record, Size
 from calm.errors import UserError
 
 __all__ = ["ImageDataset", "build_dataset", "build_loader"]

@@ -8,11 +8,11 @@ import numpy as np
 
 from calm.atomic import write_text
 from calm.data_loaders.columns import positions, read_columns, whole_numbers
-from calm.data_loaders.records import Box, Record, RecordColumns, Size
+from calm.data_loaders.record import Box, Record, Size
+from calm.data_loaders.record_columns import RecordColumns
 from calm.data_loaders.text_lines import LARGEST, fault, integers, read_lines, read_rows
 from calm.errors import UserError
 
-SPLITS = ("train", "val", "test")
 IMAGE_IDS, PROXY_IDS = "image_ids.txt", "image_ids_proxy.txt"
 LABELS, SIZES, LOCALIZATION = "class_labels.txt", "image_sizes.txt", "localization.txt"
 

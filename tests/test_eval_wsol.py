@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from calm import eval_wsol
-from calm.data_loaders.metadata import Record, write_records
+from calm.data_loaders.metadata import write_records
+from calm.data_loaders.record import Record
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
 from calm.evaluation.map_sources import NetworkMaps

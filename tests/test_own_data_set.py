@@ -11,8 +11,8 @@ from calm import eval_pixel_perturb, eval_wsol, main
 from calm.data_loaders.catalogue import DATASETS, DataSet
 from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.images import read_size
-from calm.data_loaders.metadata import Record
 from calm.data_loaders.prepare import run as prepare
+from calm.data_loaders.record import Record
 from calm.data_loaders.scan import class_folders, files_of
 from calm.errors import UserError
 from tests.tiny_data import picture, save, write

@@ -15,8 +15,8 @@ from calm import eval_attribution, eval_pixel_perturb, eval_wsol, main, make_tab
 from calm.attribution import ATTRIBUTIONS, Attribution
 from calm.data_loaders.catalogue import DATASETS, DataSet
 from calm.data_loaders.images import read_size
-from calm.data_loaders.metadata import Record
 from calm.data_loaders.prepare import run as prepare
+from calm.data_loaders.record import Record
 from calm.data_loaders.scan import class_folders, files_of
 from calm.evaluation.attribution.measures import MEASURES, Measure
 from calm.networks import METHODS, TRUNKS

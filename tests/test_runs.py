@@ -106,8 +106,12 @@ def test_mistakes_are_one_sentence(checkpoint, words, said):
 
 def test_synthbirds_alone_is_drawn_where_it_is_missing(monkeypatch, capsys):
     asked = []
-    birds = replace(DATASETS["SynthBirds"], ensure=lambda *roots: asked.append(roots))
-    monkeypatch.setitem(DATASETS, "SynthBirds", birds)
+
+    def ensure(data_root, metadata_root, say):
+        asked.append((data_root, metadata_root))
+        say(f"notice: `data_root`={data_root} has no SynthBirds")
+
+    monkeypatch.setitem(DATASETS, "SynthBirds", replace(DATASETS["SynthBirds"], ensure=ensure))
     for name in ("CUB", "SynthBirds"):
         runs.ensure_data(Munch(dataset_name=name, data_root="d", metadata_root="m"))
     assert asked == [("d", "m")]

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from calm.data_loaders.metadata import Record, write_records
+from calm.data_loaders.metadata import write_records
+from calm.data_loaders.record import Record
 
 
 def picture(seed: int, width: int, height: int) -> Image.Image:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from calm.data_loaders.catalogue.record import DataSet
 from calm.data_loaders.classes import folders_of_classes, numbered_names
-from calm.data_loaders.metadata import Record
+from calm.data_loaders.record import Record
 from calm.data_loaders.supersets import together
 
 NUM_CLASSES = 200

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from calm.data_loaders.catalogue.record import DataSet, MaskFiles, Say
-from calm.data_loaders.metadata import Record
+from calm.data_loaders.record import Record
 from calm.data_loaders.scan import files_of, holds_images, is_visible
 from calm.errors import UserError
 

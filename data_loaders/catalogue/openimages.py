@@ -5,7 +5,7 @@ from pathlib import Path
 
 from calm.data_loaders.catalogue.record import DataSet, MaskFiles
 from calm.data_loaders.classes import folders_of_classes
-from calm.data_loaders.metadata import SPLITS, Record
+from calm.data_loaders.record import SPLITS, Record
 
 FOLDER = "OpenImages"
 NUM_CLASSES = 100

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from calm.data_loaders.metadata import Record
+from calm.data_loaders.record import Record
 from calm.data_loaders.supersets import Supersets, alone
 from calm.errors import UserError
 

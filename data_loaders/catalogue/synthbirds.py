@@ -4,7 +4,7 @@ from pathlib import Path
 
 from calm.data_loaders.catalogue.record import DataSet, MaskFiles, Say
 from calm.data_loaders.classes import numbered_names
-from calm.data_loaders.metadata import Record
+from calm.data_loaders.record import Record
 from calm.data_loaders.supersets import together
 from calm.errors import UserError
 

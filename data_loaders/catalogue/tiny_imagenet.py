@@ -5,7 +5,7 @@ from pathlib import Path
 
 from calm.data_loaders.catalogue.record import DataSet
 from calm.data_loaders.classes import wordnet_names
-from calm.data_loaders.metadata import Record
+from calm.data_loaders.record import Record
 from calm.data_loaders.supersets import TABLES, WORDNET_TABLE, Supersets, by_name, read_table
 from calm.data_loaders.text_lines import fault, read_lines
 from calm.errors import UserError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from calm.data_loaders.images import read_size
-from calm.data_loaders.metadata import Box, Record, Size
+from calm.data_loaders.record import Box, Record, Size
 from calm.data_loaders.scan import class_folders, files_of
 from calm.data_loaders.text_lines import fault, integers, read_rows
 from calm.errors import UserError

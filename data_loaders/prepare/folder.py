@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from calm.atomic import write_text
 from calm.data_loaders.catalogue.folder import BOXES, OWN_FOLDER, class_places
-from calm.data_loaders.metadata import SPLITS, Box, Record, can_be_listed, read_records, split_folder, write_records
+from calm.data_loaders.metadata import can_be_listed, read_records, split_folder, write_records
+from calm.data_loaders.record import SPLITS, Box, Record
 from calm.data_loaders.scan import IMAGE_SUFFIXES, files_below, has_suffix
 from calm.data_loaders.text_lines import fault, integers, read_rows
 from calm.errors import UserError

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from calm.data_loaders.images import read_size
-from calm.data_loaders.metadata import Box, Record
+from calm.data_loaders.record import Box, Record
 from calm.data_loaders.scan import class_folders, files_of
 from calm.data_loaders.text_lines import read_lines
 from calm.errors import UserError

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from calm.data_loaders.images import read_size
-from calm.data_loaders.metadata import SPLITS, Record
+from calm.data_loaders.record import SPLITS, Record
 from calm.data_loaders.scan import class_folders, files_of
 from calm.errors import UserError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from calm.data_loaders.catalogue.tiny_imagenet import FOLDER, read_wnids
 from calm.data_loaders.images import read_size
-from calm.data_loaders.metadata import Box, Record
+from calm.data_loaders.record import Box, Record
 from calm.data_loaders.text_lines import fault, integers, read_rows
 from calm.errors import UserError
 

@@ -7,8 +7,9 @@ import pytest
 
 from calm.data_loaders import metadata
 from calm.data_loaders.columns import read_columns, whole_numbers
-from calm.data_loaders.metadata import Record, read_records, write_records
-from calm.data_loaders.records import RecordColumns, targets_of
+from calm.data_loaders.metadata import read_records, write_records
+from calm.data_loaders.record import Record
+from calm.data_loaders.record_columns import RecordColumns, targets_of
 from calm.errors import UserError
 
 FILES = ("image_ids.txt", "class_labels.txt", "image_sizes.txt", "localization.txt")

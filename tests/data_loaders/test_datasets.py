@@ -9,7 +9,8 @@ from torch.utils.data import DistributedSampler
 
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import build_dataset, build_loader
-from calm.data_loaders.metadata import Record, write_records
+from calm.data_loaders.metadata import write_records
+from calm.data_loaders.record import Record
 from calm.data_loaders.transforms import crop_and_flip
 from calm.errors import UserError
 from tests.tiny_data import picture, save, tiny_cub, write

@@ -1,6 +1,7 @@
 import pytest
 
-from calm.data_loaders.metadata import Record, read_records, write_records
+from calm.data_loaders.metadata import read_records, write_records
+from calm.data_loaders.record import Record
 from calm.errors import UserError
 from tests.tiny_data import write
 

@@ -7,9 +7,10 @@ from PIL import Image
 
 from calm import errors
 from calm.data_loaders.catalogue import dataset_named
-from calm.data_loaders.metadata import Record, read_records, write_records
+from calm.data_loaders.metadata import read_records, write_records
 from calm.data_loaders.prepare import run as prepare
 from calm.data_loaders.prepare.cub import inclusive_box
+from calm.data_loaders.record import Record
 from calm.errors import UserError
 from tests.tiny_data import picture, save, write
 
@@ -43,9 +44,9 @@ def test_real_annotations_without_images(test_data, tmp_path):
     train, test = records(tmp_path, "CUB", "train"), records(tmp_path, "CUB", "test")
     assert (len(train), len(test)) == (5994, 5794)
     assert {record.target for record in train} == {record.target for record in test} == set(range(200))
-    boxes = {record.image_id: record.boxes for record in train + test}
+    boxes = {record.image_id: record.boxes for record in [*train, *test]}
     assert boxes["001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg"] == ((60, 27, 385, 331),)
-    assert not any(record.size for record in train + test)
+    assert not any(record.size for record in [*train, *test])
     assert not (tmp_path / "metadata/CUB/val").exists()
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from calm.data_loaders.images import read_rgb, read_size
 from calm.data_loaders.metadata import can_be_listed, read_records, write_records
-from calm.data_loaders.records import Record
+from calm.data_loaders.record_columns import Record
 from calm.data_loaders.text_lines import integers
 from calm.errors import UserError
 from tests.tiny_data import picture

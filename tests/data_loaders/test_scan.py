@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 from calm.data_loaders.catalogue import dataset_named
-from calm.data_loaders.metadata import Record, read_records, write_records
+from calm.data_loaders.metadata import read_records, write_records
 from calm.data_loaders.prepare.run import prepare
+from calm.data_loaders.record import Record
 from calm.data_loaders.scan import class_folders, files_of, images_below
 from calm.errors import UserError
 from tests.tiny_data import picture, save, write

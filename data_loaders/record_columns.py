@@ -1,37 +1,13 @@
-"""What is known of the images of a split: a record for each, or all of them as columns."""
+"""What is known of the images of a split, as columns."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from operator import eq
 from typing import overload
 
 import numpy as np
 
 from calm.data_loaders.columns import Column
-
-Box = tuple[int, int, int, int]
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One image and what is known about it.
-
-    Attributes:
-        image_id: path relative to the data set's image folder.
-        target: class, from 0.
-        size: width and height in pixels, or None where the metadata does not say.
-        boxes: (x0, y0, x1, y1) in pixels of the original image, corners inclusive.
-        masks: object masks, paths relative to ``<mask_root>/OpenImages/``.
-        ignore_mask: path of the mask of the pixels that do not count, or None.
-    """
-
-    image_id: str
-    target: int
-    size: Size | None = None
-    boxes: tuple[Box, ...] = ()
-    masks: tuple[str, ...] = ()
-    ignore_mask: str | None = None
+from calm.data_loaders.record import Record
 
 
 class RecordColumns(Sequence[Record]):
