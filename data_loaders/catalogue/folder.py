@@ -54,7 +54,7 @@ def class_places(root: Path) -> dict[str, list[Path]]:
     named: dict[str, Path] = {}
     others = []
     for folder in folders:
-        split = SPLIT_FOLDERS.get(folder.name.lower())
+        split = SPLIT_FOLDERS.get(folder.name.lower(), "")
         classes = folders_with_images(folder) if split and not files_of(folder) else []
         if split is None or not classes:
             others.append(folder)

@@ -218,6 +218,15 @@ def test_boxes_and_masks_are_found(tmp_path, pictures, header):
     assert [truth.mask(8)[0].tolist() for truth in truths] == [[1, 1, 1, 1, 0, 0, 0, 0]] * 2
 
 
+def test_other_boxes_than_before_are_said(tmp_path, pictures):
+    write(pictures / "boxes.csv", "a/0.png,1,2,3,4\nb/0.png,1,2,3,4\n")
+    made(pictures, tmp_path / "md")
+    write(pictures / "boxes.csv", "a/0.png,1,2,3,4\nb/0.png,1,2,3,9\n")
+    said = made(pictures, tmp_path / "md")[1]
+    assert said == [f"notice: {pictures / 'boxes.csv'} has other boxes than before for 1 images; they are taken"]
+    assert made(pictures, tmp_path / "md")[1] == []
+
+
 def test_a_wrong_box_is_named(tmp_path, pictures):
     ensure(pictures, tmp_path / "md")
     [record, *_] = read_records(tmp_path / "md", FOLDER.metadata_name(pictures), "test")
