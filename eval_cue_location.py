@@ -13,11 +13,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run it on the test split; results/cue_location[_<tag>].json and pictures beside it."""
     args = config.parse(argv, "eval_cue_location", about=__doc__)
     # What follows is slow to import: --help and a wrong flag should not wait for it.
-    from calm.attribution.several_classes import maps_of_several
     from calm.data_loaders.cues.annotations import annotations_folder
     from calm.distributed import is_main
     from calm.evaluation.cue_location import cases, report
     from calm.evaluation.cue_location.collect import collect, needed_classes
+    from calm.evaluation.cue_location.maps import open_maps
     from calm.evaluation.cue_location.measure import measure_pairs, summarise, summarise_uninformed
     from calm.evaluation.cue_location.protocols import protocol_maker
     from calm.evaluation.cue_location.scores import cue_score
@@ -25,36 +25,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.uninformed import stated, uninformed_maps
 
     session = start_session(args, "cue_location")
-    args, name, device = session.args, session.map_name, session.device
+    args, dataset, size = session.args, session.dataset, session.args.crop_size
     root = annotations_folder(args.data_root, args.dataset_name)
-    dataset = session.dataset
-    pairs = cases.pairs_to_evaluate(root, args.class_pairs, session.network.num_classes)
-    report.warn_of_idle_flags(args, name)
-    scaling = {"size": args.crop_size, "ksize": args.smoothing_ksize, "norm_type": args.norm_type}
-    aligned = session.aligned(name)
-    score_of = cue_score(args.cue_score, name, **scaling, aligned=aligned)
+    classes = session.network.num_classes if session.restored else None
+    pairs = cases.pairs_to_evaluate(root, args.class_pairs, classes)
     needed = needed_classes(pairs)
     masks = {"cue_masks": args.cue_masks, "inside_bird": args.mask_to_segmentation, "points": args.part_points}
-    images = cases.cue_images(dataset, root, list(needed), size=args.crop_size, **masks)
+    images = cases.cue_images(dataset, root, list(needed), size=size, **masks)
     records = [dataset.records[index] for index in images.indices]
-    targets = [record.target for record in records]
-    maps_of = maps_of_several(name, precision=args.precision, **session.attribution_options(name))
-    collected = collect(
-        session.loader(images),
-        lambda batch, classes: maps_of(session.network, batch.to(device, non_blocking=True), classes),
-        [needed[target] for target in targets],
-    )
+    targets, image_ids = [record.target for record in records], [record.image_id for record in records]
+    maps = open_maps(session, image_ids)
+    report.warn_of_idle_flags(args, maps.kind)
+    scaling = {"size": size, "ksize": args.smoothing_ksize, "norm_type": args.norm_type}
+    score_of = cue_score(args.cue_score, maps.kind, **scaling, aligned=maps.aligned)
     protocol = protocol_maker(args.protocol, args.threshold_type, args.cam_curve_interval)
-    beside = uninformed_maps(args.crop_size)
-    results = measure_pairs(pairs, collected, targets, score_of, protocol, device=device, uninformed=beside)
-    metrics, baselines = summarise(results), stated(summarise_uninformed(results), args.crop_size)
-    title = f"{args.attribution_method} on {args.dataset_name}, {name}, {args.protocol} protocol"
-    report.print_table(metrics, baselines, title, args.crop_size)
-    pairs_in_detail = report.details_of(results, [record.image_id for record in records])
-    details = {"attribution": name, "num_pairs_skipped": metrics["num_pairs_skipped"], "pairs": pairs_in_detail}
+    collected = collect(session.loader(images), maps.maps_of, [needed[target] for target in targets])
+    computing = {"device": session.device, "uninformed": uninformed_maps(size)}
+    results = measure_pairs(pairs, collected, targets, score_of, protocol, **computing)
+    metrics, baselines = summarise(results), stated(summarise_uninformed(results), size)
+    by = f"{args.attribution_method} on " if session.restored else ""
+    title = f"{by}{args.dataset_name}, {maps.name}, {args.protocol} protocol, {args.cue_score} score"
+    report.print_table(metrics, baselines, title, size)
+    in_detail = report.details_of(results, image_ids)
+    details = {"attribution": maps.name, "num_pairs_skipped": metrics["num_pairs_skipped"], "pairs": in_detail}
     session.write(metrics, details, baselines)
     if is_main():
-        report.draw(session.results_folder, images, collected, results, title, aligned)
+        report.draw(session.results_folder, images, collected, results, title, maps.aligned)
 
 
 if __name__ == "__main__":

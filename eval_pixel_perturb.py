@@ -14,16 +14,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = config.parse(argv, "eval_pixel_perturb", about=__doc__)
     # What follows is slow to import: --help and a wrong flag should not wait for it.
     from calm.distributed import is_main, print0
+    from calm.evaluation.map_sources import raw_maps_of
     from calm.evaluation.pixel_perturb import report
     from calm.evaluation.pixel_perturb.measure import measure
     from calm.evaluation.session import start_session
 
     erase, seed = args.erase, args.seed or 0
     session = start_session(args, "pixel_perturb")
-    args, dataset, name = session.args, session.dataset, session.map_name
+    args, dataset = session.args, session.dataset
+    name, maps_of = raw_maps_of(session)
     if "norm_type" in args.given:
         print0(f"notice: --norm_type={args.norm_type} has no effect: pixels are ranked before normalisation")
-    maps_of = session.raw_maps(name)
     batches = session.predict(session.loader(), name)
     ratio = measure(batches, dataset, maps_of, session.log_p_y, erase=erase, seed=seed)
     values = ratio.compute()

@@ -535,9 +535,11 @@ EVALUATION = (
         "scoremap_root",
         str,
         None,
-        "evaluate the .npy score maps of this folder instead of a network's",
-        scripts=("eval_wsol",),
+        "evaluate the score maps of this folder, <image id>.npy or .npz in [0, 1], instead of a network's; "
+        "eval_cue_location.py takes <class id from 1>/<image id>.npy",
+        scripts=EVALUATIONS,
     ),
+    _map("max_images", positive_int, None, "only so many images, drawn by the seed", scripts=EVALUATIONS),
     _map(
         "attributions",
         str,

@@ -1,8 +1,10 @@
 """One split of a data set: records -> images -> batches."""
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from torch import Tensor
 
@@ -54,6 +56,7 @@ class ImageDataset(Items):
         self.records, self.roots, self.image_list, self.class_names = records, roots, image_list, class_names
         self.resize_size, self.crop_size, self.mean, self.std = resize_size, crop_size, mean, std
         self.augment, self.seed = augment, seed
+        self._lines: Sequence[int] = range(1, len(records) + 1)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -92,7 +95,14 @@ class ImageDataset(Items):
 
     def listed(self, index: int) -> str:
         """Where the image is listed, for errors."""
-        return f"{self.image_list}, line {index + 1}"
+        return f"{self.image_list}, line {self._lines[index]}"
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """Some of the images, in this order."""
+        chosen = copy(self)
+        chosen.records = [self.records[index] for index in indices]
+        chosen._lines = [self._lines[index] for index in indices]
+        return chosen
 
 
 def build_dataset(

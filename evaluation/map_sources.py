@@ -2,19 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
-from tqdm import tqdm
 
 from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.datasets import ImageDataset
-from calm.data_loaders.score_maps import read_score_map, score_map_path, shared_stems
-from calm.distributed import is_main, shard
 from calm.engine import Prediction
-from calm.errors import UserError
+from calm.evaluation.file_maps import FileMaps
 from calm.evaluation.session import Session
 
 
@@ -60,40 +56,11 @@ class NetworkMaps:
         return self._score_maps(batch)
 
 
-class FileMaps:
-    """Score maps [size,size] that lie in a folder, one .npy per image."""
-
-    knows_ranks = False
-    """No network, no rank of the true class."""
-
-    def __init__(self, root: Path, dataset: ImageDataset, size: int) -> None:
-        self.name = f"maps of {root}"
-        self._root, self._dataset, self._size = root, dataset, size
-        self._shared = shared_stems(record.image_id for record in dataset.records)
-
-    def _path(self, index: int) -> Path:
-        return score_map_path(self._root, self._dataset.records[index].image_id, self._shared)
-
-    def stream(self) -> Iterator[tuple[int, None, Path]]:
-        """(index, nothing, file) of this process's images; a missing file is named before the first is read."""
-        indices = shard(range(len(self._dataset)))
-        for index in indices:
-            self._path(index)
-        for index in tqdm(indices, desc="score maps", disable=not is_main(), dynamic_ncols=True, leave=False):
-            yield index, None, self._path(index)
-
-    def some(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """The maps of a few images."""
-        return [read_score_map(self._path(index), self._size) for index in indices]
-
-
 def open_maps(session: Session) -> NetworkMaps | FileMaps:
-    """The maps that the flags ask for."""
+    """The score maps that the flags ask for."""
     args = session.args
     if args.scoremap_root is not None:
-        if not Path(args.scoremap_root).is_dir():
-            raise UserError(f"`scoremap_root`={args.scoremap_root}: no such folder")
-        return FileMaps(Path(args.scoremap_root), session.dataset, args.crop_size)
+        return FileMaps(args.scoremap_root, session.dataset, args.crop_size)
     return NetworkMaps(
         name=session.map_name,
         dataset=session.dataset,
@@ -104,6 +71,15 @@ def open_maps(session: Session) -> NetworkMaps | FileMaps:
         resize_mode=args.resize_mode,
         norm_type=args.norm_type,
     )
+
+
+def raw_maps_of(session: Session) -> tuple[str, Callable[[Prediction], Tensor]]:
+    """The name of the maps that the flags ask for, and (a batch's prediction) -> raw maps, or those of files."""
+    args = session.args
+    if args.scoremap_root is not None:
+        files = FileMaps(args.scoremap_root, session.dataset, args.crop_size)
+        return files.name, files.of_batch
+    return session.map_name, session.raw_maps(session.map_name)
 
 
 def ranks_of(log_p_y: Tensor, targets: Tensor) -> Sequence[int]:

@@ -83,10 +83,17 @@ class Session:
 
     @cached_property
     def dataset(self) -> ImageDataset:
-        """The test split in this network's test transform; where maps come from files its metadata is enough."""
+        """The test split, or ``max_images`` of it drawn by the seed, in this network's test transform.
+
+        Where maps come from files its metadata is enough.
+        """
         network, class_names = (self.restored.network, self.restored.class_names) if self.restored else (None, None)
-        need_images = self.args.get("scoremap_root") is None
-        return evaluation_dataset(self.args, network, "test", need_images=need_images, class_names=class_names)
+        args, need_images = self.args, self.args.scoremap_root is None
+        dataset = evaluation_dataset(args, network, "test", need_images=need_images, class_names=class_names)
+        if args.max_images is None or args.max_images >= len(dataset):
+            return dataset
+        order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(args.seed or 0))
+        return dataset.subset(order[: args.max_images].sort().values.tolist())
 
     def loader(self, dataset: Items | None = None) -> DataLoader:
         """This process's share of the test split, or of ``dataset``, in order; over all processes each image once."""

@@ -128,7 +128,6 @@ def header(shape: str) -> bytes:
         (np.full((224, 224), np.nan), "NaN in 50176 places"),
         (np.full((224, 224), 1.5), "from 1.5 to 1.5"),
         (np.full((224, 224), -0.1), "from -0.1"),
-        (np.zeros((28, 28)), r"shape \(28, 28\)"),
         (np.zeros((1, 224, 224)), "two-dimensional"),
         (np.full((224, 224), "a"), "not numbers"),
         (np.array([{}]), "is not a .npy array"),

@@ -11,6 +11,7 @@ from calm.distributed import print0, shard
 from calm.errors import UserError
 from calm.evaluation.attribution.comparison import Values, judge_all, means_without_knowledge, per_image
 from calm.evaluation.attribution.regions import region_of
+from calm.evaluation.file_maps import FileMaps
 from calm.evaluation.session import Session
 from calm.evaluation.uninformed import stated
 
@@ -35,13 +36,13 @@ class Judged(NamedTuple):
 
 def attributions_of(session: Session) -> list[str]:
     """The names to compare on this checkpoint; those that need a prior which it does not have are left out, aloud."""
+    has_prior = session.network.head.uses_prior
     wanted, checkpoint = session.args.attributions, session.checkpoint
     if not wanted:
-        return [session.map_name]
+        return [] if session.args.scoremap_root else [session.map_name]
     names = list(dict.fromkeys(canonical_name(name.strip()) for name in wanted.split(",") if name.strip()))
     if not names:
         raise UserError(f"`attributions`={wanted}: names no map; give some, such as gradcam,joint")
-    has_prior = session.network.head.uses_prior
     for name in [name for name in names if ATTRIBUTIONS[name].needs_prior and not has_prior]:
         print0(f"notice: {name} needs CALM's prior and is left out for {checkpoint}")
         names.remove(name)
@@ -71,11 +72,14 @@ def baselines_of(session: Session) -> dict[str, dict[str, float]]:
 
 
 def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
-    """Run the attributions on this process's images."""
+    """Run the attributions on this process's images; maps of files are judged beside them."""
     args = session.args
     if not has_regions(session):
         print0(f"notice: {args.dataset_name} has no boxes and no masks here: Loc, proportion and pointing are left out")
     makers = {name: session.raw_maps(name) for name in names}
+    if args.scoremap_root:
+        files = FileMaps(args.scoremap_root, session.dataset, args.crop_size)
+        makers[files.name] = files.of_batch
     title = f"{session.checkpoint.parent.name}: {len(makers)} attributions"
     values = judge_all(
         session.predict(session.loader(), title),

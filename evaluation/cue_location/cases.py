@@ -9,16 +9,16 @@ from calm.data_loaders.datasets import ImageDataset
 from calm.errors import UserError
 
 
-def pairs_to_evaluate(root: Path, chosen: str | None, num_classes: int) -> list[ClassPair]:
+def pairs_to_evaluate(root: Path, chosen: str | None, num_classes: int | None) -> list[ClassPair]:
     """The pairs that ``chosen`` names, such as "9-27,9-107", or all with one to three differing parts.
 
     Args:
         root: folder of the data set's attributes.
         chosen: class ids from 1.
-        num_classes: of the network.
+        num_classes: of the network, where there is one.
     """
     differs = differing_parts(root)
-    if len(differs) != num_classes:
+    if num_classes is not None and len(differs) != num_classes:
         raise UserError(f"{root} has attributes of {len(differs)} classes, but the network knows {num_classes}")
     return class_pairs(differs) if chosen is None else chosen_pairs(chosen, differs)
 

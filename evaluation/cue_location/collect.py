@@ -55,13 +55,15 @@ def _array(shape: Sequence[int], dtype: type) -> np.ndarray:
 
 
 def collect(
-    loader: Iterable, maps_of: Callable[[Tensor, Sequence[Sequence[int]]], Tensor], classes: Sequence[Sequence[int]]
+    loader: Iterable,
+    maps_of: Callable[[Tensor, Sequence[int], Sequence[Sequence[int]]], Tensor],
+    classes: Sequence[Sequence[int]],
 ) -> Collected:
     """Go over the images once.
 
     Args:
         loader: batches of ``CueImages``, this process's share.
-        maps_of: (images [B,3,S,S], the classes of each) -> raw maps [n,h,w], image by image.
+        maps_of: (images [B,3,S,S], their positions, the classes of each) -> raw maps [n,h,w], image by image.
         classes: of each image whose maps are needed, all images.
     """
     own = list(distributed.shard(range(len(classes))))
@@ -72,7 +74,7 @@ def collect(
     pixels = torch.zeros(len(classes), dtype=torch.int64)
     for images, positions, parts, seen in tqdm(loader, desc="maps", disable=not distributed.is_main(), leave=False):
         positions = positions.tolist()
-        maps = maps_of(images, [classes[position] for position in positions]).cpu().numpy()
+        maps = maps_of(images, positions, [classes[position] for position in positions]).cpu().numpy()
         if not len(raw):
             raw = _array((len(row_of), *maps.shape[1:]), np.float32)
             part_maps = _array((len(own), *parts.shape[1:]), np.uint8)

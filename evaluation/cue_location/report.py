@@ -17,14 +17,14 @@ from calm.evaluation.cue_location.scores import norm_type_is_idle
 from calm.evaluation.uninformed import titles
 
 
-def warn_of_idle_flags(args: Mapping[str, Any], name: str) -> None:
-    """Say which flags that were given have no effect under this protocol and score of the attribution ``name``."""
+def warn_of_idle_flags(args: Mapping[str, Any], kind: str) -> None:
+    """Say which flags that were given have no effect under this protocol and score of maps of this kind."""
     for flag in ("threshold_type", "cam_curve_interval"):
         if args["protocol"] != "released" and flag in args["given"]:
             notice = f"notice: `{flag}`={args[flag]} has no effect: average precision is exact, without bins"
             print0(as_flags(notice))
-    if "norm_type" in args["given"] and norm_type_is_idle(args["cue_score"], name, args["norm_type"]):
-        notice = f"notice: `norm_type`={args['norm_type']} has no effect: `cue_score`=text scales {name} in its own way"
+    if "norm_type" in args["given"] and norm_type_is_idle(args["cue_score"], kind, args["norm_type"]):
+        notice = f"notice: `norm_type`={args['norm_type']} has no effect: `cue_score`=text scales class maps alone"
         print0(as_flags(notice))
 
 

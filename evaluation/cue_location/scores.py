@@ -10,7 +10,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from calm.attribution import ATTRIBUTIONS
 from calm.attribution.score_map import normalize, resize, smooth
 from calm.errors import UserError
 
@@ -44,25 +43,25 @@ TO_SCORE_MAP: dict[str, Callable[[Tensor, int, str], Tensor]] = {
 """Kind of attribution -> what makes its resized maps [n,S,S] score maps."""
 
 
-def text_score(maps_a: Tensor, maps_b: Tensor, *, name: str, size: int, ksize: int, norm_type: str) -> Tensor:
+def text_score(maps_a: Tensor, maps_b: Tensor, *, kind: str, size: int, ksize: int, norm_type: str) -> Tensor:
     """|s^A - s^B| with s a score map; not scaled any further (paper, Section 5.2).
 
     Args:
         maps_a, maps_b: [n,h,w] raw maps.
-        name: of the attribution, whose kind says what a score map is.
+        kind: of the attribution, which says what a score map is.
         size: side S of the scores.
         ksize: of the blur of gradient maps, in pixels.
         norm_type: "max" (Eq. 2) or "minmax", for class maps.
     """
-    to_score_map = TO_SCORE_MAP[ATTRIBUTIONS[name].kind]
+    to_score_map = TO_SCORE_MAP[kind]
     score_a, score_b = (to_score_map(resize(maps, size), ksize, norm_type) for maps in (maps_a, maps_b))
     return (score_a - score_b).abs()
 
 
-def released_score(maps_a: Tensor, maps_b: Tensor, *, name: str, size: int, ksize: int, norm_type: str) -> Tensor:
+def released_score(maps_a: Tensor, maps_b: Tensor, *, kind: str, size: int, ksize: int, norm_type: str) -> Tensor:
     """The raw difference resized, its absolute value normalised per image: [n,S,S] in [0,1] (arguments as above)."""
     difference = maps_a - maps_b
-    if ATTRIBUTIONS[name].image_sized:
+    if kind == "gradient":
         difference = smooth(difference, ksize)
     return normalize(resize(difference, size).abs(), norm_type)
 
@@ -71,30 +70,29 @@ CUE_SCORES: dict[str, Callable[..., Tensor]] = {"text": text_score, "released": 
 
 
 def cue_score(
+    reading: str,
     kind: str,
-    name: str,
     *,
     size: int,
     ksize: int,
     norm_type: str,
     aligned: Callable[[Tensor], Tensor] = lambda maps: maps,
 ) -> CueScore:
-    """The score of an attribution.
+    """The score of maps of a kind.
 
     Args:
-        kind: a name in ``CUE_SCORES``.
-        name: of the attribution.
+        reading: a name in ``CUE_SCORES``.
+        kind: of the attribution, a name in ``TO_SCORE_MAP``.
         size, ksize, norm_type: of ``text_score``.
         aligned: what is done to raw maps first, such as laying cells where the trunk looks.
     """
-    if kind not in CUE_SCORES:
-        raise UserError(f"unknown `cue_score` {kind!r}: choose from {', '.join(CUE_SCORES)}")
-    score = partial(CUE_SCORES[kind], name=name, size=size, ksize=ksize, norm_type=norm_type)
+    if reading not in CUE_SCORES:
+        raise UserError(f"unknown `cue_score` {reading!r}: choose from {', '.join(CUE_SCORES)}")
+    score = partial(CUE_SCORES[reading], kind=kind, size=size, ksize=ksize, norm_type=norm_type)
     return lambda maps_a, maps_b: score(aligned(maps_a), aligned(maps_b))
 
 
-def norm_type_is_idle(kind: str, name: str, norm_type: str) -> bool:
-    """Whether the flag says something that the score of this attribution does not follow."""
-    map_kind = ATTRIBUTIONS[name].kind
-    as_it_is = map_kind == "probability" and norm_type == "clipping"
-    return kind == "text" and map_kind != "class map" and not as_it_is
+def norm_type_is_idle(reading: str, kind: str, norm_type: str) -> bool:
+    """Whether the flag says something that the score of maps of this kind does not follow."""
+    as_it_is = kind == "probability" and norm_type == "clipping"
+    return reading == "text" and kind != "class map" and not as_it_is

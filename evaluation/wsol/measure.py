@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.truth import TruthReader
-from calm.evaluation.map_sources import FileMaps, NetworkMaps
+from calm.evaluation.file_maps import FileMaps
+from calm.evaluation.map_sources import NetworkMaps
 from calm.evaluation.metrics import reduce
 from calm.evaluation.uninformed import UNINFORMED
 from calm.evaluation.wsol.scores import Localisation, Scorer, score_all

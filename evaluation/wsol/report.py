@@ -10,7 +10,8 @@ from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.truth import TruthReader
 from calm.distributed import print0
 from calm.errors import UserError, as_flags
-from calm.evaluation.map_sources import FileMaps, NetworkMaps
+from calm.evaluation.file_maps import FileMaps
+from calm.evaluation.map_sources import NetworkMaps
 from calm.evaluation.uninformed import titles
 from calm.evaluation.wsol.pictures import Sample, save_precision_recall, save_samples
 from calm.evaluation.wsol.scores import TOP_IOU, Localisation, found_box

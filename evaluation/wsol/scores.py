@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from calm.data_loaders.score_maps import read_score_map
 from calm.data_loaders.truth import Truth
+from calm.evaluation.file_maps import score_map_at
 from calm.evaluation.uninformed import uninformed_maps
 from calm.wsol_eval import MaxBoxAcc, PxAP
 from calm.wsol_eval.boxes import even_thresholds, grey_levels, grey_map, matches
@@ -53,7 +53,7 @@ class Scorer:
 
     def __call__(self, truth: Truth, score_map: np.ndarray | Path) -> Scores:
         if isinstance(score_map, Path):
-            score_map = read_score_map(score_map, self.size)
+            score_map = score_map_at(score_map, self.size)
         hits, mask, fixed = None, truth.mask(self.size), _fixed_maps(self.size, self.interval)
         if truth.boxes is not None:
             hits = box_hits(score_map, truth.boxes, even_thresholds(self.interval), self.ious)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
-from calm.attribution import build_attribution
+from calm.attribution import ATTRIBUTIONS, build_attribution
 from calm.attribution.several_classes import maps_of_several
 from calm.data_loaders.cues.pairs import NO_PART, ClassPair
 from calm.errors import UserError
@@ -44,7 +44,7 @@ class Birds(torch.utils.data.Dataset):
 
 
 def score(kind: str, name: str, norm_type: str = "minmax", ksize: int = 1):
-    return cue_score(kind, name, size=SIZE, ksize=ksize, norm_type=norm_type)
+    return cue_score(kind, ATTRIBUTIONS[name].kind, size=SIZE, ksize=ksize, norm_type=norm_type)
 
 
 def plain_score_map(raw: np.ndarray, kind: str, norm_type: str, ksize: int) -> np.ndarray:
@@ -64,7 +64,7 @@ def collected(network, name: str, birds: Birds, batch: int = 3, **options):
     maps_of = maps_of_several(name, **options)
     classes = [needed_classes(PAIRS)[target] for target in TARGETS]
     loader = torch.utils.data.DataLoader(birds, batch)
-    return collect(loader, lambda images, wanted: maps_of(network, images, wanted), classes)
+    return collect(loader, lambda images, positions, wanted: maps_of(network, images, wanted), classes)
 
 
 def plain_released(raw_a: np.ndarray, raw_b: np.ndarray) -> np.ndarray:
@@ -165,7 +165,9 @@ def test_a_pair_is_skipped_where_a_class_has_no_images():
     network, absent = tiny_network("CAM", num_classes=CLASSES), ClassPair(0, 4, (0, 1))
     maps_of = maps_of_several("cam")
     loader = torch.utils.data.DataLoader(Birds(), 4)
-    maps = collect(loader, lambda images, wanted: maps_of(network, images, wanted), [[0, 1, 2, 3, 4]] * len(TARGETS))
+    maps = collect(
+        loader, lambda images, positions, wanted: maps_of(network, images, wanted), [[0, 1, 2, 3, 4]] * len(TARGETS)
+    )
     results = measure_pairs([absent, PAIRS[0]], maps, TARGETS, score("text", "cam", "max"), PaperProtocol, device=CPU)
     assert results[0].pxap is None and results[0].prevalence is None and len(results[0].positions) == PER_CLASS
     metrics = summarise(results)
@@ -182,8 +184,10 @@ def test_one_threshold_means_the_same_in_all_images_of_a_pair():
 
 
 def test_class_maps_are_not_clipped_by_the_text():
-    assert norm_type_is_idle("text", "joint", "max") and norm_type_is_idle("text", "gradient", "clipping")
-    assert not norm_type_is_idle("text", "joint", "clipping") and not norm_type_is_idle("released", "joint", "max")
+    assert norm_type_is_idle("text", "probability", "max") and norm_type_is_idle("text", "gradient", "clipping")
+    assert not norm_type_is_idle("text", "probability", "clipping") and not norm_type_is_idle(
+        "released", "probability", "max"
+    )
     with pytest.raises(UserError, match="max or minmax"):
         score("text", "cam", "clipping")(torch.zeros(1, 2, 2), torch.ones(1, 2, 2))
 
