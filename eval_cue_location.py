@@ -25,14 +25,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.uninformed import stated, uninformed_maps
 
     session = start_session(args, "cue_location")
-    args, dataset, size = session.args, session.dataset, session.args.crop_size
+    args, size = session.args, session.args.crop_size
     root = annotations_folder(args.data_root, args.dataset_name)
     classes = session.network.num_classes if session.restored else None
     pairs = cases.pairs_to_evaluate(root, args.class_pairs, classes)
     needed = needed_classes(pairs)
     masks = {"cue_masks": args.cue_masks, "inside_bird": args.mask_to_segmentation, "points": args.part_points}
-    images = cases.cue_images(dataset, root, list(needed), size=size, **masks)
-    records = [dataset.records[index] for index in images.indices]
+    images = cases.cue_images(session.dataset, root, list(needed), size=size, **masks)
+    records = [session.dataset.records[index] for index in images.indices]
     targets, image_ids = [record.target for record in records], [record.image_id for record in records]
     maps = open_maps(session, image_ids)
     report.warn_of_idle_flags(args, maps.kind)
