@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from calm.errors import UserError
@@ -96,13 +96,15 @@ def exclusive(path: str | Path, *, wait: float = 0.0) -> Generator[None, None, N
     it. It keeps other processes out, not other threads of this one.
 
     Args:
-        path: a file for the lock alone, made with its folder and removed again; it says who holds the lock.
+        path: a file for the lock alone; it says who holds the lock. It and its folder are made where they are not
+            there, and removed again, the folder where nothing else is in it.
         wait: seconds to wait for another process to give it back.
 
     Raises:
         UserError: another process holds it, with its machine, number and start; or the file cannot be made.
     """
     path = Path(path)
+    is_new = not path.parent.exists()
     descriptor = _acquire(path, time.monotonic() + wait)
     try:
         owner = {"machine": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
@@ -112,6 +114,9 @@ def exclusive(path: str | Path, *, wait: float = 0.0) -> Generator[None, None, N
     finally:
         _remove(path)  # while it is held: who opened it before finds another file, or none, in its place
         os.close(descriptor)
+        if is_new:
+            with suppress(OSError):  # something is in it, or another process waits there
+                path.parent.rmdir()
 
 
 def _acquire(path: Path, until: float) -> int:

@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 
 from calm.errors import Parser, UserError
-from calm.flags import GROUPS, NOTES, Config, Flag, boolean, default_of, flags_of, value_of
+from calm.flags import GROUPS, NOTES, Config, default_of, flags_of, value_of
+from calm.flags.flag import Flag
+from calm.flags.values import boolean
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

@@ -17,7 +17,8 @@ from munch import Munch
 
 from calm import config, errors
 from calm.errors import UserError
-from calm.flags import flags_of, natural, positive_int
+from calm.flags import flags_of
+from calm.flags.values import natural, positive_int
 
 FIGURES = ("figure3", "figure4")
 """Those of ``explanation.from_runs``."""

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from calm.attribution import ATTRIBUTIONS, options_of
-from calm.flags import Flag, Owner, default_of, flags_of, names
+from calm.flags import default_of, flags_of, names
+from calm.flags.flag import Flag, Owner
 from calm.networks import METHODS
 from calm.networks.options import options_of as keyword_only
 

@@ -9,11 +9,12 @@ import re
 
 import pytest
 
-from calm import config, flags, runs
+from calm import config, runs
 from calm.attribution.catalogue import ATTRIBUTIONS, released_names
 from calm.data_loaders.catalogue import DATASETS
 from calm.errors import UserError
-from calm.flags import NOTES, SCRIPTS, flags_of, recorded
+from calm.flags import NOTES, data, flags_of, network, recorded
+from calm.flags.flag import SCRIPTS
 from calm.networks import METHODS, TRUNKS
 
 RELEASED_TRAINING = (
@@ -252,10 +253,10 @@ def test_help_shows_defaults_as_they_are_given(capsys):
 
 
 def test_what_help_lists_of_the_open_tables_is_what_they_hold():
-    assert sorted(flags.METHODS) == sorted(METHODS)
-    assert sorted(flags.TRUNKS) == sorted([*TRUNKS, "timm:NAME"])
-    assert sorted(flags.DATASETS) == sorted(DATASETS)
-    for listed in (flags.METHODS, flags.TRUNKS, flags.DATASETS):
+    assert sorted(network.METHODS) == sorted(METHODS)
+    assert sorted(network.TRUNKS) == sorted([*TRUNKS, "timm:NAME"])
+    assert sorted(data.DATASETS) == sorted(DATASETS)
+    for listed in (network.METHODS, network.TRUNKS, data.DATASETS):
         assert any(", ".join(listed) in flag.help for flag in flags_of("main").values())
 
 

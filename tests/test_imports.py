@@ -17,6 +17,7 @@ LEVELS = [
     {"tables"},
 ]
 PACKAGES = (
+    "flags",
     "networks",
     "data_loaders",
     "attribution",

@@ -18,6 +18,7 @@ from calm.data_loaders import datasets
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
 from calm.networks import load_network
+from calm.networks.weight_files import write_tensors
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -179,7 +180,7 @@ def test_only_our_run_on_the_same_classes_resumes(birds, uninterrupted):
     folder = birds / "save" / "foreign"
     folder.mkdir()
     content = torch.load(uninterrupted / "last_checkpoint.pth.tar", weights_only=True)
-    torch.save({**content, "class_names": ["one"]}, folder / "last_checkpoint.pth.tar")
+    write_tensors(folder / "last_checkpoint.pth.tar", {**content, "class_names": ["one"]})
     with pytest.raises(UserError, match="1 classes"):
         main.main(flags(birds, "foreign", "--resume"))
     torch.save({"architecture": "resnet18", "state_dict": content["state_dict"]}, folder / "last_checkpoint.pth.tar")

@@ -8,7 +8,7 @@ import pytest
 
 from calm import config
 from calm.command import COMMANDS
-from calm.flags import SCRIPTS
+from calm.flags.flag import SCRIPTS
 from tests.explained import made_up_picture
 from tests.test_explain import save_checkpoint
 

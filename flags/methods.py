@@ -1,0 +1,61 @@
+"""Options of training methods."""
+
+from calm.flags.flag import METHOD, Flag
+from calm.flags.values import natural, non_negative, share
+
+METHOD_OPTIONS = (
+    Flag(
+        "has_grid_size",
+        natural,
+        4,
+        "HaS: side of a hidden square in pixels; 0 hides nothing",
+        owners=METHOD,
+        per_trunk=True,
+    ),
+    Flag("has_drop_rate", share, 0.5, "HaS: probability that a square is hidden", owners=METHOD, per_trunk=True),
+    Flag(
+        "cutmix_beta",
+        non_negative,
+        1.0,
+        "CutMix: of the share's distribution; 0 mixes nothing",
+        owners=METHOD,
+        per_trunk=True,
+    ),
+    Flag("cutmix_prob", share, 1.0, "CutMix: probability that a batch is mixed", owners=METHOD, per_trunk=True),
+    Flag("adl_drop_rate", share, 0.75, "ADL: probability of the drop mask", owners=METHOD, per_trunk=True),
+    Flag("adl_threshold", share, 0.9, "ADL: share of the maximum that is dropped", owners=METHOD, per_trunk=True),
+    Flag(
+        "acol_threshold",
+        share,
+        0.7,
+        "ACoL: where the first map reaches it the second branch is blind",
+        stated=True,
+        role="network",
+        owners=METHOD,
+        per_trunk=True,
+    ),
+    *(
+        Flag(
+            f"spg_threshold_{number}{word[0]}",
+            share,
+            default,
+            f"SPG: {word} threshold of {attention}",
+            owners=METHOD,
+            per_trunk=True,
+        )
+        for number, attention, highs in (
+            (1, "the class map, for branch b2", (0.7, 0.01)),
+            (2, "b2, for branch b1", (0.5, 0.05)),
+            (3, "b1 and b2, for branch c", (0.7, 0.1)),
+        )
+        for word, default in zip(("high", "low"), highs)
+    ),
+    Flag(
+        "gradient_loss",
+        str,
+        None,
+        "any method: pull the image's gradient towards the guided one; cosine, mae or mse (default: no)",
+        ("cosine", "mae", "mse"),
+    ),
+    Flag("gradient_loss_weight", non_negative, 0.0075, "of --gradient_loss"),
+)

@@ -1,0 +1,38 @@
+"""Flags of a run: its folder, its checkpoint, its seed and its arithmetic."""
+
+from calm.flags.flag import SCRIPTS, Flag, place_flag
+from calm.flags.values import boolean, natural, optional_seed
+
+_CHECKPOINT = "run folder, checkpoint file or zoo:NAME; looked for as given, then under --save_root"
+_OTHERS = tuple(script for script in SCRIPTS if script != "eval_attribution")
+
+RUN = (
+    place_flag(
+        "experiment_name", str, "result", "name of the run folder under --save_root", on_resume="call", label=True
+    ),
+    place_flag("override_cache", boolean, False, "replace an earlier run of the same name", on_resume="call"),
+    place_flag("save_root", str, "save", "folder of the run folders", on_resume="call"),
+    place_flag(
+        "workers", natural, 4, "processes that load images (and, in eval_wsol.py, score maps)", on_resume="free"
+    ),
+    place_flag("use_load_checkpoint", boolean, False, "as released; --load_checkpoint alone is enough"),
+    Flag("load_checkpoint", str, None, _CHECKPOINT, scripts=_OTHERS, label=True),
+    Flag(
+        "load_checkpoint",
+        str,
+        None,
+        f"{_CHECKPOINT}; several with commas between them",
+        scripts=("eval_attribution",),
+        label=True,
+    ),
+    Flag("is_different_checkpoint", boolean, False, "start from another task's checkpoint: load all but conv_last"),
+    Flag(
+        "seed",
+        optional_seed,
+        None,
+        "fixes everything random; without it main.py chooses a seed and records it, an evaluation takes 0",
+        label=True,
+    ),
+    Flag("precision", str, "fp32", "arithmetic of the trunk; head and loss stay in float32", ("fp32", "bf16")),
+    place_flag("compile", boolean, False, "torch.compile the network", on_resume="free"),
+)
