@@ -9,7 +9,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class UserError(Exception):
@@ -28,7 +28,10 @@ def require(package: str, extra: str) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser whose complaints are one sentence."""
+    """An argparse parser whose complaints are one sentence, by the name of the console command that runs it, if any."""
+
+    def __init__(self, *, prog: str, **options: Any) -> None:
+        super().__init__(prog=sys.argv[0] if sys.argv[0].startswith("calm ") else prog, **options)
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")

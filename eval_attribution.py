@@ -22,10 +22,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     # What follows is slow to import: --help and a wrong flag should not wait for it.
     from calm.evaluation.attribution import comparison, judged
     from calm.evaluation.attribution.report import print_table
-    from calm.evaluation.session import start_session
+    from calm.evaluation.session import Session, start_session
 
     # All are loaded, and their names looked at, before the first is judged.
-    sessions = [start_session(args.replaced(load_checkpoint=one), "attribution") for one in checkpoints]
+    sessions: list[Session] = []
+    for checkpoint in checkpoints:
+        one_of = args.replaced(load_checkpoint=checkpoint)
+        sessions.append(start_session(one_of, "attribution", beside=sessions[0] if sessions else None))
     judged.check_one_data_set(sessions)
     names = [judged.attributions_of(session) for session in sessions]
     each = [judged.judge_checkpoint(*one) for one in zip(sessions, names, strict=True)]

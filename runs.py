@@ -108,22 +108,27 @@ def evaluation_dataset(
     *,
     need_images: bool = True,
     class_names: Sequence[str] | None = None,
+    like: ImageDataset | None = None,
 ) -> ImageDataset:
     """``split`` of the data set in ``args``, resized to crop_size, normalised for ``network``, within its classes.
 
-    ``class_names`` are those that the checkpoint states; where the data set has others a notice says so.
+    ``class_names`` are those that the checkpoint states; where the data set has others a notice says so. ``like`` is
+    the split of another network at the same place, whose metadata is taken over.
     """
     normalisation: dict[str, Any] = {} if network is None else {"mean": network.mean, "std": network.std}
-    dataset = build_dataset(
-        args.dataset_name,
-        split,
-        data_root=args.data_root,
-        metadata_root=args.metadata_root,
-        resize_size=args.resize_size,
-        crop_size=args.crop_size,
-        need_images=need_images,
-        **normalisation,
-    )
+    if like is None:
+        dataset = build_dataset(
+            args.dataset_name,
+            split,
+            data_root=args.data_root,
+            metadata_root=args.metadata_root,
+            resize_size=args.resize_size,
+            crop_size=args.crop_size,
+            need_images=need_images,
+            **normalisation,
+        )
+    else:
+        dataset = like.viewed(crop_size=args.crop_size, **normalisation)
     highest = int(targets_of(dataset.records).max())
     if network is not None and highest >= network.num_classes:
         raise UserError(

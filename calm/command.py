@@ -1,14 +1,10 @@
-"""The console command ``calm``: every script and tool under one name, run as Python would run its file."""
+"""The console command ``calm``: every script and tool under one name."""
 
-import runpy
+import importlib
 import sys
-from pathlib import Path
 
 from calm import errors
 from calm.errors import UserError
-
-FOLDER = Path(errors.__file__).resolve().parent
-"""Where the scripts lie: the checkout's root, or the installed package."""
 
 COMMANDS = {
     "train": ("main", "train a network, or measure a checkpoint's accuracy"),
@@ -19,11 +15,11 @@ COMMANDS = {
     "explain": ("explain", "a figure, the maps and a page for images"),
     "tables": ("make_tables", "the paper's tables, filled from run folders"),
     "figures": ("make_figures", "the paper's figures"),
-    "prepare": ("calm.data_loaders.prepare", "a data set's metadata from its own files"),
-    "synthbirds": ("calm.data_loaders.synthbirds", "draw SynthBirds"),
-    "zoo": ("calm.networks.zoo", "list and fetch published weights"),
+    "prepare": ("data_loaders.prepare.run", "a data set's metadata from its own files"),
+    "synthbirds": ("data_loaders.synthbirds.generate", "draw SynthBirds"),
+    "zoo": ("networks.zoo.run", "list and fetch published weights"),
 }
-"""Command -> the script or package that it runs, and what that is for."""
+"""Command -> the module whose ``main`` it runs, and what that is for."""
 
 
 def usage() -> str:
@@ -48,18 +44,13 @@ def find(words: list[str]) -> tuple[str, list[str]]:
 
 
 def run(words: list[str]) -> int:
-    """Run a command; what it runs ends the process with its own exit code."""
+    """Run a command and return its exit code."""
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
     name, rest = find(words)
-    target, _ = COMMANDS[name]
-    sys.argv = [f"calm {name}", *rest]
-    if "." in target:
-        runpy.run_module(target, run_name="__main__", alter_sys=True)
-    else:
-        runpy.run_path(str(FOLDER / f"{target}.py"), run_name="__main__")
-    return 0
+    sys.argv = [f"calm {name}", *rest]  # the name that the command's --help goes by
+    return importlib.import_module(f"calm.{COMMANDS[name][0]}").main(rest) or 0
 
 
 def main() -> int:

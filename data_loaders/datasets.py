@@ -97,6 +97,12 @@ class ImageDataset(Items):
         """Where the image is listed, for errors."""
         return f"{self.image_list}, line {self._lines[index]}"
 
+    def viewed(self, *, crop_size: int, mean: Sequence[float], std: Sequence[float]) -> Self:
+        """The same images, at another size and normalised for another trunk."""
+        other = copy(self)
+        other.crop_size, other.mean, other.std = crop_size, mean, std
+        return other
+
     def subset(self, indices: Sequence[int]) -> Self:
         """Some of the images, in this order."""
         chosen = copy(self)

@@ -49,6 +49,8 @@ class Session:
     """The run folder that the results go to."""
     restored: Restored | None
     """None where maps come from files and no checkpoint is named."""
+    beside: "Session | None" = None
+    """Another session of this evaluation, whose metadata serves this one where both name one place."""
 
     @property
     def network(self) -> Network:
@@ -82,14 +84,21 @@ class Session:
         return results_stem(self.folder, self.evaluation, self.args.tag)
 
     @cached_property
+    def _test_split(self) -> ImageDataset:
+        network, class_names = (self.restored.network, self.restored.class_names) if self.restored else (None, None)
+        args, beside, need_images = self.args, self.beside, self.args.scoremap_root is None
+        place = ("dataset_name", "data_root", "metadata_root")
+        one_place = beside is not None and all(beside.args[name] == args[name] for name in place)
+        like = beside._test_split if beside is not None and one_place else None
+        return evaluation_dataset(args, network, "test", need_images=need_images, class_names=class_names, like=like)
+
+    @cached_property
     def dataset(self) -> ImageDataset:
         """The test split, or ``max_images`` of it drawn by the seed, in this network's test transform.
 
         Where maps come from files its metadata is enough.
         """
-        network, class_names = (self.restored.network, self.restored.class_names) if self.restored else (None, None)
-        args, need_images = self.args, self.args.scoremap_root is None
-        dataset = evaluation_dataset(args, network, "test", need_images=need_images, class_names=class_names)
+        args, dataset = self.args, self._test_split
         if args.max_images is None or args.max_images >= len(dataset):
             return dataset
         order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(args.seed or 0))
@@ -201,7 +210,7 @@ class Session:
         return path
 
 
-def start_session(args: Config, evaluation: str) -> Session:
+def start_session(args: Config, evaluation: str, *, beside: Session | None = None) -> Session:
     """Join the other processes, load the checkpoint and settle which map is evaluated.
 
     Results go to the experiment's folder where ``experiment_name`` is given, else to the checkpoint's run folder.
@@ -215,4 +224,4 @@ def start_session(args: Config, evaluation: str) -> Session:
         args = args.replaced(score_map_process=name)
         ensure_data(args)
     named = "experiment_name" in args.given or restored is None
-    return Session(evaluation, args, process, run_folder(args) if named else restored.path.parent, restored)
+    return Session(evaluation, args, process, run_folder(args) if named else restored.path.parent, restored, beside)

@@ -1,29 +1,15 @@
-"""An attribution and a measure of one's own, each one entry in its dict, evaluated by the scripts as they are."""
+"""What a results file records of the map that was evaluated."""
 
 import json
 
 import pytest
 import torch
 
-from calm import eval_attribution, eval_cue_location, eval_pixel_perturb, eval_wsol
-from calm.attribution import ATTRIBUTIONS, Attribution
+from calm import eval_pixel_perturb
 from calm.data_loaders.synthbirds import generate as synthbirds
-from calm.evaluation.attribution.measures import MEASURES, Measure
 from calm.networks import build_network
 
 CLASSES, SIZE = 3, 48
-
-
-def corner(output, targets):
-    """All evidence in the first cell."""
-    maps = torch.zeros_like(output.class_maps[:, 0])
-    maps[:, 0, 0] = 1
-    return maps
-
-
-def mean_score(case):
-    """How much of the image a score map marks."""
-    return case.score_maps.mean(dim=(1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +32,6 @@ def results(flags: list[str], evaluation: str) -> dict:
     folder = flags[0].removeprefix("--load_checkpoint=")
     with open(f"{folder}/results/{evaluation}.json") as file:
         return json.load(file)
-
-
-def test_one_entry_each_is_enough(flags, monkeypatch):
-    monkeypatch.setitem(ATTRIBUTIONS, "corner", Attribution(corner, "output", "class map", released=("edge",)))
-    monkeypatch.setitem(MEASURES, "mean_score", Measure(mean_score, "mean score", 1, False))
-    for script in (eval_cue_location, eval_pixel_perturb, eval_wsol):
-        script.main([*flags, "--score_map_process=edge"])
-    for evaluation in ("cue_location", "pixel_perturb", "wsol"):
-        found = results(flags, evaluation)
-        assert found["config"]["score_map_process"] == found["details"]["attribution"] == "corner"
-    eval_attribution.main([*flags, "--attributions=corner,cam", "--auc_steps=1"])
-    found = results(flags, "attribution")
-    means = {name: found["metrics"][name]["mean_score"] for name in ("corner", "cam")}
-    assert 0 < means["corner"] < means["cam"]
-    assert len(found["details"]["images"]["corner"]["mean_score"]) == 2 * CLASSES
 
 
 def test_the_name_of_the_map_is_the_one_that_was_used(flags):
