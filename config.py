@@ -147,8 +147,9 @@ def _validate(args: Config) -> None:
         raise UserError(f"--iou_thresholds {levels}: levels are percentages between 1 and 99, each once")
     if args.compile and args.gradient_loss:
         raise UserError("--compile does not go with --gradient_loss, which differentiates a gradient: leave one out")
-    if not 0 <= args.em_momentum < 1 or not 0 <= args.momentum < 1:
-        raise UserError("--momentum and --em_momentum should lie in [0, 1)")
+    for name in ("momentum", "em_momentum", "model_ema_decay"):
+        if not 0 <= (args[name] or 0) < 1:
+            raise UserError(f"--{name}={args[name]} should lie in [0, 1)")
     if not args.experiment_name.strip("/. "):
         raise UserError(f"--experiment_name={args.experiment_name}: should be the name of a folder")
     if "/" in (args.get("tag") or ""):

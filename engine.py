@@ -95,6 +95,7 @@ def train_one_epoch(
     device: torch.device,
     precision: str = "fp32",
     title: str = "train",
+    after_step: Callable[[], None] = lambda: None,
     on_block: Callable[[int, float], None] = lambda step, loss: None,
 ) -> EpochSummary:
     """Train over ``loader`` once.
@@ -102,6 +103,7 @@ def train_one_epoch(
     Args:
         network: may be wrapped for several processes.
         objective: (network, images, targets) -> scalar; told of the network, not wrapped, after each step.
+        after_step: called after each step.
         on_block: called with (step, mean loss of the block) every ``BLOCK`` steps and at the end.
 
     Raises:
@@ -114,6 +116,7 @@ def train_one_epoch(
     for step, (images, targets, _) in enumerate(bar, start=1):
         images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
         losses.append(_step(network, objective, optimizer, images, targets, precision=precision))
+        after_step()
         images_seen += len(images) * distributed.world_size()
         if step % BLOCK == 0 or step == len(loader):
             values = _check(losses, step)

@@ -1,7 +1,7 @@
 """The base of every network: a trunk's features, then the layers of a head."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -50,6 +50,8 @@ class Network(nn.Module):
     """Modules behind which ADL's layer stands in training."""
     guidance_places: GuidancePlaces | None = None
     """Modules on which SPG's side branches stand."""
+    frozen: tuple[str, ...] = ()
+    """Modules of the trunk that do not learn and stay in evaluation mode."""
     architecture: str
     """Name under which the trunk was built."""
     method: str
@@ -98,6 +100,22 @@ class Network(nn.Module):
         self.head_layers = tuple(layers)
         for name, layer in layers.items():
             self.add_module(name, layer)
+
+    def freeze_trunk(self) -> None:
+        """Fix the trunk's weights and batch-norm statistics, but for layers that no ImageNet weights hold."""
+        learning = (*self.head_layers, *self.unpublished_layers)
+        for name, parameter in self.named_parameters():
+            if name.split(".")[0] not in learning:
+                parameter.requires_grad_(False)
+        self.frozen = tuple(name for name, _ in self.named_children() if name not in learning)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def read_out(self, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None) -> Output:
         """[B,C,h,w] features -> output; see ``Head.read`` for images [B,3,H,W] and targets [B]."""

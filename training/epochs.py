@@ -19,7 +19,6 @@ from calm.runs import BEST, LAST, evaluation_dataset, evaluation_loader, run_fol
 from calm.training.accuracy import measure_accuracy, report
 from calm.training.resume import ReadConfig, resumed
 from calm.training.run import CONFIG, Run, create_run, refuse_reuse, run_lock
-from calm.training.schedules import step_decay
 from calm.training.state import Training, build_training, check_batch
 
 
@@ -77,7 +76,7 @@ def last_good(training: Training, run: Run) -> str:
 def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, process: Process) -> None:
     """One epoch: train, measure on val, log, save."""
     epoch = training.epoch + 1
-    lr = training.scale_learning_rate(step_decay(epoch, args.lr_decay_frequency))
+    lr = training.learning_rate
     torch.manual_seed(args.seed + epoch)
     cast(TrainingOrder, loaders.train.sampler).set_epoch(epoch)
     first_step = (epoch - 1) * len(loaders.train)
@@ -90,6 +89,7 @@ def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, pr
             device=process.device,
             precision=args.precision,
             title=f"epoch {epoch}/{args.epochs}",
+            after_step=training.after_step,
             on_block=lambda step, loss: run.record(epoch=epoch, step=first_step + step, loss=loss),
         )
     except NonFiniteLoss as error:
@@ -104,7 +104,7 @@ def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, pr
             f"after epoch {epoch} at learning rate {lr:g} the values of {broken} are not finite; the last good "
             f"checkpoint: {last_good(training, run)}; try a lower `lr`"
         )
-    val_accuracy, _ = measure_accuracy(training.network, loaders.val, process, precision=args.precision, title="val")
+    val_accuracy, _ = measure_accuracy(training.evaluated, loaders.val, process, precision=args.precision, title="val")
     training.epoch = epoch
     run.record(
         epoch=epoch,
@@ -156,9 +156,8 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
     check_batch(training, smallest_batch(loaders.train), args.crop_size)
     if stored is not None:
         training.restore(stored)
-        run = Run(last.parent, resumed_epoch=training.epoch)
-    else:
-        run = create_run(args)
+    training.plan(args, len(loaders.train))
+    run = create_run(args) if stored is None else Run(last.parent, resumed_epoch=training.epoch)
     run.log(
         f"{args.attribution_method} {args.architecture} on {args.dataset_name}: {len(loaders.train_set)} training "
         f"images, {num_classes} classes, seed {args.seed}, {process.world_size} x {process.device.type}"
@@ -167,7 +166,7 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
         train_epoch(training, args, loaders, run, process)
     details = {"epochs": training.epoch, "best_val_accuracy": training.best_accuracy}
     report(
-        training.network,
+        training.evaluated,
         args,
         loaders.test_set,
         loaders.test,

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from calm import distributed
 from calm.distributed import Process
@@ -19,6 +21,11 @@ from calm.networks.checkpoint import FORMAT_VERSION, load_matching
 from calm.networks.methods import Objective, build_objective
 from calm.networks.network import Network
 from calm.networks.parameter_groups import parameter_groups
+from calm.training.optimizers import build_optimizer, build_scheduler
+from calm.training.schedules import Course
+
+TRAINED = "trained_state_dict"
+"""Entry of a checkpoint for the weights that go on learning, where its state_dict holds their moving average."""
 
 
 @dataclass
@@ -29,26 +36,47 @@ class Training:
     wrapped: nn.Module
     optimizer: torch.optim.Optimizer
     objective: Objective
+    average: AveragedModel | None = None
+    """Moving average of the network's weights and batch-norm statistics, where one is asked for."""
+    scheduler: LRScheduler | None = None
+    """See ``plan``."""
     epoch: int = 0
     best_accuracy: float = -1.0
 
-    def scale_learning_rate(self, factor: float) -> float:
-        """Take ``factor`` times the first learning rate of each group; returns the trunk's."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+    @property
+    def evaluated(self) -> Network:
+        """What is measured, and what a checkpoint is of: the moving average, or else the network itself."""
+        return self.network if self.average is None else self.average.module
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step, for the first group: the trunk's, or the head's where the trunk is frozen."""
         return self.optimizer.param_groups[0]["lr"]
+
+    def plan(self, args: Config, steps: int) -> None:
+        """Set the learning rates' course from the epoch that was reached to the last one, of ``steps`` steps each."""
+        course = Course(steps, args.epochs, args.warmup_epochs, args.lr_decay_frequency)
+        self.scheduler = build_scheduler(self.optimizer, schedule=args.schedule, course=course, epoch=self.epoch)
+
+    def after_step(self) -> None:
+        """Follow the network with its average, and go on to the next step's learning rates."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        if self.scheduler is not None:
+            self.scheduler.step()
 
     def state(self, args: Config, class_names: Sequence[str]) -> dict[str, Any]:
         """A checkpoint's content: the released four entries and ours; plain containers and tensors only."""
         return {
             "architecture": args.architecture,
             "epoch": self.epoch,
-            "state_dict": self.network.state_dict(),
+            "state_dict": self.evaluated.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "format_version": FORMAT_VERSION,
             "config": recorded(args),
             "class_names": list(class_names),
             "best_accuracy": self.best_accuracy,
+            **({} if self.average is None else {TRAINED: self.network.state_dict()}),
             **self.objective.state_dict(),
         }
 
@@ -59,7 +87,10 @@ class Training:
             UserError: what is there belongs to another network or optimizer.
         """
         try:
-            self.network.load_state_dict(content["state_dict"])
+            self.evaluated.load_state_dict(content["state_dict"])
+            if self.average is not None:
+                self.network.load_state_dict(content[TRAINED])
+                self.average.n_averaged.fill_(1)  # 0 would make the next step a copy; the number does not matter else
             self.optimizer.load_state_dict(content["optimizer"])
             self.objective.load_state_dict(content)
         except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
@@ -72,7 +103,8 @@ class Training:
 
         Parameters are the same already. On a CPU the statistics are each process's own, of its share of the batches.
         """
-        distributed.share([*self.network.buffers(), *tensors_in(self.objective.state_dict())])
+        average = [] if self.average is None else self.average.module.buffers()
+        distributed.share([*self.network.buffers(), *average, *tensors_in(self.objective.state_dict())])
 
 
 def tensors_in(content: Any) -> Iterator[Tensor]:
@@ -128,31 +160,37 @@ def initial_network(args: Config, num_classes: int) -> Network:
     return network
 
 
+def moving_average(network: Network, decay: float | None) -> AveragedModel | None:
+    """A copy that follows the weights and batch-norm statistics as an average with this decay; None without one."""
+    if decay is None:
+        return None
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return average.eval().requires_grad_(False)
+
+
 def build_training(args: Config, num_classes: int, process: Process) -> Training:
     """Network, optimizer and objective on this process's device, wrapped for several processes where there are any."""
     network = initial_network(args, num_classes).to(process.device)
+    if args.freeze_trunk:
+        network.freeze_trunk()
+    average = moving_average(network, args.model_ema_decay)
     objective = build_objective(args.attribution_method, network, args)
     if process.world_size > 1 and process.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     if args.compile:
         compile_in_place(network, process.device)
-    optimizer = torch.optim.SGD(
-        parameter_groups(
-            network,
-            lr=args.lr,
-            classifier_ratio=args.lr_classifier_ratio,
-            rule=args.param_groups,
-            all_trunk_at_lr=args.is_different_checkpoint,
-        ),
+    groups = parameter_groups(
+        network,
         lr=args.lr,
-        momentum=args.momentum,
-        weight_decay=args.weight_decay,
-        nesterov=args.momentum > 0,
+        classifier_ratio=args.lr_classifier_ratio,
+        rule=args.param_groups,
+        all_trunk_at_lr=args.is_different_checkpoint,
     )
-    for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]
+    optimizer = build_optimizer(
+        args.optimizer, groups, lr=args.lr, momentum=args.momentum, weight_decay=args.weight_decay
+    )
     on_gpu = process.device.type == "cuda"
     wrapped = network
     if process.world_size > 1:
         wrapped = DistributedDataParallel(network, device_ids=[process.device.index] if on_gpu else None)
-    return Training(network, wrapped, optimizer, objective)
+    return Training(network, wrapped, optimizer, objective, average)

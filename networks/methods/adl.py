@@ -74,6 +74,8 @@ class AttentionDropout(Objective):
             return attend_or_drop(features, draw, adl_drop_rate=adl_drop_rate, adl_threshold=adl_threshold)
 
         modules = dict(network.named_modules())
+        if all(place.split(".")[0] in getattr(network, "frozen", ()) for place in places):
+            raise UserError("`freeze_trunk`: ADL's layer acts in the trunk alone: choose another method")
         for place in places:
             modules[place].register_forward_hook(drop)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from calm.errors import UserError
 from calm.networks.heads import Head, at_least_float32
 from calm.networks.methods.base import Method
-from calm.networks.methods.cam import cam_loss
+from calm.networks.methods.cam import CamObjective, cam_loss
 from calm.networks.outputs import CamOutput
 
 if TYPE_CHECKING:
@@ -110,4 +110,4 @@ class LfiHead(Head):
         return LfiOutput(at_least_float32(network.conv_last(attended(features, maps))), maps)
 
 
-LFI_CAM = Method(LfiHead, cam_loss, default_map="lficam")
+LFI_CAM = Method(LfiHead, cam_loss, CamObjective, default_map="lficam")
