@@ -114,7 +114,9 @@ def train_one_epoch(
     losses: list[Tensor] = []
     bar = _bar(loader, title)
     for step, (images, targets, _) in enumerate(bar, start=1):
-        images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
+        # the layout that depthwise convolutions are quickest in; weights and activations follow the images'
+        images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+        targets = targets.to(device, non_blocking=True)
         losses.append(_step(network, objective, optimizer, images, targets, precision=precision))
         after_step()
         images_seen += len(images) * distributed.world_size()
