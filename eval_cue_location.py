@@ -20,7 +20,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.cue_location.maps import open_maps
     from calm.evaluation.cue_location.measure import measure_pairs, summarise, summarise_uninformed
     from calm.evaluation.cue_location.protocols import protocol_maker
+    from calm.evaluation.cue_location.resampled import replicates_over_pairs
     from calm.evaluation.cue_location.scores import cue_score
+    from calm.evaluation.intervals import interval_of
     from calm.evaluation.session import start_session
     from calm.evaluation.uninformed import stated, uninformed_maps
 
@@ -45,10 +47,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics, baselines = summarise(results), stated(summarise_uninformed(results), size)
     by = f"{args.attribution_method} on " if session.restored else ""
     title = f"{by}{args.dataset_name}, {maps.name}, {args.protocol} protocol, {args.cue_score} score"
-    report.print_table(metrics, baselines, title, size)
+    replicates = replicates_over_pairs([result.resampled for result in results if result.resampled])
+    intervals = {name: interval_of(values) for name, values in replicates.items()}
+    report.print_table(metrics, baselines, intervals, title, size)
     in_detail = report.details_of(results, image_ids)
     details = {"attribution": maps.name, "num_pairs_skipped": metrics["num_pairs_skipped"], "pairs": in_detail}
-    session.write(metrics, details, baselines)
+    session.write(metrics, details, baselines, replicates)
     if is_main():
         report.draw(session.results_folder, images, collected, results, title, maps.aligned)
 

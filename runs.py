@@ -69,11 +69,12 @@ def write_results(
     protocol: str = "paper",
     checksum: str | None = None,
     baselines: Mapping[str, Any] | None = None,
+    intervals: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write results/<evaluation>[_<tag>].json on rank 0 and return its path; an older file of the name is replaced.
 
     ``checksum`` is the SHA-256 of the checkpoint, where it is known already; ``baselines`` are the metrics of maps
-    without knowledge on the same images, for localisation.
+    without knowledge on the same images, for localisation; ``intervals`` are 95 % intervals of some metrics.
     """
     path = Path(f"{results_stem(folder, evaluation, args.get('tag'))}.json")
     if distributed.is_main():
@@ -86,6 +87,7 @@ def write_results(
             else {"path": str(checkpoint), "sha256": checksum or sha256(checkpoint)},
             "metrics": metrics,
             **({} if baselines is None else {"baselines": baselines}),
+            **({} if intervals is None else {"intervals": intervals}),
             "details": details,
         }
         write_text(path, json.dumps(_plain(content), indent=1) + "\n")

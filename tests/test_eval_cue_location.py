@@ -113,7 +113,8 @@ def test_synthbirds_with_either_masks_and_pictures(birds, capsys):
     found = results(birds / "save" / "run")
     assert set(found["metrics"]) >= {"mPxAP", *(f"mPxAP_{n}" for n in (1, 2, 3)), "num_pairs_1", "num_pairs_skipped"}
     assert found["protocol"] == "paper" and sum(found["metrics"][f"num_pairs_{n}"] for n in (1, 2, 3)) == 6
-    assert 0 < found["metrics"]["mPxAP"] < 100
+    low, high = found["intervals"]["mPxAP"]
+    assert 0 < low < found["metrics"]["mPxAP"] < high < 100 and len(found["details"]["replicates"]["mPxAP"]) == 1000
     for name in ("curves.png", "samples.png"):
         assert (birds / "save/run/results/cue_location" / name).stat().st_size > 10_000
     assert evaluate(*bird_flags(birds), "--cue_masks=exact", "--tag=exact", "--score_map_process=gradient") == 0
@@ -154,6 +155,7 @@ def test_two_processes_equal_one(birds, tmp_path):
         one, two = (results(birds / "save" / "run", f"_{count}_{protocol}") for count in ("one", "two"))
         for ours, theirs in zip(one["details"]["pairs"], two["details"]["pairs"], strict=True):
             assert ours["PxAP"] == pytest.approx(theirs["PxAP"], abs=1e-3) and ours["images"] == theirs["images"]
+            assert ours.get("PxAP_interval") == pytest.approx(theirs.get("PxAP_interval"), abs=1e-2)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from calm import distributed
 from calm.data_loaders.cues.pairs import ClassPair
 from calm.evaluation.cue_location.collect import Collected, Positions
 from calm.evaluation.cue_location.protocols import CueProtocol
+from calm.evaluation.cue_location.resampled import Resampled, counts_per_image, resample
 from calm.evaluation.cue_location.scores import CueScore
 from calm.wsol_eval.pixel_ap import Curve, PixelScores, RepeatedScores
 
@@ -29,6 +31,7 @@ class PairResult(NamedTuple):
     precision: np.ndarray | None  # at RECALLS
     prevalence: float | None  # share of cue pixels: the exact PxAP of a constant map
     uninformed: Mapping[str, float | None] = MappingProxyType({})  # PxAP of maps without knowledge, in percent
+    resampled: Resampled | None = None  # the same from images drawn again; None under bins of all pairs
 
 
 def measure_pairs(
@@ -71,12 +74,18 @@ def measure_pairs(
             results.append(PairResult(pair, positions, mask_pixels, None, None, None))
             continue
         own = [position for position in used if position in collected.index_of]  # this process's share
-        found = protocol.curve_of(_pixels(pair, collected, own, score_of, device))
+        scores, mask = _pixels(pair, collected, own, score_of, device)
+        pixels = PixelScores(scores, mask)
+        found = protocol.curve_of(pixels)
+        again = None
+        if protocol.is_exact and found:
+            counts = counts_per_image(scores, mask, own, used, pixels)
+            again = resample(counts, pair.class_a, pair.class_b, 100 * found.average_precision)
         curves = {name: beside[name].curve_of(_repeated(pair, collected, own, uninformed[name])) for name in beside}
         prevalence = 100 * sum(filter(None, mask_pixels)) / int(collected.pixels[used].sum())
         without = {name: _percent(curve) for name, curve in curves.items()}
         precision = found.precision_at(RECALLS) if found else None
-        results.append(PairResult(pair, positions, mask_pixels, _percent(found), precision, prevalence, without))
+        results.append(PairResult(pair, positions, mask_pixels, _percent(found), precision, prevalence, without, again))
     return results
 
 
@@ -86,13 +95,13 @@ def _percent(found: Curve | None) -> float | None:
 
 def _pixels(
     pair: ClassPair, collected: Collected, own: Positions, score_of: CueScore, device: torch.device
-) -> PixelScores:
-    """Scores of all pixels of some of this process's images."""
+) -> tuple[Tensor, Tensor]:
+    """Scores [n,S,S] of some of this process's images, and which of their pixels are the cue."""
     if not own:
-        return PixelScores(torch.empty(0, device=device), torch.empty(0, dtype=torch.bool, device=device))
+        return torch.empty(0, 0, 0, device=device), torch.empty(0, 0, 0, dtype=torch.bool, device=device)
     maps = (collected.raw_of(own, class_index).to(device) for class_index in (pair.class_a, pair.class_b))
     mask = torch.from_numpy(pair.mask(collected.parts_of(own)))
-    return PixelScores(score_of(*maps), mask.to(device))
+    return score_of(*maps), mask.to(device)
 
 
 def _repeated(pair: ClassPair, collected: Collected, own: Positions, score_map: np.ndarray) -> RepeatedScores:

@@ -12,12 +12,17 @@ from calm.wsol_eval.pixel_ap import CountedPixels, Curve, PixelHistogram, exact_
 class CueProtocol(Protocol):
     """What is asked for the curve of each pair, in their order; each process gives its share of the pixels."""
 
+    is_exact: bool
+    """Whether a pair's curve is of that pair alone, so that drawing its images again says how sure it is."""
+
     def curve_of(self, pixels: CountedPixels) -> Curve | None:
         """Curve of a pair; None without any cue pixel."""
 
 
 class PaperProtocol:
     """Exact average precision of each pair."""
+
+    is_exact = True
 
     def curve_of(self, pixels: CountedPixels) -> Curve | None:
         """Curve of a pair, over the pixels of all processes."""
@@ -31,6 +36,8 @@ class ReleasedProtocol:
         threshold_type: "even" or "log".
         interval: step between the edges of the bins.
     """
+
+    is_exact = False
 
     def __init__(self, threshold_type: str, interval: float) -> None:
         self._all_pairs = PixelHistogram(released_edges(threshold_type, interval))

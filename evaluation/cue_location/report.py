@@ -13,7 +13,9 @@ from calm.errors import as_flags
 from calm.evaluation.cue_location.collect import Collected
 from calm.evaluation.cue_location.measure import PairResult
 from calm.evaluation.cue_location.pictures import save_curves, save_samples
+from calm.evaluation.cue_location.resampled import interval_per_pair
 from calm.evaluation.cue_location.scores import norm_type_is_idle
+from calm.evaluation.intervals import Interval
 from calm.evaluation.uninformed import titles
 
 
@@ -38,6 +40,7 @@ def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[
             "num_images": sum(area is not None for area in result.mask_pixels),
             "PxAP": result.pxap,
             "prevalence": result.prevalence,
+            **interval_per_pair(result.resampled),
             "images": [
                 {"image_id": image_ids[position], "mask_pixels": area}
                 for position, area in zip(result.positions, result.mask_pixels)
@@ -47,7 +50,13 @@ def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[
     ]
 
 
-def print_table(metrics: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]], title: str, size: int) -> None:
+def print_table(
+    metrics: Mapping[str, Any],
+    baselines: Mapping[str, Mapping[str, Any]],
+    intervals: Mapping[str, Interval | None],
+    title: str,
+    size: int,
+) -> None:
     """mPxAP per number of differing parts, beside that of maps without knowledge."""
     print0(f"\ncue localisation: {title}; mPxAP in %, higher is better")
     names = {name: text for name, text in titles(size).items() if name in baselines}
@@ -60,6 +69,11 @@ def print_table(metrics: Mapping[str, Any], baselines: Mapping[str, Mapping[str,
             f"{_number(baselines[name][f'mPxAP{suffix}']):>{len(text) + 3}}" for name, text in names.items()
         )
         print0(f"{label:>16}{count:>7}{_number(metrics[f'mPxAP{suffix}']):>8}{beside}")
+    if (all_pairs := intervals.get("mPxAP")) and (above := intervals.get("above_prevalence")):
+        print0(
+            f"95 % intervals, pairs and images drawn again: mPxAP {all_pairs[0]:.2f} to {all_pairs[1]:.2f}, "
+            f"above the constant map by {above[0]:.2f} to {above[1]:.2f}"
+        )
     if metrics["num_pairs_skipped"]:
         print0(f"skipped: {metrics['num_pairs_skipped']} pairs without images of either class or without a cue pixel")
 

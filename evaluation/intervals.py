@@ -1,0 +1,80 @@
+"""95 % intervals by the bootstrap, over class pairs and images.
+
+The draws depend on what is drawn from and on the seed alone, never on what was measured. So the replicates of two
+result files about the same images belong together one by one, and the interval of their differences is the paired one.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+LEVEL = 0.95
+REPLICATES = 1000
+SEED = 0
+
+Interval = tuple[float, float]
+
+
+def interval_of(replicates: np.ndarray) -> Interval | None:
+    """The middle 95 % of the replicates [R], those that are NaN left out; None where all are."""
+    known = replicates[~np.isnan(replicates)]
+    if not len(known):
+        return None
+    low, high = np.quantile(known, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(low), float(high)
+
+
+def image_weights(count: int, *key: int, replicates: int = REPLICATES, seed: int = SEED) -> np.ndarray:
+    """[R,count] how often each of ``count`` items is drawn, with replacement, in each replicate.
+
+    Args:
+        count: number of items.
+        key: whole numbers that tell one set of items from another, such as the two classes of a pair.
+        replicates: R.
+        seed: of the draws.
+    """
+    if not count:
+        return np.zeros((replicates, 0))
+    return np.random.default_rng((seed, *key)).multinomial(count, np.full(count, 1 / count), size=replicates)
+
+
+def average_precisions(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[R] average precision in [0,1] of pooled images, each replicate weighing them in its own way; NaN without a cue.
+
+    Args:
+        counts: [n,2,T], of each image: pixels with score >= each threshold and cue pixels among them, thresholds
+            ascending, the lowest below every score.
+        weights: [R,n].
+    """
+    pixels, cue = np.einsum("rn,nkt->krt", weights.astype(float), counts.astype(float))[..., ::-1]
+    total = cue[:, -1:]
+    precision = np.divide(cue, pixels, out=np.ones_like(cue), where=pixels > 0)
+    recall = np.divide(cue, total, out=np.full_like(cue, np.nan), where=total > 0)
+    return (precision * np.diff(recall, axis=1, prepend=0.0)).sum(axis=1)
+
+
+def means_over_pairs(values: Sequence[np.ndarray], *, seed: int = SEED) -> np.ndarray:
+    """[R] replicates of the mean over pairs, the pairs drawn with replacement too.
+
+    Args:
+        values: of each pair, its replicates [R]; a pair that is NaN in a replicate does not count there.
+        seed: of the draws.
+    """
+    table = np.stack(values)  # [P,R]
+    drawn = image_weights(len(table), replicates=table.shape[1], seed=seed).T * ~np.isnan(table)
+    total = drawn.sum(axis=0)
+    sums = (drawn * np.nan_to_num(table)).sum(axis=0)
+    return np.divide(sums, total, out=np.full(table.shape[1], np.nan), where=total > 0)
+
+
+def shares_of_images(hits: Mapping[str, np.ndarray], *, seed: int = SEED) -> dict[str, np.ndarray]:
+    """Name -> [R] replicates of the percentage of images that are hits, all names from the same draws of images.
+
+    Args:
+        hits: name -> bool [N], all about the same images in the same order.
+        seed: of the draws.
+    """
+    (count,) = {len(values) for values in hits.values()} or {0}
+    weights = image_weights(count, seed=seed)
+    scale = 100 / count if count else np.nan
+    return {name: scale * (weights @ values.astype(float)) for name, values in hits.items()}
