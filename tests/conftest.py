@@ -4,10 +4,16 @@ import os
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
+from matplotlib.figure import Figure
+
+from calm.networks import TRUNKS
+from tests.tiny_networks import PlainTinyTrunk, TinyTrunk
 
 torch.set_num_threads(1)
+cv2.setNumThreads(1)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -37,3 +43,17 @@ def fake_cub(expected: Path, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("fake_cub")
     writer.main(str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_trunk():
+    """``--architecture=tiny`` and ``tiny_plain``: three convolutions show what the scripts do, in little time."""
+    TRUNKS.update(tiny=TinyTrunk, tiny_plain=PlainTinyTrunk)
+    yield
+    del TRUNKS["tiny"], TRUNKS["tiny_plain"]
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures are empty files: drawing takes most of the time of an evaluation of few images."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())

@@ -1,9 +1,6 @@
 """eval_attribution.py as a user starts it: a slow version, several checkpoints, two processes, refusals."""
 
 import json
-import os
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,19 +16,19 @@ from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.evaluation.attribution import judged
 from calm.evaluation.attribution.measures import MEASURES
 from calm.networks import build_network
+from tests.processes import in_two_processes
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 CLASSES, SIZE, STEPS = 3, 48, 4
 
 
 def untrained(method: str) -> torch.nn.Module:
     torch.manual_seed(1)
-    network = build_network("resnet18", method, CLASSES, prior_activation="relu", detach_prior_sum=True)
+    network = build_network("tiny", method, CLASSES, prior_activation="relu", detach_prior_sum=True)
     return network.eval()
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory) -> Path:
+def birds(tiny_trunk, tmp_path_factory) -> Path:
     """SynthBirds, small, and untrained networks in save/."""
     folder = tmp_path_factory.mktemp("birds")
     synthbirds.generate(
@@ -47,9 +44,9 @@ def birds(tmp_path_factory) -> Path:
     for method in ("CAM", "CALM_ML"):
         run = folder / "save" / method
         run.mkdir(parents=True)
-        content = {"architecture": "resnet18", "epoch": 1, "state_dict": untrained(method).state_dict()}
+        content = {"architecture": "tiny", "epoch": 1, "state_dict": untrained(method).state_dict()}
         config = {
-            "architecture": "resnet18",
+            "architecture": "tiny",
             "attribution_method": method,
             "dataset_name": "SynthBirds",
             "data_root": str(folder / "dataset"),
@@ -152,24 +149,7 @@ def test_several_checkpoints_compare_on_the_same_images(birds, capsys, monkeypat
 
 def test_masks_predicted_classes_and_two_processes(birds):
     flags = [*flags_for(birds, "CALM_ML"), "--regions=masks", "--explain=predicted", "--score_map_process=gtcond"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc_per_node=2",
-            str(REPOSITORY / "eval_attribution.py"),
-            *flags,
-            "--tag=two",
-        ],
-        cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
+    in_two_processes(eval_attribution.main, [*flags, "--tag=two"])
     assert evaluate(*flags, "--tag=one") == 0
     one, two = results(birds, "CALM_ML", "_one"), results(birds, "CALM_ML", "_two")
     ours, theirs = (each["details"]["images"]["posterior"] for each in (one, two))

@@ -1,9 +1,6 @@
 """eval_pixel_perturb.py as a user starts it: a slow version, two processes, the release's command, refusals."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -17,26 +14,26 @@ from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.evaluation.pixel_perturb.erasing import PERCENTAGES
 from calm.networks import build_network
+from tests.processes import in_two_processes
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 CLASSES, SIZE = 4, 48
 
 
 def save_checkpoint(folder: Path, network: torch.nn.Module) -> None:
     """A checkpoint as published ones are: no configuration beside the weights."""
     folder.mkdir(parents=True)
-    content = {"architecture": "resnet18", "epoch": 1, "state_dict": network.state_dict(), "optimizer": {}}
+    content = {"architecture": "tiny", "epoch": 1, "state_dict": network.state_dict(), "optimizer": {}}
     torch.save(content, folder / "last_checkpoint.pth.tar")
 
 
 def untrained(method: str) -> torch.nn.Module:
     torch.manual_seed(3)
-    network = build_network("resnet18", method, CLASSES, prior_activation="relu", detach_prior_sum=True)
+    network = build_network("tiny", method, CLASSES, prior_activation="relu", detach_prior_sum=True)
     return network.eval()
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory) -> Path:
+def birds(tiny_trunk, tmp_path_factory) -> Path:
     """SynthBirds, small, and untrained networks in save/: their guesses are as good as any for counting."""
     folder = tmp_path_factory.mktemp("birds")
     synthbirds.generate(
@@ -96,6 +93,7 @@ def slow_counts(birds: Path, method: str, name: str) -> list[int]:
     return correct
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("method", "name"), [("CALM_EM", "joint"), ("CAM", "gradient")])
 def test_equals_a_slow_version(birds, method, name, capsys):
     flags = [*flags_for(birds, method), f"--score_map_process={name}", "--protocol=released", f"--tag={name}"]
@@ -122,6 +120,7 @@ def test_blur_is_the_default_and_pictures_are_drawn(birds):
         assert (birds / "save/CALM_EM/results/pixel_perturb" / name).stat().st_size > 10_000
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_batch_size_seed_and_precision(birds):
     flags = [*flags_for(birds), "--erase=noise"]
     assert evaluate(*flags, "--tag=a", "--seed=1") == 0
@@ -132,35 +131,20 @@ def test_batch_size_seed_and_precision(birds):
     assert abs(close) <= 100 / 12
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_processes_equal_one(birds):
     flags = [*flags_for(birds), "--erase=mean"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc_per_node=2",
-            str(REPOSITORY / "eval_pixel_perturb.py"),
-            *flags,
-            "--tag=two",
-        ],
-        cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
+    in_two_processes(eval_pixel_perturb.main, [*flags, "--tag=two"])
     assert evaluate(*flags, "--tag=one") == 0
     assert results(birds, "_one")["details"] == results(birds, "_two")["details"]
     assert results(birds, "_one")["metrics"] == results(birds, "_two")["metrics"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_of_the_release(birds, capsys, monkeypatch):
     monkeypatch.chdir(birds)
     verbatim = (
-        "--experiment_name=experiment_name/ --architecture=resnet18 --attribution_method=CALM_EM --dataset=SynthBirds "
+        "--experiment_name=experiment_name/ --architecture=tiny --attribution_method=CALM_EM --dataset=SynthBirds "
         "--use_bn=True --large_feature_map=False --use_load_checkpoint=True --load_checkpoint=CALM_EM/ "
         "--score_map_process=jointll --norm_type=clipping"
     )

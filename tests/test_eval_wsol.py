@@ -1,9 +1,6 @@
 """eval_wsol.py end to end: given counts, several workers and processes, a network's maps, refusals."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +14,8 @@ from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
 from calm.evaluation.map_sources import NetworkMaps
 from calm.networks import build_network
+from tests.processes import in_two_processes
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 SIZE = 32
 
 
@@ -83,19 +80,11 @@ def test_masks_equal_the_expected_ones_with_two_workers(cases, expected):
     assert (cases / "save/result/results/wsol_masks/precision_recall.png").stat().st_size > 5_000
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_workers_and_processes_change_nothing(cases):
     eval_wsol.main(file_flags(cases, "CUB", "--tag=one"))
     eval_wsol.main(file_flags(cases, "CUB", "--tag=workers", "--workers=2"))
-    words = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "eval_wsol.py"]
-    done = subprocess.run(
-        [sys.executable, *words, *file_flags(cases, "CUB", "--tag=processes")],
-        cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
+    in_two_processes(eval_wsol.main, file_flags(cases, "CUB", "--tag=processes"))
     assert outcome(results(cases, "one")) == outcome(results(cases, "workers")) == outcome(results(cases, "processes"))
 
 
@@ -111,6 +100,7 @@ def small_case(folder: Path, *, boxes=((10, 10, 40, 40),)) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_either_file_name_is_found(tmp_path):
     eval_wsol.main(file_flags(small_case(tmp_path), "CUB", "--tag=t"))
     assert results(tmp_path, "t")["metrics"]["MaxBoxAcc"] == 100.0
@@ -171,6 +161,7 @@ def test_missing_annotations_flags_and_folders_are_named(tmp_path):
         eval_wsol.main(file_flags(tmp_path, "OpenImages"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_levels_without_50_leave_out_what_is_defined_at_50(tmp_path, capsys):
     eval_wsol.main(file_flags(small_case(tmp_path), "CUB", "--tag=t", "--iou_thresholds", "30", "70"))
     assert list(results(tmp_path, "t")["metrics"]) == ["MaxBoxAccV2", "MaxBoxAcc_30", "MaxBoxAcc_70"]
@@ -178,7 +169,7 @@ def test_levels_without_50_leave_out_what_is_defined_at_50(tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory) -> Path:
+def birds(tiny_trunk, tmp_path_factory) -> Path:
     """A very small SynthBirds with untrained CAM and CALM checkpoints."""
     folder = tmp_path_factory.mktemp("birds")
     synthbirds.generate(
@@ -194,7 +185,7 @@ def birds(tmp_path_factory) -> Path:
     for method in ("CAM", "CALM_EM"):
         torch.manual_seed(0)
         config = {
-            "architecture": "resnet18",
+            "architecture": "tiny",
             "attribution_method": method,
             "dataset_name": "SynthBirds",
             "crop_size": SIZE,
@@ -203,8 +194,8 @@ def birds(tmp_path_factory) -> Path:
             "large_feature_map": True,
         }
         (folder / "save" / method).mkdir(parents=True)
-        content = {"architecture": "resnet18", "epoch": 1, "config": config, "optimizer": {}}
-        content["state_dict"] = build_network("resnet18", method, 3, large_feature_map=True).state_dict()
+        content = {"architecture": "tiny", "epoch": 1, "config": config, "optimizer": {}}
+        content["state_dict"] = build_network("tiny", method, 3, large_feature_map=True).state_dict()
         torch.save(content, folder / "save" / method / "last_checkpoint.pth.tar")
     return folder
 
@@ -231,11 +222,13 @@ def test_a_network_has_every_metric_on_synthbirds(birds):
     assert (birds / "save/CALM_EM/results/wsol_t/precision_recall.png").is_file()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_network_results_depend_on_neither_batches_nor_workers(birds):
     whole = outcome(network_results(birds, "CALM_EM"))
     assert outcome(network_results(birds, "CALM_EM", "--batch_size=9", "--workers=1")) == whole
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("method", "name"),
     [("CALM_EM", "subset"), ("CALM_EM", "gtcond"), ("CAM", "vanilla-superclass"), ("CAM", "gradient")],
@@ -261,6 +254,7 @@ def test_maps_by_name_and_the_files_of_the_same_maps_agree(birds, monkeypatch, m
     assert set(made["metrics"]) - set(read["metrics"]) == {"Top1Loc", "Top5Loc"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_resize_modes_differ(birds):
     bilinear, bicubic = (network_results(birds, "CAM", f"--resize_mode={mode}") for mode in ("bilinear", "bicubic"))
     assert bilinear["metrics"]["PxAP"] != bicubic["metrics"]["PxAP"]

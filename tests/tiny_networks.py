@@ -5,6 +5,9 @@ from torch import Tensor, nn
 
 from calm.networks.methods import METHODS
 from calm.networks.network import GuidancePlaces, Network
+from calm.networks.trunks.cells import cell_grid
+from calm.networks.trunks.initialise import he_fan_out, initialise
+from calm.networks.trunks.options import TrunkOptions
 
 
 class TinyNetwork(Network):
@@ -25,6 +28,42 @@ class TinyNetwork(Network):
 
     def features(self, images: Tensor) -> Tensor:
         return self.relu(self.conv2(self.relu(self.bn1(self.conv1(images)))))
+
+
+class TinyTrunk(Network):
+    """[B,3,H,W] -> features [B,16,H/16,W/16], or /8 with the large feature map.
+
+    What the tests of the scripts train in place of a ResNet (``tiny_trunk`` in conftest.py).
+    """
+
+    norm: type[nn.Module] = nn.BatchNorm2d
+
+    channels = 16
+    dropout_places = ("conv2", "conv3")
+    guidance_places = GuidancePlaces("conv2", 12, "conv3", 16, width=8)
+    released_base_words = ("conv1", "conv2")
+    draw_weight = staticmethod(he_fan_out)
+
+    def __init__(self, options: TrunkOptions) -> None:
+        super().__init__()
+        last = 1 if options.large_feature_map else 2
+        self.conv1 = nn.Conv2d(3, 8, 4, stride=4)
+        self.bn1 = self.norm(8)
+        self.conv2 = nn.Conv2d(8, 12, 3, stride=2, padding=1)
+        self.conv3 = nn.Conv2d(12, self.channels, 3, stride=last, padding=1)
+        self.relu = nn.ReLU()
+        self.cell_stride, self.cell_offset = cell_grid([(4, 4, 0), (3, 2, 1), (3, last, 1)])
+        initialise(self, self.draw_weight)
+
+    def features(self, images: Tensor) -> Tensor:
+        x = self.relu(self.bn1(self.conv1(images)))
+        return self.relu(self.conv3(self.relu(self.conv2(x))))
+
+
+class PlainTinyTrunk(TinyTrunk):
+    """Without batch norm, whose statistics are those of one process's part of a batch."""
+
+    norm = nn.Identity
 
 
 def tiny_network(method: str, *, num_classes: int = 5, channels: int = 6, seed: int = 0, **head_options) -> TinyNetwork:

@@ -22,14 +22,14 @@ CLASSES, SIZE, PER_CLASS = 3, 48, 2
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory) -> Path:
+def birds(tiny_trunk, tmp_path_factory) -> Path:
     """SynthBirds, small, an untrained network in run/, and its joint in maps/ (large) and cells/ (its own grid)."""
     folder = tmp_path_factory.mktemp("maps")
     roots, counts = (folder / "dataset", folder / "metadata"), dict.fromkeys(("train_per_class", "val_per_class"), 1)
     synthbirds.generate(*roots, num_classes=CLASSES, image_size=SIZE, seed=0, test_per_class=PER_CLASS, **counts)
     torch.manual_seed(0)
-    network = build_network("resnet18", "CALM_EM", CLASSES, large_feature_map=True).eval()
-    content = {"architecture": "resnet18", "epoch": 1, "state_dict": network.state_dict()}
+    network = build_network("tiny", "CALM_EM", CLASSES, large_feature_map=True).eval()
+    content = {"architecture": "tiny", "epoch": 1, "state_dict": network.state_dict()}
     stated = {"attribution_method": "CALM_EM", "dataset_name": "SynthBirds", "crop_size": SIZE}
     places = {"data_root": str(roots[0]), "metadata_root": str(roots[1]), "large_feature_map": True}
     (folder / "run").mkdir()
@@ -61,6 +61,7 @@ def results(birds: Path, name: str) -> dict:
     return json.loads((birds / "run" / "results" / f"{name}.json").read_text())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_cues_of_class_folders_equal_the_network_and_need_none(birds):
     eval_cue_location.main(flags(birds, "--tag=own"))
     eval_cue_location.main(flags(birds, "--tag=files", f"--scoremap_root={birds / 'maps'}"))
@@ -75,6 +76,7 @@ def test_cues_of_class_folders_equal_the_network_and_need_none(birds):
     assert own["baselines"]["centred_gaussian"]["sigma"] == SIZE / 4
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_erasing_by_files_equals_the_network(birds, capsys):
     eval_pixel_perturb.main(flags(birds, "--tag=own"))
     eval_pixel_perturb.main(flags(birds, "--tag=files", f"--scoremap_root={birds / 'maps'}"))
@@ -93,6 +95,7 @@ def test_attributions_are_compared_with_files(birds):
     assert errors.run(lambda: eval_attribution.main([f"--scoremap_root={birds / 'maps'}"])) == 2
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_maps_of_another_size_are_resized_with_one_notice(birds, capsys):
     eval_wsol.main(flags(birds, "--tag=maps", f"--scoremap_root={birds / 'maps'}"))
     assert "are resized" not in capsys.readouterr().out
@@ -115,6 +118,7 @@ def test_a_file_holds_one_map(tmp_path):
     assert np.array_equal(score_map_at(tmp_path / "marks.npy", 7), wanted)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_max_images_are_drawn_by_the_seed(birds):
     def chosen(*more: str) -> list[str]:
         args = config.parse(flags(birds, *more), "eval_wsol")
