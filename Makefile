@@ -26,7 +26,7 @@ demo: .venv/installed  ## Draw SynthBirds, train CALM_EM on the CPU, print the a
 	$(BIN)/python main.py --config configs/demo.yaml --override_cache
 
 test: .venv/installed-dev  ## Run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/installed-dev types  ## Lint, formatting and types
 	$(BIN)/ruff check .

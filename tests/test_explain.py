@@ -31,9 +31,9 @@ def save_checkpoint(folder: Path, method: str) -> Path:
     """A checkpoint of an untrained network with four classes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = build_network("resnet18", method, len(NAMES), large_feature_map=True)
+        network = build_network("tiny", method, len(NAMES), large_feature_map=True)
     config = {
-        "architecture": "resnet18",
+        "architecture": "tiny",
         "attribution_method": method,
         "large_feature_map": True,
         "use_bn": False,
@@ -44,14 +44,14 @@ def save_checkpoint(folder: Path, method: str) -> Path:
         "detach_prior_sum": False,
         "inception_tap": "mixed_6e",
     }
-    content = {"architecture": "resnet18", "state_dict": network.state_dict(), "config": config, "class_names": NAMES}
+    content = {"architecture": "tiny", "state_dict": network.state_dict(), "config": config, "class_names": NAMES}
     folder.mkdir()
     torch.save(content, folder / "last_checkpoint.pth.tar")
     return folder
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory) -> Path:
+def checkpoints(tiny_trunk, tmp_path_factory) -> Path:
     """Folder with run folders CALM_EM and CAM."""
     folder = tmp_path_factory.mktemp("save")
     for method in ("CALM_EM", "CAM"):
@@ -98,6 +98,7 @@ def test_one_image(checkpoints, picture, tmp_path):
     assert (line["target"], line["versus"], line["subset"]) == (NAMES[2], NAMES[1], [NAMES[0], NAMES[2]])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_results_go_to_the_run_folder_and_a_folder_makes_a_gallery(checkpoints, picture, tmp_path):
     for name in ("a/bird.png", "b/bird.png"):
         (tmp_path / name).parent.mkdir()
@@ -118,6 +119,7 @@ def test_results_go_to_the_run_folder_and_a_folder_makes_a_gallery(checkpoints, 
     assert json.loads((out / "explanations.jsonl").read_text().splitlines()[0])["peak"]["share"] is None
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_broken_image_does_not_stop_the_gallery(checkpoints, picture, tmp_path, capsys):
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
@@ -135,6 +137,7 @@ def test_a_broken_image_does_not_stop_the_gallery(checkpoints, picture, tmp_path
 HOSTILE = (b"$$.png", b"b#1.png", b"c?x=1.png", b"d%41.png", b"\xff.png", "\u00e9".encode() * 123 + b".PNG")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_any_name_of_a_file_is_explained_and_linked(checkpoints, picture, tmp_path, capsys):
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
@@ -149,6 +152,7 @@ def test_any_name_of_a_file_is_explained_and_linked(checkpoints, picture, tmp_pa
     assert "\ufffd.png: The cue for" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_image_that_a_codec_gives_up_on_is_left_out(checkpoints, picture, tmp_path, capsys):
     """Pillow raises RuntimeError of a damaged AVIF file and NotImplementedError of a DDS file's unknown format."""
     folder, out = tmp_path / "photos", tmp_path / "out"
@@ -164,6 +168,7 @@ def test_an_image_that_a_codec_gives_up_on_is_left_out(checkpoints, picture, tmp
     assert {path.name for path in out.glob("*.html")} == {"index.html", "b.html"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_s_picture_is_upright(checkpoints, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

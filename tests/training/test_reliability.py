@@ -18,7 +18,7 @@ from calm.training.run import LOCK, PREVIOUS
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory):
+def birds(tiny_trunk, tmp_path_factory):
     folder = tmp_path_factory.mktemp("birds")
     counts = {"train_per_class": 5, "val_per_class": 2, "test_per_class": 2}
     synthbirds.generate(folder / "dataset", folder / "metadata", num_classes=2, image_size=48, seed=0, **counts)
@@ -32,7 +32,7 @@ def flags(birds, name, *more):
         f"--data_root={birds / 'dataset'}",
         f"--metadata_root={birds / 'metadata'}",
         f"--save_root={birds / 'save'}",
-        *"--architecture=resnet18 --pretrained=False --crop_size=48 --batch_size=5 --workers=0 --seed=0".split(),
+        *"--architecture=tiny --pretrained=False --crop_size=48 --batch_size=5 --workers=0 --seed=0".split(),
         *more,
     ]
 
@@ -93,7 +93,7 @@ def test_flipped_bytes_are_noticed_everywhere(copy_of):
             noticed += 1
         else:  # a byte between the parts
             assert all(torch.equal(loaded[name], same[name]) for name in same)
-    assert noticed >= 18
+    assert noticed >= 14  # the headers between the parts are no small share of this small file
 
 
 def test_a_changed_value_is_noticed_by_the_digest(copy_of):
@@ -177,7 +177,7 @@ def test_a_folder_that_is_no_run_is_not_replaced(birds):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--crop_size=16", "--batch_size=3"], "batch of 1"),
+        (["--architecture=resnet18", "--crop_size=16", "--batch_size=3"], "batch of 1"),
         (["--architecture=vgg16", "--crop_size=8", "--batch_size=5"], "`crop_size`=8"),
     ],
 )
