@@ -170,7 +170,7 @@ def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) 
 
     Args:
         argv: the words after the script's name; None takes them from ``sys.argv``.
-        script: "main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol" or "eval_attribution".
+        script: one of ``flags.flag.SCRIPTS``, such as "main" or "eval_wsol".
         about: what --help says before the flags, such as the script's docstring.
 
     Returns:

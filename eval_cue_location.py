@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     report.print_table(metrics, baselines, intervals, title, size)
     in_detail = report.details_of(results, image_ids)
     details = {"attribution": maps.name, "num_pairs_skipped": metrics["num_pairs_skipped"], "pairs": in_detail}
-    session.write(metrics, details, baselines, replicates)
+    details |= {"replicates": {name: values.round(4).tolist() for name, values in replicates.items()}}
+    session.write(metrics, details, baselines, intervals)
     if is_main():
         report.draw(session.results_folder, images, collected, results, title, maps.aligned)
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "eval pixel_perturb": ("eval_pixel_perturb", "does the accuracy fall when the highest-ranked pixels are erased?"),
     "eval wsol": ("eval_wsol", "do the maps cover the object?"),
     "eval attribution": ("eval_attribution", "the metrics of the CAM literature"),
+    "eval intervention": ("eval_intervention", "do maps find the parts whose change changes the prediction?"),
     "explain": ("explain", "a figure, the maps and a page for images"),
     "tables": ("make_tables", "the paper's tables, filled from run folders"),
     "figures": ("make_figures", "the paper's figures"),

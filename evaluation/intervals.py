@@ -67,14 +67,19 @@ def means_over_pairs(values: Sequence[np.ndarray], *, seed: int = SEED) -> np.nd
     return np.divide(sums, total, out=np.full(table.shape[1], np.nan), where=total > 0)
 
 
-def shares_of_images(hits: Mapping[str, np.ndarray], *, seed: int = SEED) -> dict[str, np.ndarray]:
-    """Name -> [R] replicates of the percentage of images that are hits, all names from the same draws of images.
+def means_of_images(values: Mapping[str, np.ndarray], *, seed: int = SEED) -> dict[str, np.ndarray]:
+    """Name -> [R] replicates of the mean over images, all names from the same draws of images.
 
     Args:
-        hits: name -> bool [N], all about the same images in the same order.
+        values: name -> numbers [N], all about the same images in the same order; a NaN does not count.
         seed: of the draws.
     """
-    (count,) = {len(values) for values in hits.values()} or {0}
+    count = len(next(iter(values.values()), ()))
     weights = image_weights(count, seed=seed)
-    scale = 100 / count if count else np.nan
-    return {name: scale * (weights @ values.astype(float)) for name, values in hits.items()}
+    means = {}
+    for name, numbers in values.items():
+        known = ~np.isnan(numbers)
+        total = weights @ known.astype(float)
+        sums = weights @ np.nan_to_num(numbers.astype(float))
+        means[name] = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+    return means

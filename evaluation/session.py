@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -21,7 +20,6 @@ from calm.data_loaders.loaders import Items
 from calm.data_loaders.truth import TruthReader
 from calm.engine import Prediction, predict
 from calm.errors import UserError
-from calm.evaluation.intervals import interval_of
 from calm.flags import Config
 from calm.networks.network import Network
 from calm.networks.precision import autocast
@@ -198,7 +196,7 @@ class Session:
         metrics: Mapping[str, Any],
         details: Mapping[str, Any],
         baselines: Mapping[str, Any] | None = None,
-        replicates: Mapping[str, np.ndarray] | None = None,
+        intervals: Mapping[str, Any] | None = None,
     ) -> Path:
         """Write the results file and say where it is.
 
@@ -206,12 +204,8 @@ class Session:
             metrics: of all images.
             details: more to record.
             baselines: the metrics of maps without knowledge.
-            replicates: of some metrics, from images drawn again; their intervals are written, and they themselves.
+            intervals: 95 % intervals of some metrics.
         """
-        intervals = None
-        if replicates is not None:
-            intervals = {name: interval_of(values) for name, values in replicates.items()}
-            details = {**details, "replicates": {name: values.round(4).tolist() for name, values in replicates.items()}}
         path = write_results(
             self.args,
             self.evaluation,

@@ -92,7 +92,7 @@ EVALUATION = (
         None,
         "maps to compare, such as gradcam,joint (default: that of --score_map_process)",
         label=True,
-        scripts=("eval_attribution",),
+        scripts=("eval_attribution", "eval_intervention"),
     ),
     map_flag(
         "explain",

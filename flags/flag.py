@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-SCRIPTS = ("main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol", "eval_attribution")
+SCRIPTS = ("main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol", "eval_attribution", "eval_intervention")
 EVALUATIONS = SCRIPTS[1:]
 
 

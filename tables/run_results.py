@@ -94,7 +94,7 @@ def _read_file(path: Path) -> list[Result]:
 
 def _metrics_of(content: Mapping[str, Any]) -> dict[str | None, dict[str, float | None]]:
     """Attribution (None: the network alone) -> metrics, all of them numbers or None."""
-    if content["evaluation"] == "attribution":
+    if content["evaluation"] in ("attribution", "intervention"):
         named = content["metrics"]
     else:
         attribution = None if content["evaluation"] == "accuracy" else content["details"]["attribution"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from calm.data_loaders.record import Record
 from calm.data_loaders.supersets import Supersets, alone
@@ -36,6 +36,8 @@ class DataSet:
         families: (num_classes) -> class -> the classes that differ from it in few parts, where that is known.
         prepare: (data_root, say) -> records of each split, from the data set's own files.
         ensure: (data_root, metadata_root, say): makes images and metadata where they are missing.
+        redraw: (its folder) -> (image id) -> a test picture drawn again with its parts changed
+            (``synthbirds.redraw.Redrawn``), where pictures can be drawn.
         lists: (data_root) -> folder of its metadata below the metadata root; None: its name.
         truths: (its folder) -> whether it has true boxes, and true masks; None: as ``localization`` and ``masks`` say.
         command: makes the metadata; None: the command of ``data_loaders.prepare``.
@@ -55,6 +57,7 @@ class DataSet:
     families: Callable[[int], dict[int, list[int]]] | None = None
     prepare: Preparer | None = None
     ensure: Callable[[str | Path, str | Path, Say], object] | None = None
+    redraw: Callable[[Path], Callable[[str], Any]] | None = None
     lists: Callable[[Path], str] | None = None
     truths: Callable[[Path], tuple[bool, bool]] | None = None
     command: str | None = None

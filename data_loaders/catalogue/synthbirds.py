@@ -1,6 +1,8 @@
 """SynthBirds: drawn birds in CUB's layout, with exact masks of every part. Drawn where they are missing."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from calm.data_loaders.catalogue.record import DataSet, MaskFiles, Say
 from calm.data_loaders.classes import numbered_names
@@ -33,6 +35,12 @@ def _ensure(data_root: str | Path, metadata_root: str | Path, say: Say) -> None:
     ensure(data_root, metadata_root)
 
 
+def _redraw(root: Path) -> Callable[[str], Any]:
+    from calm.data_loaders.synthbirds.redraw import redrawer
+
+    return redrawer(root)
+
+
 def _families(num_classes: int) -> dict[int, list[int]]:
     from calm.data_loaders.synthbirds.classes import siblings
 
@@ -50,5 +58,6 @@ SYNTHBIRDS = DataSet(
     supersets=together,
     families=_families,
     ensure=_ensure,
+    redraw=_redraw,
     command=COMMAND,
 )

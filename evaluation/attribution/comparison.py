@@ -9,7 +9,7 @@ from calm.distributed import gather
 from calm.engine import Prediction
 from calm.evaluation.attribution.faithfulness import Probability
 from calm.evaluation.attribution.measures import LOCATIONS, MEASURES, Case, measured
-from calm.evaluation.attribution.metrics import Means, Wins
+from calm.evaluation.attribution.metrics import Means, Wins, scales_of
 from calm.evaluation.metrics import reduce
 from calm.evaluation.uninformed import uninformed_maps
 
@@ -92,7 +92,7 @@ def means_without_knowledge(dataset_regions: Iterable[Tensor], size: int) -> dic
         size: side of the score maps.
     """
     fixed = {name: torch.from_numpy(own) for name, own in uninformed_maps(size).items()}
-    means = {name: Means(tuple(LOCATIONS)) for name in fixed}
+    means = {name: Means(scales_of(LOCATIONS)) for name in fixed}
     for regions in dataset_regions:
         for name, own in fixed.items():
             maps = own.expand(len(regions), -1, -1)

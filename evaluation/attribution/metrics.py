@@ -1,6 +1,6 @@
 """Means of the measures, and who wins how often; both add up across processes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -8,17 +8,23 @@ from torch import Tensor
 from calm.evaluation.attribution.measures import MEASURES
 
 
+def scales_of(names: Iterable[str]) -> dict[str, float]:
+    """Some of ``MEASURES`` -> the scales of their means."""
+    return {name: MEASURES[name].scale for name in names}
+
+
 class Means:
     """Means of per-image numbers, exact whatever the order: sums in units of 2^-32 are whole numbers.
 
     Args:
-        names: of the measures; None takes all.
+        scales: name -> what its mean is multiplied by; None takes all of ``MEASURES``.
     """
 
     _UNIT = 2**32
 
-    def __init__(self, names: Sequence[str] | None = None) -> None:
-        self.names = tuple(MEASURES if names is None else names)
+    def __init__(self, scales: Mapping[str, float] | None = None) -> None:
+        self._scales = scales_of(MEASURES) if scales is None else scales
+        self.names = tuple(self._scales)
         self._sums = torch.zeros(len(self.names), dtype=torch.int64)
         self._counts = torch.zeros(len(self.names), dtype=torch.int64)
 
@@ -34,10 +40,9 @@ class Means:
         return [self._sums, self._counts]
 
     def compute(self) -> dict[str, float]:
-        """Name -> mean in the unit of ``MEASURES``; NaN where nothing was counted."""
+        """Name -> mean times its scale; NaN where nothing was counted."""
         means = self._sums.double() / self._UNIT / self._counts
-        scales = [MEASURES[name].scale for name in self.names]
-        return {name: scale * mean for name, scale, mean in zip(self.names, scales, means.tolist(), strict=True)}
+        return {name: self._scales[name] * mean for name, mean in zip(self.names, means.tolist(), strict=True)}
 
 
 class Wins:

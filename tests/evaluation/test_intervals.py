@@ -10,8 +10,8 @@ from calm.evaluation.intervals import (
     average_precisions,
     image_weights,
     interval_of,
+    means_of_images,
     means_over_pairs,
-    shares_of_images,
 )
 from calm.wsol_eval.pixel_ap import PixelScores
 
@@ -61,8 +61,10 @@ def test_an_interval_over_pairs_spans_pairs_that_differ():
 
 def test_shares_of_images_have_the_width_of_a_binomial_and_are_paired():
     right = np.arange(400) % 4 > 0
-    shares = shares_of_images({"a": right, "b": ~right, "c": right})
+    shares = means_of_images({"a": 100.0 * right, "b": 100.0 * ~right, "c": 100.0 * right})
     low, high = interval_of(shares["a"])
     assert low < 75 < high and (high - low) / (2 * 1.96) == pytest.approx(100 * np.sqrt(0.75 * 0.25 / 400), rel=0.15)
     assert np.allclose(shares["a"], 100 - shares["b"]) and interval_of(shares["a"] - shares["c"]) == (0.0, 0.0)
+    partly = means_of_images({"x": np.where(right, 3.0, np.nan), "none": np.full(400, np.nan)})
+    assert interval_of(partly["x"]) == (3.0, 3.0) and interval_of(partly["none"]) is None
     assert image_weights(7, 1).sum(axis=1).tolist() == [7] * 1000

@@ -17,7 +17,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("script", ["eval_cue_location", "eval_pixel_perturb", "eval_wsol", "eval_attribution"])
+@pytest.mark.parametrize(
+    "script", ["eval_cue_location", "eval_pixel_perturb", "eval_wsol", "eval_attribution", "eval_intervention"]
+)
 @pytest.mark.parametrize(("flag", "code"), [("--help", 0), ("--no_such_flag=1", 2)])
 def test_parsing_needs_no_torch(script, flag, code):
     words = [sys.executable, "-c", WITHOUT_TORCH, f"{script}.py", flag]
