@@ -50,6 +50,15 @@ METHOD_OPTIONS = (
         )
         for word, default in zip(("high", "low"), highs)
     ),
+    *(
+        Flag(f"inca_{word}", kind, default, f"InCA_like, our reading: {meaning}", owners=METHOD)
+        for word, kind, default, meaning in (
+            ("background", share, 0.2, "attention below it is background"),
+            ("foreground", share, 0.4, "attention above it is foreground"),
+            ("drop", share, 0.8, "attention above it is dropped from the foreground"),
+            ("margin", non_negative, 0.3, "by which the background should be farther away"),
+        )
+    ),
     Flag(
         "gradient_loss",
         str,

@@ -58,6 +58,7 @@ def build_network(
     network.add_head(head, num_classes)
     for layer in network.head_layers:
         initialise(network.get_submodule(layer), network.draw_weight)
+    head.begin(network)
     if pretrained:
         load_imagenet_weights(network, path=pretrained_path)
     return network

@@ -69,6 +69,9 @@ class Head:
         """
         raise NotImplementedError
 
+    def begin(self, network: Network) -> None:
+        """Set first weights that the trunk's way to draw them does not suit."""
+
     def read(
         self, network: Network, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None
     ) -> Output:

@@ -1,6 +1,7 @@
 """The base of every network: a trunk's features, then the layers of a head."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
@@ -46,8 +47,8 @@ class Network(nn.Module):
     """How the first weights of a new convolution are drawn, in place."""
     imagenet_entry: str | None = None
     """The zoo's name of the usual ImageNet weights; None where there are none, or others for ``imagenet_state``."""
-    dropout_places: tuple[str, ...] = ()
-    """Modules behind which ADL's layer stands in training."""
+    dropout_places: Mapping[str, int] = MappingProxyType({})
+    """Modules behind which ADL's layer stands in training, from the first to the last -> channels of their outputs."""
     guidance_places: GuidancePlaces | None = None
     """Modules on which SPG's side branches stand."""
     frozen: tuple[str, ...] = ()

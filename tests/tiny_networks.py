@@ -14,7 +14,6 @@ class TinyNetwork(Network):
     """[B,3,H,W] -> features [B,channels,H/2,W/2] with batch norm, so that a wrong mode shows."""
 
     architecture = "tiny"
-    dropout_places = ("bn1", "conv2")
 
     def __init__(self, method: str, *, num_classes: int, channels: int, **head_options) -> None:
         super().__init__()
@@ -23,6 +22,7 @@ class TinyNetwork(Network):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.relu = nn.ReLU(inplace=True)
         self.channels, self.method = channels, method
+        self.dropout_places = {"bn1": channels, "conv2": channels}
         self.guidance_places = GuidancePlaces("conv1", channels, "bn1", channels, width=channels)
         self.add_head(METHODS[method].head(**head_options), num_classes)
 

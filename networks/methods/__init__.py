@@ -16,6 +16,7 @@ from calm.networks.methods.cam import CAM
 from calm.networks.methods.cutmix import CUTMIX, CUTMIX_CALM_EM, CUTMIX_CALM_ML
 from calm.networks.methods.gradient_loss import WithGradientLoss
 from calm.networks.methods.has import HAS, HAS_CALM_EM, HAS_CALM_ML
+from calm.networks.methods.inca_like import INCA_LIKE
 from calm.networks.methods.lfi_cam import LFI_CAM
 from calm.networks.methods.spg_network import SPG
 from calm.networks.options import chosen, options_of
@@ -36,6 +37,7 @@ METHODS: dict[str, Method] = {
     "HaS_CALM_EM": HAS_CALM_EM,
     "CutMix_CALM_ML": CUTMIX_CALM_ML,
     "CutMix_CALM_EM": CUTMIX_CALM_EM,
+    "InCA_like": INCA_LIKE,
 }
 """Training method -> its record."""
 

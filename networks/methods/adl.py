@@ -62,7 +62,7 @@ class AttentionDropout(Objective):
         for name, value in (("adl_drop_rate", adl_drop_rate), ("adl_threshold", adl_threshold)):
             if not 0 <= value <= 1:
                 raise UserError(f"`{name}`={value} should lie in [0, 1]")
-        places = getattr(network, "dropout_places", ())
+        places = getattr(network, "dropout_places", {})
         if not places:
             architecture = getattr(network, "architecture", "this network")
             raise UserError(f"ADL's places are not defined for `architecture`={architecture}: choose another")

@@ -68,10 +68,10 @@ class InceptionV3(Network):
         if self.has_new_blocks:
             self.A3_1b = plain_block(768, self.channels, use_bn=options.use_bn)
             self.A3_2b = plain_block(self.channels, self.channels, use_bn=options.use_bn)
-            self.dropout_places = ("Mixed_5d", last, "A3_2b")
+            self.dropout_places = {"Mixed_5d": 288, last: 768, "A3_2b": self.channels}
         else:
             self.new_layers = self.unpublished_layers = ()
-            self.dropout_places = ("Mixed_5d", last)
+            self.dropout_places = {"Mixed_5d": 288, last: 768}
         self.guidance_places = GuidancePlaces("third_pool", 288, last, 768, width=512)
         self.cell_stride, self.cell_offset = cell_grid(STEM if self.large_feature_map else (*STEM, (3, 2, 0)))
         initialise(self)

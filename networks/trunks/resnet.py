@@ -40,8 +40,8 @@ class ResNet(Network):
             setattr(self, f"layer{number}", residual_layer(self.block, channels, width, count, stride))
             channels = width * self.block.expansion
         self.channels = channels
-        self.dropout_places = ("layer3.0", "layer4.0", f"layer4.{self.counts[3] - 1}")
         third = 32 * 2**3 * self.block.expansion
+        self.dropout_places = {"layer3.0": third, "layer4.0": channels, f"layer4.{self.counts[3] - 1}": channels}
         self.guidance_places = GuidancePlaces("layer3.0", third, f"layer3.{self.counts[2] - 1}", third, width=third)
         self.cell_stride, self.cell_offset = cell_grid([(7, 2, 3), (3, 2, 1), *((3, stride, 1) for stride in strides)])
         initialise(self)

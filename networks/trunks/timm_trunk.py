@@ -102,17 +102,17 @@ def trunk_of_timm(name: str) -> type[TimmTrunk]:
     return type("TimmTrunk", (TimmTrunk,), {"timm_name": name})
 
 
-def stage_places(trunk: Any) -> tuple[tuple[str, ...], GuidancePlaces | None]:
+def stage_places(trunk: Any) -> tuple[dict[str, int], GuidancePlaces | None]:
     """Where ADL and SPG stand: behind the last two of timm's stages, and the last but two and but one. Our choice.
 
     Nothing where timm does not name at least three stages.
     """
     stages = getattr(trunk, "feature_info", None)
     if not isinstance(stages, list) or len(stages) < 3:
-        return (), None
-    names = [f"trunk.{stage['module']}" for stage in stages]
-    first, second = stages[-3]["num_chs"], stages[-2]["num_chs"]
-    return tuple(names[-2:]), GuidancePlaces(names[-3], first, names[-2], second, width=second)
+        return {}, None
+    last_three = [(f"trunk.{stage['module']}", stage["num_chs"]) for stage in stages[-3:]]
+    first, second = last_three[:2]
+    return dict(last_three[1:]), GuidancePlaces(*first, *second, width=second[1])
 
 
 def trunk_features(trunk: Any, images: Tensor) -> Tensor:

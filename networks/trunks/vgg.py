@@ -69,7 +69,7 @@ class Vgg16(Network):
             layers += [nn.MaxPool2d(*pool)] if pool else []
             last_of_block.append(f"features.{len(layers) - 1}")
         self._modules["features"] = nn.Sequential(*layers)
-        self.dropout_places = (last_of_block[2], last_relu[3], last_relu[4])
+        self.dropout_places = {last_of_block[2]: BLOCKS[2][-1], last_relu[3]: channels, last_relu[4]: channels}
         self.guidance_places = GuidancePlaces(last_of_block[3], channels, last_relu[4], channels, width=channels)
 
     def add_last_layers(self, layout: str) -> None:

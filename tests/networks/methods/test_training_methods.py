@@ -106,7 +106,7 @@ def test_adl_acts_behind_its_places_in_training_only():
     for module in plain.modules():
         module._forward_hooks.clear()
     draws = [float(torch.rand(())) for _ in plain.dropout_places]
-    assert plain.dropout_places == ("bn1", "conv2")
+    assert list(plain.dropout_places) == ["bn1", "conv2"]
     low = attend_or_drop(plain.bn1(plain.conv1(images)), draws[0], adl_drop_rate=0.5, adl_threshold=0.6)
     high = attend_or_drop(plain.conv2(low.relu()), draws[1], adl_drop_rate=0.5, adl_threshold=0.6)
     expected = F.cross_entropy(plain.conv_last(high.relu()).mean(dim=(2, 3)), targets)
@@ -180,7 +180,7 @@ HEAD = ("conv_last", "attention")
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "vgg16", "inception_v3", "efficientnet_lite0"])
-@pytest.mark.parametrize("method", ["ADL", "ACoL", "SPG"])
+@pytest.mark.parametrize("method", ["ADL", "ACoL", "SPG", "InCA_like"])
 @pytest.mark.parametrize("large", [False, True])
 def test_methods_that_know_the_trunk_train_on_every_trunk(architecture, method, large):
     torch.manual_seed(0)
@@ -232,7 +232,7 @@ def test_cutmix_on_a_batch_of_one():
     assert objective(network, images, targets).isfinite()  # the last, smaller batch of an epoch
 
 
-@pytest.mark.parametrize("method", ["ADL", "SPG"])
+@pytest.mark.parametrize("method", ["ADL", "SPG", "InCA_like"])
 def test_a_trunk_without_places_is_refused(method, monkeypatch):
     with pytest.raises(UserError, match=r"places are not defined for `architecture`=timm:"):
         build_objective(method, build_network("timm:mobilenetv3_small_100", method, 3), {})
