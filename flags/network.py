@@ -1,7 +1,7 @@
 """Flags of the network."""
 
 from calm.flags.flag import METHOD, network_flag
-from calm.flags.values import boolean, spelling_of
+from calm.flags.values import boolean, share, spelling_of
 
 METHODS = (
     *("CAM", "CALM_EM", "CALM_ML", "HaS", "CutMix", "ADL", "ACoL", "SPG", "LFI_CAM"),
@@ -42,6 +42,13 @@ NETWORK = (
         "mixed_6e",
         "last trunk layer of inception_v3 (mixed_6d as released)",
         ("mixed_6d", "mixed_6e"),
+        per_trunk=True,
+    ),
+    network_flag(
+        "head_dropout",
+        share,
+        0.0,
+        "inception_v3: dropout before its last three convolutions (0.5 in the WSOL benchmark's CAM and SPG)",
         per_trunk=True,
     ),
 )

@@ -22,6 +22,7 @@ def build_network(
     prior_activation: str = "softplus",
     detach_prior_sum: bool = False,
     inception_tap: str = "mixed_6e",
+    head_dropout: float = 0.0,
     pretrained: bool = False,
     pretrained_path: str | Path | None = None,
     **head_options: Any,
@@ -37,6 +38,7 @@ def build_network(
         prior_activation: "softplus" (paper) or "relu" (released weights).
         detach_prior_sum: no gradient through the prior's normaliser (released weights).
         inception_tap: "mixed_6e", or "mixed_6d" (released weights).
+        head_dropout: of inception_v3, in training: before each of its last three convolutions, the classes' included.
         pretrained: fill the trunk with ImageNet weights.
         pretrained_path: take them from this file, not from the trunk's usual source.
         head_options: further options of heads, each of which takes those it knows.
@@ -49,9 +51,16 @@ def build_network(
     architecture, method = canonical_architecture(architecture), canonical_method(method)
     head_options |= {"prior_activation": prior_activation, "detach_prior_sum": detach_prior_sum}
     head = build_head(method, head_options)
-    network = trunk_named(architecture)(
+    trunk = trunk_named(architecture)
+    if head_dropout and not trunk.takes_head_dropout:
+        raise UserError(f"`head_dropout`={head_dropout}: {architecture} has no dropout, inception_v3 has")
+    network = trunk(
         TrunkOptions(
-            large_feature_map=large_feature_map, use_bn=use_bn, inception_tap=inception_tap, layout=head.trunk_layout
+            large_feature_map=large_feature_map,
+            use_bn=use_bn,
+            inception_tap=inception_tap,
+            head_dropout=head_dropout,
+            layout=head.trunk_layout,
         )
     )
     network.architecture, network.method = architecture, method

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.inception import BasicConv2d, InceptionA, InceptionC
 
+from calm.errors import UserError
 from calm.networks.network import GuidancePlaces, Network
 from calm.networks.trunks.cells import cell_grid
 from calm.networks.trunks.initialise import initialise
@@ -42,6 +43,7 @@ class InceptionV3(Network):
     new_layers = unpublished_layers = ("A3_1b", "A3_2b")
     released_base_words = ("Mixed", "Conv2d_")
     imagenet_entry = "inception_v3"
+    takes_head_dropout = True
 
     def __init__(self, options: TrunkOptions) -> None:
         """Lay the layers; all options matter. Without Mixed_6e in the path its weights are kept, but frozen."""
@@ -49,6 +51,7 @@ class InceptionV3(Network):
         self.has_new_blocks = options.layout != "acol"
         self.channels = 1024 if self.has_new_blocks else 768
         self.large_feature_map = options.large_feature_map
+        self.head_dropout = options.head_dropout
         self.tap_after_6e = options.inception_tap == "mixed_6e"
         self.Conv2d_1a_3x3 = BasicConv2d(3, 32, kernel_size=3, stride=2, padding=1)
         self.Conv2d_2a_3x3 = BasicConv2d(32, 32, kernel_size=3)
@@ -70,6 +73,10 @@ class InceptionV3(Network):
             self.A3_2b = plain_block(self.channels, self.channels, use_bn=options.use_bn)
             self.dropout_places = {"Mixed_5d": 288, last: 768, "A3_2b": self.channels}
         else:
+            if options.head_dropout:
+                raise UserError(
+                    f"`head_dropout`={options.head_dropout}: ACoL's inception_v3 has no layers that it precedes"
+                )
             self.new_layers = self.unpublished_layers = ()
             self.dropout_places = {"Mixed_5d": 288, last: 768}
         self.guidance_places = GuidancePlaces("third_pool", 288, last, 768, width=512)
@@ -91,7 +98,11 @@ class InceptionV3(Network):
         x = self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(self.third_pool(x)))))
         if self.tap_after_6e:
             x = self.Mixed_6e(x)
-        return self.A3_2b(self.A3_1b(x)) if self.has_new_blocks else x
+        return self.drop(self.A3_2b(self.drop(self.A3_1b(self.drop(x))))) if self.has_new_blocks else x
+
+    def drop(self, x: Tensor) -> Tensor:
+        """Dropout before a new convolution; after the last block it stands before the head's own."""
+        return F.dropout(x, self.head_dropout, self.training) if self.head_dropout else x
 
 
 def plain_block(channels: int, outputs: int, *, use_bn: bool) -> nn.Sequential:

@@ -18,9 +18,13 @@ class TrunkOptions:
     inception_tap: str = "mixed_6e"
     """The block of inception_v3 that feeds A3_1b; the released code takes mixed_6d and drops mixed_6e."""
 
+    head_dropout: float = 0.0
+    """Share of the values before each of inception_v3's last three convolutions that is dropped in training."""
     layout: str = ""
     """"acol" or "spg": the layers of vgg16 and inception_v3 that these methods stand on; "" for all others."""
 
     def __post_init__(self) -> None:
         if self.inception_tap not in INCEPTION_TAPS:
             raise UserError(f"`inception_tap` {self.inception_tap!r} is unknown: choose {' or '.join(INCEPTION_TAPS)}")
+        if not 0 <= self.head_dropout < 1:
+            raise UserError(f"`head_dropout`={self.head_dropout} should lie in [0, 1)")

@@ -249,3 +249,38 @@ def test_names_are_tolerant_and_wrong_ones_listed():
     ]:
         with pytest.raises(UserError, match=message):
             on_meta("resnet18", **options)
+
+
+def test_head_dropout_stands_before_each_of_inceptions_last_three_convolutions():
+    torch.manual_seed(0)
+    network = build_network("inception_v3", "CAM", 3, head_dropout=0.5).train()
+    inputs: dict[str, float] = {}
+    for name in ("A3_1b", "A3_2b", "conv_last"):
+        network.get_submodule(name).register_forward_hook(
+            lambda module, images, output, name=name: inputs.update({name: float((images[0] == 0).float().mean())})
+        )
+    images = torch.randn(2, 3, 64, 64)
+    network(images)
+    training = dict(inputs)
+    network.eval()(images)
+    assert all(training[name] - inputs[name] > 0.2 for name in inputs), (training, inputs)  # half of what was not 0
+    torch.manual_seed(0)
+    plain = build_network("inception_v3", "CAM", 3).eval()
+    plain.load_state_dict(network.state_dict())
+    assert torch.equal(network(images).class_maps, plain(images).class_maps)
+    state = torch.random.get_rng_state()
+    plain.train()(images)
+    assert torch.equal(torch.random.get_rng_state(), state)  # without the option nothing is drawn
+
+
+@pytest.mark.parametrize(
+    ("architecture", "method", "share", "words"),
+    [
+        ("resnet18", "CAM", 0.5, "resnet18 has no dropout"),
+        ("inception_v3", "ACoL", 0.5, "ACoL's"),
+        ("inception_v3", "CAM", 1.0, r"should lie in \[0, 1\)"),
+    ],
+)
+def test_head_dropout_where_it_has_no_place(architecture, method, share, words):
+    with pytest.raises(UserError, match=words):
+        build_network(architecture, method, 3, head_dropout=share)

@@ -45,9 +45,9 @@ def slow_contrast(features, margin):
 
 def test_contrastive_loss_cell_by_cell():
     features = form((3, 4, 4, 5), 0.9, 0.2)
-    expected = sum(slow_contrast(image, 1.5) for image in features) / 3
+    expected = sum(slow_contrast(image, 3.0) for image in features) / 3
     assert expected > 0
-    assert float(contrastive_loss(features, REGIONS, 1.5)) == pytest.approx(expected, rel=1e-9)
+    assert float(contrastive_loss(features, REGIONS, 3.0)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_consistency_loss_cell_by_cell():
@@ -69,15 +69,15 @@ def test_consistency_loss_cell_by_cell():
 
 def test_an_image_without_a_region_counts_as_zero():
     constant, features = torch.full((1, 4, 4, 5), 0.7).double(), form((1, 4, 4, 5), 0.9, 0.2)
-    alone = contrastive_loss(features, REGIONS, 1.5)
-    assert not contrastive_loss(constant, REGIONS, 1.5)
-    torch.testing.assert_close(contrastive_loss(torch.cat([constant, features]), REGIONS, 1.5), alone / 2)
+    alone = contrastive_loss(features, REGIONS, 3.0)
+    assert not contrastive_loss(constant, REGIONS, 3.0)
+    torch.testing.assert_close(contrastive_loss(torch.cat([constant, features]), REGIONS, 3.0), alone / 2)
     assert not consistency_loss(attention_of(features), torch.zeros(1, 2, 2).double(), REGIONS)
 
 
 def test_gradients_by_finite_differences_and_none_for_the_reference():
     features = form((2, 3, 3, 3), 0.9, 0.2).requires_grad_(True)
-    assert torch.autograd.gradcheck(lambda x: contrastive_loss(x, REGIONS, 1.5), (features,))
+    assert torch.autograd.gradcheck(lambda x: contrastive_loss(x, REGIONS, 3.0), (features,))
     late = form((2, 2, 2), 1.3, 0.4).abs().requires_grad_(True)
     assert torch.autograd.gradcheck(lambda x: consistency_loss(attention_of(x), late.detach(), REGIONS), (features,))
     consistency_loss(attention_of(features), late, REGIONS).backward()
@@ -92,7 +92,7 @@ def test_non_local_block_from_its_definition():
     theta, phi, g = (layer(features)[0].flatten(1) for layer in (block.theta, block.phi, block.g))
     expected = features[0].flatten(1).clone()
     for i in range(6):
-        weights = [math.exp(float(theta[:, i] @ phi[:, j])) for j in range(6)]
+        weights = [math.exp((theta[:, i] @ phi[:, j]).item()) for j in range(6)]
         seen = sum(weight / sum(weights) * g[:, j] for j, weight in enumerate(weights))
         expected[:, i] += block.out.weight[:, :, 0, 0] @ seen
     torch.testing.assert_close(block(features)[0].flatten(1), expected)
