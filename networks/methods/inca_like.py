@@ -121,7 +121,7 @@ class IncaHead(Head):
 
     def _attend(self, block: str, module: nn.Module, inputs: tuple[Tensor, ...], features: Tensor) -> Tensor:
         features = self.blocks[block](features)
-        if module.training:
+        if self.blocks[block].training:
             self.seen[block] = features
         return features
 

@@ -73,17 +73,18 @@ class SpgHead(Head):
             modules[place].register_forward_hook(partial(self._see, place))
 
     def _see(self, place: str, module: nn.Module, inputs: tuple[Tensor, ...], features: Tensor) -> None:
-        if module.training:
+        if self.shared.training:  # the place itself is in evaluation mode where the trunk is frozen
             self.seen[place] = features
 
     def layers(self, channels: int, num_classes: int) -> dict[str, nn.Module]:
         """``conv_last``, ``SPG_B_1a``, ``SPG_B_2a``, ``SPG_B_shared``, ``SPG_C``."""
         places, width = self.places, self.places.width
+        self.shared = one_logit(width, width)
         return {
             "conv_last": nn.Conv2d(channels, num_classes, 1),
             "SPG_B_1a": nn.Sequential(nn.Conv2d(places.first_channels, width, 3, padding=1), nn.ReLU()),
             "SPG_B_2a": nn.Sequential(nn.Conv2d(places.second_channels, width, 3, padding=1), nn.ReLU()),
-            "SPG_B_shared": one_logit(width, width),
+            "SPG_B_shared": self.shared,
             "SPG_C": one_logit(channels, C_WIDTH),
         }
 

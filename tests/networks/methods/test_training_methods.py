@@ -134,6 +134,14 @@ def test_spg_is_the_sum_of_its_parts():
     assert not network.head.seen  # features of the last step are not kept
 
 
+@pytest.mark.parametrize("method", ["SPG", "InCA_like"])
+def test_a_frozen_trunk_shows_its_places_too(method):
+    network, (images, targets) = tiny_network(method), tiny_batch(4)
+    network.freeze_trunk()
+    build_objective(method, network.train(), {})(network, images, targets).backward()
+    assert network.conv1.weight.grad is None and network.conv_last.weight.grad is not None
+
+
 def test_acol_erases_by_the_true_class_and_without_one_by_the_predicted():
     network, (images, _) = tiny_network("ACoL"), tiny_batch(3)
     output = network(images)
