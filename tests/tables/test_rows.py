@@ -201,6 +201,8 @@ def test_mean_over_the_three_trunks_with_their_own_recipes(tmp_path):
     assert vgg.cells["MaxBoxAccV2"].mean == 60 and len(found) == 4
     rows = rows_of("table3", *folders)
     assert rows["CUB", "InCA", ""].status == "published only" and rows["CUB", "HaS", ""].status == "not run"
+    own = rows["CUB", "InCA-like, our reading", ""].cells["MaxBoxAccV2"]
+    assert rows["CUB", "InCA", ""].cells["MaxBoxAccV2"].published == 63.4 and own.published is None
 
 
 def test_no_mean_where_a_trunk_was_run_in_two_ways(tmp_path):
