@@ -1,15 +1,27 @@
 """Names and options -> a network."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from calm.errors import UserError
+from calm.flags import names
 from calm.networks.methods import build_head, canonical_method
 from calm.networks.network import Network
 from calm.networks.trunks import canonical_architecture, trunk_named
 from calm.networks.trunks.initialise import initialise
 from calm.networks.trunks.options import TrunkOptions
 from calm.networks.weights import load_imagenet_weights
+
+BUILDING = (*names(role="network", stated=True), "crop_size")
+"""The flags that describe a network."""
+
+
+def network_of(flags: Mapping[str, Any], num_classes: int, **options: Any) -> Network:
+    """``build_network`` with those of ``flags`` that describe a network, and further options."""
+    described = {name: flags[name] for name in BUILDING if flags.get(name) is not None}
+    architecture, method = described.pop("architecture"), described.pop("attribution_method")
+    return build_network(architecture, method, num_classes, **described, **options)
 
 
 def build_network(
@@ -23,6 +35,7 @@ def build_network(
     detach_prior_sum: bool = False,
     inception_tap: str = "mixed_6e",
     head_dropout: float = 0.0,
+    crop_size: int | None = None,
     pretrained: bool = False,
     pretrained_path: str | Path | None = None,
     **head_options: Any,
@@ -39,6 +52,7 @@ def build_network(
         detach_prior_sum: no gradient through the prior's normaliser (released weights).
         inception_tap: "mixed_6e", or "mixed_6d" (released weights).
         head_dropout: of inception_v3, in training: before each of its last three convolutions, the classes' included.
+        crop_size: side of the images in pixels, for trunks that are made for one size; None for the trunk's own.
         pretrained: fill the trunk with ImageNet weights.
         pretrained_path: take them from this file, not from the trunk's usual source.
         head_options: further options of heads, each of which takes those it knows.
@@ -54,15 +68,15 @@ def build_network(
     trunk = trunk_named(architecture)
     if head_dropout and not trunk.takes_head_dropout:
         raise UserError(f"`head_dropout`={head_dropout}: {architecture} has no dropout, inception_v3 has")
-    network = trunk(
-        TrunkOptions(
-            large_feature_map=large_feature_map,
-            use_bn=use_bn,
-            inception_tap=inception_tap,
-            head_dropout=head_dropout,
-            layout=head.trunk_layout,
-        )
+    trunk_options = TrunkOptions(
+        large_feature_map=large_feature_map,
+        use_bn=use_bn,
+        inception_tap=inception_tap,
+        head_dropout=head_dropout,
+        image_size=crop_size,
+        layout=head.trunk_layout,
     )
+    network = trunk(trunk_options)
     network.architecture, network.method = architecture, method
     network.add_head(head, num_classes)
     for layer in network.head_layers:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from calm.errors import UserError
 from calm.flags import checked, names
-from calm.networks.build import build_network
+from calm.networks.build import network_of
 from calm.networks.methods import METHODS, canonical_method
 from calm.networks.network import Network
 from calm.networks.trunks import canonical_architecture, trunk_named
@@ -137,8 +137,7 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
     config.architecture = canonical_architecture(config.architecture)
     config.attribution_method = canonical_method(config.attribution_method)
     num_classes = check_against_weights(config, content["state_dict"], path)
-    options = {key: config[key] for key in names(role="network", stated=True) if key in config}
-    network = build_network(options.pop("architecture"), options.pop("attribution_method"), num_classes, **options)
+    network = network_of({**config, "crop_size": stored.get("crop_size")}, num_classes)  # as it was trained
     copy_weights(network, content["state_dict"], source=str(path), hint=FIT_HINT)
     overridden = {key: stored[key] for key in given if key in stored and stored[key] != config[key]}
     return Loaded(network.eval(), config, overridden, content.get("class_names"))
@@ -156,9 +155,8 @@ def check_is_network(path: Path, recipe: Mapping[str, Any], num_classes: int) ->
         UserError: the file is not readable as a checkpoint, or its tensors are those of another network.
     """
     state = read_checkpoint(path)["state_dict"]
-    options = {key: recipe[key] for key in names(role="network", stated=True) if key in recipe}
     with torch.device("meta"):
-        network = build_network(options.pop("architecture"), options.pop("attribution_method"), num_classes, **options)
+        network = network_of(recipe, num_classes)
     check_fit(network.state_dict(), state, source=str(path), hint="it is another file than the one that was asked for")
 
 

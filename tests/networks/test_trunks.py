@@ -218,6 +218,85 @@ def test_timm_trunks_keep_the_stride(name, large):
     assert len(network.mean) == len(network.std) == 3 and network.training is False
 
 
+def cell_by_cell(given, first_tokens, side):
+    """[B,C,side,side] filled in a loop from tokens [B,n,C] or a map [B,side,side,C]."""
+    features = torch.empty(len(given), given.shape[-1], side, side)
+    for row in range(side):
+        for column in range(side):
+            here = given[:, row, column] if given.ndim == 4 else given[:, first_tokens + row * side + column]
+            features[:, :, row, column] = here
+    return features
+
+
+@pytest.mark.parametrize(
+    ("name", "first_tokens", "stride"),
+    [
+        ("test_vit,depth=1", 1, 16),
+        ("vit_small_patch14_reg4_dinov2,depth=1,embed_dim=32,num_heads=2", 5, 14),
+        ("deit_tiny_distilled_patch16_224,depth=1", 2, 16),
+        ("eva02_tiny_patch14_224,depth=1", 1, 14),
+        ("swin_tiny_patch4_window7_224,patch_size=2,depths=(1,1,1),num_heads=(2,2,2),embed_dim=16,window_size=4", 0, 8),
+    ],
+)
+def test_tokens_become_a_grid_and_channels_come_first(name, first_tokens, stride):
+    size = 4 * stride
+    network = build_network(f"timm:{name}", "CALM_EM", 3, crop_size=size).eval()
+    with torch.no_grad():
+        expected = cell_by_cell(network.trunk.forward_features(images(size)), first_tokens, 4)
+        torch.testing.assert_close(network.features(images(size)), expected)
+    assert (network.cell_stride, network.cell_offset) == (stride, (stride - 1) / 2)
+    assert not network.dropout_places and network.guidance_places is None
+    METHODS["CALM_EM"][1](network(images(size)), torch.tensor([0, 2])).backward()
+    assert all((parameter.grad is not None) == parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["test_coatnet", "densenet121,growth_rate=4,block_config=(1,1,1,1)"])
+def test_maps_keep_the_stride_that_a_network_has(name):
+    network = build_network(f"timm:{name}", "CAM", 3, crop_size=96).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(network.features(images(96)), network.trunk.forward_features(images(96)))
+    assert network.cell_stride == 32 and network(images(96)).class_maps.shape == (2, 3, 3, 3)
+
+
+def test_finer_cells_are_those_before_the_last_stage():
+    network = build_network("timm:densenet121,growth_rate=4,block_config=(1,1,1,1)", "CAM", 3, large_feature_map=True)
+    stem = network.eval().trunk.features
+    x = images(64)
+    with torch.no_grad():
+        for name, layer in stem.named_children():
+            if name == "transition3":
+                break
+            x = layer(x)
+        torch.testing.assert_close(network.features(images(64)), x)
+    assert network.cell_stride == 16
+    with pytest.raises(UserError, match=r"^`large_feature_map`: .* cells of 16 pixels and no finer ones"):
+        build_network("timm:test_vit", "CAM", 3, large_feature_map=True)
+
+
+def test_an_image_size_that_does_not_fit_is_one_sentence():
+    with pytest.raises(UserError, match=r"`crop_size`=100 takes no images of that size .*divisible by patch size"):
+        build_network("timm:test_vit", "CAM", 3, crop_size=100)
+    network = build_network("timm:test_coatnet", "CAM", 3, crop_size=64)
+    with pytest.raises(UserError, match=r"`crop_size`: .* no images of 96 x 96 pixels"):
+        network(images(96))
+
+
+def test_position_embeddings_of_a_file_are_fitted_to_the_image_size(tmp_path):
+    timm = pytest.importorskip("timm")
+    whole = randomised(timm.create_model("test_vit", img_size=64))
+    torch.save(whole.state_dict(), tmp_path / "vit.pth")
+    options = {"pretrained": True, "pretrained_path": tmp_path / "vit.pth"}
+    same = build_network("timm:test_vit", "CAM", 3, crop_size=64, **options).eval()
+    with torch.no_grad():
+        expected = whole.forward_features(images(64))[:, 1:]
+        torch.testing.assert_close(same.features(images(64)).flatten(2).mT, expected)
+    larger = build_network("timm:test_vit", "CAM", 3, crop_size=96, **options).trunk
+    assert larger.pos_embed.shape == (1, 37, 64) and torch.equal(larger.cls_token, whole.cls_token)
+    torch.testing.assert_close(
+        larger.pos_embed[:, 1:].mean(dim=1), whole.pos_embed[:, 1:].mean(dim=1), atol=0.02, rtol=0
+    )
+
+
 def test_lite0_has_the_input_scale_of_its_weights():
     network = build_network("EfficientNet-Lite0", "CAM", 2)
     white = [(1 - mean) / std for mean, std in zip(network.mean, network.std)]
@@ -227,8 +306,10 @@ def test_lite0_has_the_input_scale_of_its_weights():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("timm:vit_tiny_patch16_224", "output stride 16"),
-        ("timm:vgg11", "output stride 16"),
+        ("timm:coat_lite_tiny,depths=7", "cannot be built"),
+        ("timm:test_vit,depth", "'depth' should be an option of timm"),
+        ("timm:test_vit,num_classes=3", "'num_classes=3' should be an option of timm"),
+        ("timm:test_convnext,output_stride=8", "`large_feature_map` 8"),
         ("timm:resnet1", "no such model.*resnet1"),
         ("resnet51", "resnet50, vgg16, inception_v3.*timm:NAME"),
     ],

