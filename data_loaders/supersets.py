@@ -35,6 +35,11 @@ def by_name(names: Sequence[str], num_classes: int) -> Supersets:
     return {target: list(members[name]) for target, name in enumerate(names)}
 
 
+def imagenet_wnids() -> list[str]:
+    """WordNet ids of ImageNet's 1000 classes, in the order in which published weights have them."""
+    return list(read_table(TABLES / ILSVRC_TABLE))
+
+
 def read_table(path: Path) -> dict[str, str]:
     """An expanded table, a line ``wnid,superset`` per class -> {wnid: superset}, in the file's order."""
     try:

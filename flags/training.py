@@ -16,6 +16,14 @@ TRAINING = (
         on_resume="free",
     ),
     Flag(
+        "pretrained_classifier",
+        boolean,
+        False,
+        "ILSVRC, resnet50 or resnet18, CAM, HaS, CutMix or ADL: ImageNet's own classifier is the first conv_last",
+        words={"True": "ImageNet's classifier"},
+        per_trunk=True,
+    ),
+    Flag(
         "freeze_trunk",
         boolean,
         False,

@@ -38,6 +38,7 @@ def build_network(
     crop_size: int | None = None,
     pretrained: bool = False,
     pretrained_path: str | Path | None = None,
+    pretrained_classifier: bool = False,
     **head_options: Any,
 ) -> Network:
     """A network with new branches, in training mode, on the CPU; first weights come from torch's global generator.
@@ -55,6 +56,7 @@ def build_network(
         crop_size: side of the images in pixels, for trunks that are made for one size; None for the trunk's own.
         pretrained: fill the trunk with ImageNet weights.
         pretrained_path: take them from this file, not from the trunk's usual source.
+        pretrained_classifier: take their classifier too, as the start of ``conv_last``.
         head_options: further options of heads, each of which takes those it knows.
 
     Raises:
@@ -83,5 +85,5 @@ def build_network(
         initialise(network.get_submodule(layer), network.draw_weight)
     head.begin(network)
     if pretrained:
-        load_imagenet_weights(network, path=pretrained_path)
+        load_imagenet_weights(network, path=pretrained_path, with_classifier=pretrained_classifier)
     return network

@@ -54,6 +54,8 @@ class Head:
     class_layers: ClassVar[tuple[str, ...]] = ("conv_last",)
     """Layers with a row of weights for each class: new where the classes are others."""
 
+    begins_with_classifier: ClassVar[bool] = False
+    """Whether a linear classifier of mean features may be where ``conv_last`` starts: pooled after it they agree."""
     trunk_layout: ClassVar[str] = ""
     """Layout of the trunk that it stands on; see ``TrunkOptions``."""
 
@@ -102,6 +104,8 @@ def branches(channels: int, num_classes: int) -> dict[str, nn.Module]:
 
 class CamHead(Head):
     """Class activation mapping: no prior; p(y|x) = softmax(mean_z g)."""
+
+    begins_with_classifier = True
 
     def layers(self, channels: int, num_classes: int) -> dict[str, nn.Module]:
         """g, and a frozen h: published CAM checkpoints hold it, nothing uses it."""

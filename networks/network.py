@@ -49,6 +49,8 @@ class Network(nn.Module):
     """The zoo's name of the usual ImageNet weights; None where there are none, or others for ``imagenet_state``."""
     dropout_places: Mapping[str, int] = MappingProxyType({})
     """Modules behind which ADL's layer stands in training, from the first to the last -> channels of their outputs."""
+    imagenet_classifier: ClassVar[str | None] = None
+    """Layer of the ImageNet weights that reads the means of the trunk's features; None where theirs reads others."""
     takes_head_dropout: ClassVar[bool] = False
     """Whether it has use for the option ``head_dropout``."""
     guidance_places: GuidancePlaces | None = None

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from calm import distributed
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
+from calm.data_loaders.imagenet_classes import check_imagenet_classes
 from calm.data_loaders.loaders import TrainingOrder
 from calm.distributed import Process
 from calm.engine import NonFiniteLoss, train_one_epoch
@@ -153,6 +154,8 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
     torch.manual_seed(args.seed)
     training = build_training(args, num_classes, process)
     loaders = build_loaders(args, training.network, process)
+    if args.pretrained_classifier and stored is None:
+        check_imagenet_classes(dataset_named(args.dataset_name), args.data_root, loaders.train_set.records)
     check_batch(training, smallest_batch(loaders.train), args.crop_size)
     if stored is not None:
         training.restore(stored)

@@ -145,11 +145,16 @@ def check_batch(training: Training, images: int, size: int) -> None:
 def initial_network(args: Config, num_classes: int) -> Network:
     """Build the network, from ``load_checkpoint`` where given, else from ImageNet weights if ``pretrained``."""
     load_from = args.load_checkpoint if not args.resume else None
+    if args.pretrained_classifier and (load_from is not None or not args.pretrained):
+        raise UserError(
+            "`pretrained_classifier` is of ImageNet weights: it goes with `pretrained` and no `load_checkpoint`"
+        )
     network = network_of(
         args,
         num_classes,
         pretrained=args.pretrained and load_from is None and not args.resume,
         pretrained_path=args.pretrained_path,
+        pretrained_classifier=args.pretrained_classifier,
     )
     if load_from is not None:
         skipped = network.head.class_layers if args.is_different_checkpoint else ()

@@ -6,7 +6,7 @@ from pathlib import Path
 from calm.data_loaders.catalogue.record import DataSet
 from calm.data_loaders.classes import wordnet_names
 from calm.data_loaders.record import Record
-from calm.data_loaders.supersets import ILSVRC_TABLE, TABLES, Supersets, by_name, read_table
+from calm.data_loaders.supersets import ILSVRC_TABLE, TABLES, Supersets, by_name, imagenet_wnids, read_table
 
 
 def _class_names(root: Path) -> list[str]:
@@ -18,6 +18,11 @@ def _class_names(root: Path) -> list[str]:
     from torchvision.models import ResNet50_Weights  # slow to import, and preparing a data set does without it
 
     return list(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def _wnids(root: Path) -> list[str]:
+    mapping = root / "LOC_synset_mapping.txt"
+    return sorted(wordnet_names(mapping, separator=" ")) if mapping.is_file() else imagenet_wnids()
 
 
 def _supersets(num_classes: int, data_root: str | Path) -> Supersets:
@@ -36,6 +41,7 @@ ILSVRC = DataSet(
     folder="ILSVRC",
     image_roots={"val": ("ILSVRC", "ImageNetV2")},
     read_class_names=_class_names,
+    read_wnids=_wnids,
     num_classes=1000,
     supersets=_supersets,
     prepare=_prepare,

@@ -24,6 +24,7 @@ class DataSet:
         name: what users call it.
         folder: its folder below the data root.
         read_class_names: (that folder) -> a name for each class, in class order; none where the files do not tell.
+        read_wnids: (that folder) -> the WordNet id of each class, in class order, where its classes are WordNet's.
         num_classes: fixed, or counted in the folder; None: as many as there are names.
         aliases: further names.
         image_roots: split -> folders below the data root that image ids are relative to, the likeliest first; a split
@@ -46,6 +47,7 @@ class DataSet:
     name: str
     folder: str
     read_class_names: Callable[[Path], list[str]]
+    read_wnids: Callable[[Path], list[str]] | None = None
     num_classes: int | Callable[[Path], int] | None = None
     aliases: tuple[str, ...] = ()
     image_roots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

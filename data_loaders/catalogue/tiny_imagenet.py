@@ -47,6 +47,7 @@ TINY_IMAGENET = DataSet(
     name="TinyImageNet",
     folder=FOLDER,
     read_class_names=_class_names,
+    read_wnids=read_wnids,
     num_classes=lambda root: len(read_wnids(root)),
     supersets=_supersets,
     prepare=_prepare,

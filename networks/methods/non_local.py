@@ -15,8 +15,8 @@ class NonLocalBlock(nn.Module):
 
     def begin_as_identity(self) -> None:
         """W = 0."""
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B,C,h,w] -> [B,C,h,w]; memory for (hw)^2 numbers an image."""

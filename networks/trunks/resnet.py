@@ -15,6 +15,7 @@ class ResNet(Network):
     """ResNet up to layer4, at stride 16, or 8 with the large feature map; names as in torchvision."""
 
     new_layers = ("layer4",)
+    imagenet_classifier = "fc"
     released_base_words = ("conv1", "layer1", "layer2", "layer3")
 
     block: ClassVar[type[BasicBlock] | type[Bottleneck]]

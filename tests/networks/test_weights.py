@@ -11,10 +11,12 @@ import torch
 import torchvision
 from torchvision.models.vgg import make_layers
 
+from calm import config
 from calm.errors import UserError
 from calm.networks import build_network
 from calm.networks.trunks import lite0
 from calm.networks.zoo.entries import IMAGENET
+from calm.training.state import initial_network
 from tests.local_server import serving
 
 VGG = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
@@ -246,3 +248,27 @@ def test_the_zoo_s_trunks_can_be_named(tmp_path, monkeypatch):
     saved(state, tmp_path / "resnet18" / "resnet18-f37072fd.pth")
     network = build_network("resnet18", "CAM", 3, pretrained=True, pretrained_path="zoo:resnet18")
     assert torch.equal(network.conv1.weight, state["conv1.weight"])
+
+
+def test_imagenet_s_classifier_as_the_start_of_the_class_maps(tmp_path):
+    state = torchvision_state("resnet18")
+    path = saved(state, tmp_path / "w.pth")
+    options = {"pretrained": True, "pretrained_path": path, "pretrained_classifier": True}
+    network = build_network("resnet18", "CAM", 1000, **options).eval()
+    theirs = torchvision.models.resnet18(weights=None).eval()
+    theirs.load_state_dict(state)
+    features = torch.randn(2, 512, 4, 4)
+    scores = network.read_out(features).class_scores
+    torch.testing.assert_close(scores, theirs.fc(features.mean(dim=(2, 3))), rtol=1e-4, atol=1e-4)
+    for architecture, method, classes, words in (
+        ("resnet18", "CAM", 3, r"fc of shape \[1000, 512\], and the network's is \[3, 512\]"),
+        ("resnet18", "CALM_EM", 1000, "no start for CALM_EM on resnet18"),
+    ):
+        with pytest.raises(UserError, match=words):
+            build_network(architecture, method, classes, **options)
+
+
+@pytest.mark.parametrize("words", [["--pretrained=False"], ["--load_checkpoint=save/x/"]])
+def test_the_classifier_comes_with_imagenet_weights(words):
+    with pytest.raises(UserError, match="`pretrained_classifier` is of ImageNet weights"):
+        initial_network(config.parse(["--pretrained_classifier", *words], "main"), 1000)
