@@ -4,7 +4,7 @@ TEST_DATA := $(wildcard ../shared/data)
 export CALM_TEST_DATA ?= $(abspath $(TEST_DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check types bench clean
+.PHONY: help demo test check types bench reproduce clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ types: .venv/installed-dev  ## Check the types of the package as it is installed
 
 bench: .venv/installed  ## Run every benchmark; prints one JSON object each
 	@for script in $(filter-out benchmarks/measure.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+
+reproduce: .venv/installed  ## Run what docs/results.md rests on and write it; says how long first (REDUCED=1: minutes)
+	$(BIN)/python -m experiments run $(if $(REDUCED),--reduced)
 
 clean:  ## Remove the environment and the caches, never data or runs
 	rm -rf .venv .pytest_cache .ruff_cache

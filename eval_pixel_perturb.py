@@ -14,9 +14,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = config.parse(argv, "eval_pixel_perturb", about=__doc__)
     # What follows is slow to import: --help and a wrong flag should not wait for it.
     from calm.distributed import is_main, print0
+    from calm.evaluation.intervals import interval_of
     from calm.evaluation.map_sources import raw_maps_of
     from calm.evaluation.pixel_perturb import report
-    from calm.evaluation.pixel_perturb.measure import measure
+    from calm.evaluation.pixel_perturb.measure import measure, replicates_of
     from calm.evaluation.session import start_session
 
     erase, seed = args.erase, args.seed or 0
@@ -26,10 +27,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "norm_type" in args.given:
         print0(f"notice: --norm_type={args.norm_type} has no effect: pixels are ranked before normalisation")
     batches = session.predict(session.loader(), name)
-    ratio = measure(batches, dataset, maps_of, session.log_p_y, erase=erase, seed=seed)
+    ratio, right = measure(batches, dataset, maps_of, session.log_p_y, erase=erase, seed=seed)
     values = ratio.compute()
     report.print_table(values, name, erase)
-    session.write(values, {**ratio.counts(), "attribution": name, "erase": erase, "seed": seed})
+    replicates = replicates_of(right)
+    intervals = {key: interval_of(values) for key, values in replicates.items()}
+    again = {key: values.round(4).tolist() for key, values in replicates.items()}
+    details = {**ratio.counts(), "attribution": name, "erase": erase, "seed": seed, "replicates": again}
+    session.write(values, details, intervals=intervals)
     if is_main():
         title = f"{args.attribution_method} on {args.dataset_name}: {name}, erased by {erase}"
         report.draw_curves(session.results_folder, values, title)

@@ -15,6 +15,7 @@ COMMANDS = {
     "eval intervention": ("eval_intervention", "do maps find the parts whose change changes the prediction?"),
     "explain": ("explain", "a figure, the maps and a page for images"),
     "tables": ("make_tables", "the paper's tables, filled from run folders"),
+    "experiments": ("experiments.__main__", "run what docs/results.md rests on, and write it"),
     "figures": ("make_figures", "the paper's figures"),
     "prepare": ("data_loaders.prepare.run", "a data set's metadata from its own files"),
     "synthbirds": ("data_loaders.synthbirds.generate", "draw SynthBirds"),

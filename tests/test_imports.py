@@ -15,6 +15,7 @@ LEVELS = [
     {"evaluation", "explanation"},
     {"training"},
     {"tables"},
+    {"experiments"},
 ]
 PACKAGES = (
     "flags",
@@ -26,6 +27,7 @@ PACKAGES = (
     "explanation",
     "evaluation",
     "tables",
+    "experiments",
 )
 SCRIPTS = {"main", "explain", "make_tables", "make_figures"}
 

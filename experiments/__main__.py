@@ -1,0 +1,46 @@
+"""List, run or report the experiments that docs/results.md rests on.
+
+python -m experiments list
+python -m experiments run birds_CAM birds_CALM_EM --data_root dataset/
+python -m experiments report
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from calm import errors
+from calm.experiments import evidence, page, plan
+from calm.experiments.run import Places, chosen, run, runnable, state
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the command and do it."""
+    parser = errors.Parser(prog="python -m experiments", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=("list", "run", "report"))
+    parser.add_argument("names", nargs="*", help="beginnings of names of runs; all without any")
+    parser.add_argument("--reduced", action="store_true", help="one short seed on small pictures: minutes, not hours")
+    parser.add_argument("--save_root", help="folder of the run folders (save/, or save/reduced/)")
+    parser.add_argument("--data_root", default="dataset", help="folder that holds CUB/ and SynthBirds/")
+    parser.add_argument("--metadata_root", default="metadata", help="folder that holds their metadata")
+    parser.add_argument("--out", help="where report writes results.md and results/ (docs/, or save/reduced/docs/)")
+    args = parser.parse_args(argv)
+    save_root = args.save_root or ("save/reduced" if args.reduced else "save")
+    places = Places(save_root, args.data_root, args.metadata_root)
+    steps = chosen(list(plan.steps(reduced=args.reduced)), args.names)
+    if args.command == "list":
+        print(state(steps, places))
+        return
+    if args.command == "run":
+        run(runnable(steps, places, print), places, print)
+    out = Path(args.out or (Path(save_root) / "docs" if args.reduced else DOCS))
+    found = evidence.collect(places.save_root, out / "results" / "evidence")
+    for path in page.write(out, tables=DOCS / "results"):
+        print(f"written: {path}")
+    print(f"from {len(found)} run folders in {save_root}, and from what was kept before")
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

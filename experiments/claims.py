@@ -1,0 +1,270 @@
+"""Each claim of the paper, and what the kept numbers say of it on each data set."""
+
+import statistics
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+Evidence = Mapping[str, Mapping[str, Any]]
+Tables = Mapping[str, Mapping[str, Any]]
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+"""Number of seeds -> factor of a 95 % interval of Student's t."""
+Z_95 = 1.96
+HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
+SOFTPLUS, RELU, LAGGING, ML = "CALM_EM", "ReLU prior", "lagging theta'", "CALM_ML"
+CURRENT = "current theta'"
+MAIN_LABELS = (SOFTPLUS, RELU, CURRENT)
+ALL_LABELS = (*MAIN_LABELS, LAGGING, ML)
+NETWORKS = {
+    SOFTPLUS: "birds_CALM_EM",
+    RELU: "birds_CALM_EM_relu",
+    LAGGING: "birds_CALM_EM_ema",
+    ML: "birds_CALM_ML",
+}
+"""What a cell calls a network -> its name in the plan."""
+SETTINGS = {
+    SOFTPLUS: ("CALM_EM", ""),
+    RELU: ("CALM_EM", "ReLU prior, detached sum"),
+    LAGGING: ("CALM_EM", "lagging theta', em_momentum=0.99"),
+    ML: ("CALM_ML", ""),
+}
+"""The same -> row and settings in the tables of SynthBirds and TinyImageNet."""
+
+
+class Finding(NamedTuple):
+    """CALM minus what it is compared with."""
+
+    label: str
+    difference: float
+    interval: tuple[float, float] | None
+    """95 %; None for one run, of which nothing says how sure it is."""
+    better: int
+    """1 where a higher number supports the claim, -1 where a lower one does."""
+    digits: int = 1
+    tolerance: float = 0.0
+    """How far below 0, in the claim's direction, the claim still holds."""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the whole interval lies on the claim's side, or on the other."""
+        if self.interval is None:
+            return OPEN
+        low, high = sorted(self.better * end + self.tolerance for end in self.interval)
+        return HOLDS if low > 0 else FAILS if high < 0 else OPEN
+
+    def text(self) -> str:
+        """Label, verdict, difference and interval."""
+        ends = self.interval and f" [{', '.join(f'{end:+.{self.digits}f}' for end in self.interval)}]"
+        verdict = f"**{self.verdict}**" if self.interval else "one run"
+        return f"{self.label}: {verdict}, {self.difference:+.{self.digits}f}{ends or ''}".replace("-", "−")
+
+
+Cell = Callable[[Evidence, Tables], list[Finding] | str]
+
+
+class Claim(NamedTuple):
+    """A row of the page."""
+
+    name: str
+    published: str
+    measure: str
+    cells: tuple[Cell, Cell, Cell]
+    """Real birds, SynthBirds, TinyImageNet."""
+    link: str
+
+
+def _not(reason: str) -> Cell:
+    return lambda evidence, tables: f"not testable here: {reason}"
+
+
+def _differences(score: str, alignment: str) -> Cell:
+    def cell(evidence: Evidence, tables: Tables) -> list[Finding] | str:
+        kept = evidence.get("differences", {})
+        keys = {label: f"{network} - birds_CAM, {score}, {alignment}" for label, network in NETWORKS.items()}
+        found = [
+            Finding(label, kept[key]["difference"], kept[key]["interval"], 1)
+            for label, key in keys.items()
+            if key in kept
+        ]
+        return found or "not run"
+
+    return cell
+
+
+def share_difference(one: tuple[float, int], other: tuple[float, int]) -> tuple[float, tuple[float, float]]:
+    """Difference of two percentages of n images each, as if they were of different images, and its 95 % interval."""
+    difference = one[0] - other[0]
+    error = sum(share * (100 - share) / count for share, count in (one, other)) ** 0.5
+    return difference, (difference - Z_95 * error, difference + Z_95 * error)
+
+
+def _accuracy_of_birds(evidence: Evidence, tables: Tables) -> list[Finding] | str:
+    def share(network: str) -> tuple[float, int] | None:
+        runs = [found["accuracy"] for name, found in evidence.items() if name.startswith(f"{network}_s")]
+        if not runs:
+            return None
+        return statistics.fmean(run["metrics"]["accuracy"] for run in runs), runs[0]["details"]["num_images"]
+
+    cam = share("birds_CAM")
+    shares = {label: share(network) for label, network in NETWORKS.items()}
+    found = [
+        Finding(label, *share_difference(own, cam), 1, tolerance=1.0) for label, own in shares.items() if own and cam
+    ]
+    return found or "not run"
+
+
+def _erased_of_birds(evidence: Evidence, tables: Tables) -> list[Finding] | str:
+    kept = evidence.get("differences", {})
+    keys = {label: f"{network} - birds_CAM, R_30" for label, network in NETWORKS.items()}
+    found = [
+        Finding(label, kept[key]["difference"], kept[key]["interval"], -1, 2)
+        for label, key in keys.items()
+        if key in kept
+    ]
+    return found or "not run"
+
+
+def seeds_of(
+    tables: Tables, table: str, dataset: str, row: str, settings: str, metrics: tuple[str, ...]
+) -> list[float]:
+    """Per seed the mean of ``metrics`` in a row of a table; empty where it was not run."""
+    for found in tables[table]["rows"]:
+        if (found["dataset"], found["row"], found["settings"], found["status"]) == (dataset, row, settings, "run"):
+            values = [found["cells"][metric]["values"] for metric in metrics]
+            return [statistics.fmean(own) for own in zip(*values, strict=True)]
+    return []
+
+
+def over_seeds(one: list[float], other: list[float]) -> tuple[float, tuple[float, float] | None]:
+    """Mean difference of runs of the same seeds, and its 95 % interval by Student's t; None for a single seed."""
+    each = [a - b for a, b in zip(one, other, strict=True)]
+    mean = statistics.fmean(each)
+    if len(each) < 2:
+        return mean, None
+    error = T_95[len(each)] * statistics.stdev(each) / len(each) ** 0.5
+    return mean, (mean - error, mean + error)
+
+
+def _tabulated(
+    table: str,
+    dataset: str,
+    base: str,
+    metrics: tuple[str, ...],
+    *,
+    better: int = 1,
+    suffix: str = "",
+    digits: int = 1,
+    tolerance: float = 0.0,
+) -> Cell:
+    """A cell from a table's runs: CALM's rows minus the row ``base``, seed by seed."""
+
+    def cell(evidence: Evidence, tables: Tables) -> list[Finding] | str:
+        cam = seeds_of(tables, table, dataset, base, "", metrics)
+        found = []
+        for label, (row, settings) in SETTINGS.items():
+            own = seeds_of(tables, table, dataset, row + suffix, settings, metrics)
+            if own and cam and len(own) == len(cam):
+                found.append(Finding(label, *over_seeds(own, cam), better, digits, tolerance))
+        return found or "not run"
+
+    return cell
+
+
+def _em_minus_ml(table: str, dataset: str, metrics: tuple[str, ...]) -> Cell:
+    def cell(evidence: Evidence, tables: Tables) -> list[Finding] | str:
+        ml = seeds_of(tables, table, dataset, "CALM_ML", "", metrics)
+        rows = {CURRENT: "", LAGGING: SETTINGS[LAGGING][1]}
+        own = {
+            label: seeds_of(tables, table, dataset, "CALM_EM", settings, metrics) for label, settings in rows.items()
+        }
+        return [
+            Finding(label, *over_seeds(values, ml), 1) for label, values in own.items() if values and ml
+        ] or "not run"
+
+    return cell
+
+
+def _em_minus_ml_of_birds(evidence: Evidence, tables: Tables) -> list[Finding] | str:
+    kept = evidence.get("differences", {}).get("birds_CALM_EM - birds_CALM_ML, text, grid")
+    if kept is None:
+        return "not run; the two have the same gradient (a test holds the identity)"
+    return [Finding(CURRENT, kept["difference"], kept["interval"], 1)]
+
+
+R_K = ("R_10", "R_30", "R_50", "R_70", "R_90")
+WSOL = ("MaxBoxAccV2",)
+EARLIER = "earlier_runs.md"
+CLAIMS = (
+    Claim(
+        "Cue localisation: CALM finds the parts that tell two classes apart better than CAM",
+        "+4.7 (34.3 against 29.6)",
+        "mPxAP, points",
+        (
+            _differences("text", "grid"),
+            _tabulated("table1", "SynthBirds", "CAM", ("mPxAP",)),
+            _not("no parts"),
+        ),
+        "real_birds.md",
+    ),
+    Claim(
+        "Remove-and-classify: erasing what CALM marks hurts more than erasing what CAM marks",
+        "lower R_k (Figure 5)",
+        "R_30 on real birds, else the mean R_k; lower supports the claim",
+        (
+            _erased_of_birds,
+            _tabulated("figure5", "SynthBirds", "CAM", R_K, better=-1, digits=2),
+            _tabulated("figure5", "TinyImageNet", "CAM", R_K, better=-1, digits=2),
+        ),
+        EARLIER,
+    ),
+    Claim(
+        "WSOL with supersets: CALM's map summed over a superset beats CAM",
+        "+4.3 on CUB (65.4 EM + Y against 61.1)",
+        "MaxBoxAccV2, points, CALM + Y minus CAM",
+        (
+            _not("the photographs are cut to their boxes"),
+            _tabulated("table3", "SynthBirds", "CAM", WSOL, suffix=" + Y"),
+            _tabulated("table3", "TinyImageNet", "CAM", WSOL, suffix=" + Y"),
+        ),
+        EARLIER,
+    ),
+    Claim(
+        "WSOL without supersets: CALM_EM alone is below CAM on birds",
+        "−8.6 on CUB (52.5 against 61.1)",
+        "MaxBoxAccV2, points; lower supports the claim",
+        (
+            _not("the photographs are cut to their boxes"),
+            _tabulated("table3", "SynthBirds", "CAM", WSOL, better=-1),
+            _tabulated("table3", "TinyImageNet", "CAM", WSOL, better=-1),
+        ),
+        EARLIER,
+    ),
+    Claim(
+        "Accuracy cost: CALM classifies as well as CAM (within a point)",
+        "+1.2 EM, −11.0 ML on CUB; −4.1 EM on ImageNet",
+        "accuracy, points",
+        (
+            _accuracy_of_birds,
+            _tabulated("table2", "SynthBirds", "CAM (baseline)", ("accuracy",), tolerance=1.0),
+            _tabulated("table2", "TinyImageNet", "CAM (baseline)", ("accuracy",), tolerance=1.0),
+        ),
+        EARLIER,
+    ),
+    Claim(
+        "EM against ML: EM's maps find the cue better than ML's",
+        "+7.0 (34.3 against 27.3)",
+        "mPxAP, points",
+        (_em_minus_ml_of_birds, _em_minus_ml("table1", "SynthBirds", ("mPxAP",)), _not("no parts")),
+        EARLIER,
+    ),
+    Claim(
+        "Sparsity: CALM is close to zero where nothing tells the class",
+        "in words (Section 5.2)",
+        "share of the score map on the object's box, points",
+        (
+            _not("the photographs are cut to their boxes"),
+            _tabulated("cam_family", "SynthBirds", "CAM", ("proportion",), suffix=", joint"),
+            _tabulated("cam_family", "TinyImageNet", "CAM", ("proportion",), suffix=", joint"),
+        ),
+        EARLIER,
+    ),
+)

@@ -1,0 +1,111 @@
+"""The experiments: the pages equal what the code writes, steps run once, and verdicts follow from their intervals."""
+
+import json
+import statistics
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from calm import config, errors
+from calm.command import find
+from calm.experiments import __main__ as experiments
+from calm.experiments import evidence, page, plan
+from calm.experiments import run as running
+from calm.experiments.claims import CLAIMS, FAILS, HOLDS, OPEN, Finding, over_seeds, seeds_of, share_difference
+
+DOCS = experiments.DOCS
+
+
+def test_the_pages_are_what_the_code_writes(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "evidence").symlink_to(DOCS / "results" / "evidence")
+    for path in page.write(tmp_path, tables=DOCS / "results"):
+        written = DOCS / path.relative_to(tmp_path)
+        assert path.read_text() == written.read_text(), f"{written}: run python -m experiments report"
+
+
+def test_what_is_kept_names_no_photograph():
+    for path in (DOCS / "results" / "evidence").glob("*.json"):
+        text = path.read_text()
+        assert ".jpg" not in text and "image_id" not in text and "save/" not in text
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+def test_every_step_is_a_command_that_parses(reduced):
+    steps = list(plan.steps(reduced=reduced))
+    files = [(step.run, step.result) for step in steps]
+    assert len(set(files)) == len(files)
+    for step in steps:
+        name, words = find(list(step.words))
+        script = {"train": "main"}.get(name, name.replace("eval ", "eval_"))
+        args = config.parse(list(words), script)
+        assert step.result == f"results/{script.removeprefix('eval_').replace('main', 'accuracy')}" + (
+            f"_{args.tag}.json" if args.get("tag") else ".json"
+        )
+
+
+@pytest.fixture
+def commands(monkeypatch, tmp_path):
+    """What would run, in a folder where CUB is not; every command but the second leaves its result, that one fails."""
+    seen: list[list[str]] = []
+
+    def fake(words):
+        seen.append(words)
+        step = next(s for s in plan.steps(reduced=True) if list(s.words) == words[3 : 3 + len(s.words)])
+        path = tmp_path / "save" / step.run / step.result
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}") if len(seen) != 2 else None
+        return SimpleNamespace(returncode=len(seen) == 2)
+
+    monkeypatch.setattr(running.subprocess, "run", fake)
+    monkeypatch.setattr(evidence, "collect", lambda *places: [])
+    monkeypatch.setattr(page, "write", lambda *places, **more: [])
+    return seen
+
+
+def test_a_run_that_failed_goes_on_where_it_was(commands, tmp_path, capsys):
+    words = ["run", "--reduced", f"--save_root={tmp_path / 'save'}", f"--data_root={tmp_path}"]
+    assert errors.run(lambda: experiments.main(words)) == 2
+    output = capsys.readouterr()
+    assert "CUB/images" in output.out and "minutes" in output.out and "goes on from here" in output.err
+    assert errors.run(lambda: experiments.main(words)) == 0
+    kinds = [next(word for word in words[3:] if word in ("train", "intervention")) for words in commands]
+    assert kinds == ["train", "intervention", "intervention", "train", "intervention"]
+    assert errors.run(lambda: experiments.main(words)) == 0 and len(commands) == 5
+    assert errors.run(lambda: experiments.main(["list", "nothing"])) == 2
+
+
+def test_a_verdict_needs_the_whole_interval():
+    cases = {(0.1, 2.0): HOLDS, (-2.0, -0.1): FAILS, (-1.0, 1.0): OPEN}
+    for interval, verdict in cases.items():
+        assert Finding("", 0, interval, 1).verdict == verdict
+        assert Finding("", 0, tuple(-end for end in interval), -1).verdict == verdict
+    assert Finding("", -0.2, (-0.9, 0.5), 1, tolerance=1.0).verdict == HOLDS and Finding("", 9, None, 1).verdict == OPEN
+    mean, (low, high) = over_seeds([3.0, 4, 8], [1.0, 1, 2])
+    assert mean == pytest.approx(11 / 3) and high - low == pytest.approx(
+        2 * 4.303 * statistics.stdev([2, 3, 6]) / 3**0.5
+    )
+    assert over_seeds([3.0], [1.0]) == (2.0, None)
+    difference, (low, high) = share_difference((80.0, 400), (75.0, 400))
+    assert difference == 5 and high - low == pytest.approx(2 * 196 * ((0.16 + 0.1875) / 400) ** 0.5, rel=1e-3)
+
+
+def test_paired_differences_need_the_same_pairs():
+    def result(value: float, images: int, replicates: list[float]) -> dict:
+        pairs = [{"class_a": 1, "class_b": 2, "num_images": images}]
+        return {"metrics": {"mPxAP": value}, "details": {"pairs": pairs, "replicates": {"mPxAP": replicates}}}
+
+    one, other = result(45, 9, list(np.arange(100.0))), result(40, 9, list(np.arange(100.0) - 5))
+    assert evidence.difference([(one, other)], "mPxAP") == {"difference": 5, "interval": (5, 5), "seeds": 1}
+    with pytest.raises(ValueError, match="same class pairs"):
+        evidence.difference([(one, result(40, 8, []))], "mPxAP")
+
+
+def test_claims_read_what_stands_in_the_tables():
+    tables = {name: json.loads((DOCS / "results" / f"{name}.json").read_text()) for name in page.TABLES}
+    relu = seeds_of(tables, "table1", "SynthBirds", "CALM_EM", "ReLU prior, detached sum", ("mPxAP",))
+    cam = seeds_of(tables, "table1", "SynthBirds", "CAM", "", ("mPxAP",))
+    found = {finding.label: finding for finding in CLAIMS[0].cells[1]({}, tables)}
+    assert found["ReLU prior"].difference == pytest.approx(np.mean(relu) - np.mean(cam))
+    assert all(cell({}, tables) for claim in CLAIMS for cell in claim.cells)
