@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from calm.networks import TRUNKS
 from tests.tiny_networks import PlainTinyTrunk, TinyTrunk
@@ -53,7 +52,20 @@ def tiny_trunk():
     del TRUNKS["tiny"], TRUNKS["tiny_plain"]
 
 
+DRAWN = (
+    "evaluation.cue_location.report.save_curves",
+    "evaluation.cue_location.report.save_samples",
+    "evaluation.pixel_perturb.report.save_curves",
+    "evaluation.pixel_perturb.report.save_samples",
+    "evaluation.wsol.report.save_samples",
+    "training.accuracy.save_map_sheet",
+    "explanation.results.explain_figure",
+)
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Pictures are empty files: drawing takes most of the time of an evaluation of few images."""
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
+    """No pictures, or empty files: drawing takes most of the time of an evaluation of few images."""
+    for name in DRAWN:
+        monkeypatch.setattr(f"calm.{name}", lambda *_, **__: None)
+    monkeypatch.setattr("calm.explanation.results.save_figure", lambda figure, path, **_: Path(path).touch())
