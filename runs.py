@@ -193,7 +193,7 @@ def restore(args: Config, device: torch.device) -> Restored:
     Flags given on the command line take precedence over what the checkpoint states, with a notice where they differ.
     """
     if not args.load_checkpoint:
-        raise UserError("`load_checkpoint` is missing: name a run folder, a checkpoint file or zoo:NAME")
+        raise UserError("`load_checkpoint` is missing: name a run folder, a checkpoint file, zoo:NAME or hf:OWNER/NAME")
     path = locate_checkpoint(args.load_checkpoint, save_root=args.save_root)
     given = {key: args[key] for key in CHECKPOINT_KEYS if key in args.given}
     loaded = load(path, **given)

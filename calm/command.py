@@ -19,6 +19,7 @@ COMMANDS = {
     "figures": ("make_figures", "the paper's figures"),
     "prepare": ("data_loaders.prepare.run", "a data set's metadata from its own files"),
     "synthbirds": ("data_loaders.synthbirds.generate", "draw SynthBirds"),
+    "push": ("push", "share a run with a model card: on the Hugging Face hub, or as a folder"),
     "zoo": ("networks.zoo.run", "list and fetch published weights"),
 }
 """Command -> the module whose ``main`` it runs, and what that is for."""

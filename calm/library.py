@@ -26,8 +26,8 @@ def load(source: str | Path, *, device: str | torch.device = "cpu", **overrides:
     ``explain`` (``calm.explain`` with this network).
 
     Args:
-        source: a run folder, a checkpoint file, "zoo:NAME" (fetched before), or "timm:NAME", an ImageNet classifier
-            of timm as a CAM network.
+        source: a run folder, a checkpoint file, "zoo:NAME" (fetched before), "hf:OWNER/NAME" on the Hugging Face hub,
+            or "timm:NAME", an ImageNet classifier of timm as a CAM network.
         device: where it shall be.
         overrides: flags by name, before what the checkpoint says. A released checkpoint needs ``attribution_method``,
             ``large_feature_map`` and ``dataset_name``.

@@ -65,7 +65,9 @@ class Session:
     @property
     def _required(self) -> Restored:
         if self.restored is None:
-            raise UserError("`load_checkpoint` is missing: name a run folder, a checkpoint file or zoo:NAME")
+            raise UserError(
+                "`load_checkpoint` is missing: name a run folder, a checkpoint file, zoo:NAME or hf:OWNER/NAME"
+            )
         return self.restored
 
     @property

@@ -3,7 +3,7 @@
 from calm.flags.flag import SCRIPTS, Flag, place_flag
 from calm.flags.values import boolean, natural, optional_seed
 
-_CHECKPOINT = "run folder, checkpoint file or zoo:NAME; looked for as given, then under --save_root"
+_CHECKPOINT = "run folder, checkpoint file, zoo:NAME or hf:OWNER/NAME; looked for as given, then under --save_root"
 _OTHERS = tuple(script for script in SCRIPTS if script != "eval_attribution")
 
 RUN = (

@@ -13,6 +13,7 @@ from calm.flags import checked, names
 from calm.networks.build import network_of
 from calm.networks.methods import METHODS, canonical_method
 from calm.networks.network import Network
+from calm.networks.shared_files import WEIGHTS, hub_file, is_hub_name, read_shared
 from calm.networks.trunks import canonical_architecture, trunk_named
 from calm.networks.weight_files import check_fit, copy_weights, is_state_dict, plain_names, read_tensors
 from calm.networks.zoo.files import fetched_file, read_note
@@ -43,7 +44,8 @@ class Loaded(NamedTuple):
 
 
 def locate_checkpoint(name: str | Path, *, save_root: str | Path | None = None) -> Path:
-    """The checkpoint file for a folder (its last checkpoint), a file, or "zoo:NAME".
+    """The checkpoint file for a folder (its last checkpoint, else its model.safetensors), a file, "zoo:NAME" or
+    "hf:OWNER/NAME".
 
     Args:
         name: tried as given, then under ``save_root``.
@@ -54,8 +56,10 @@ def locate_checkpoint(name: str | Path, *, save_root: str | Path | None = None) 
     """
     if str(name).startswith("zoo:"):
         return fetched_file(str(name).removeprefix("zoo:"))
+    if is_hub_name(str(name)):
+        return hub_file(str(name))
     candidates = [Path(name)] + ([] if save_root is None else [Path(save_root) / name])
-    files = [path / FILE_NAME if path.is_dir() else path for path in candidates]
+    files = [file for path in candidates for file in ([path / FILE_NAME, path / WEIGHTS] if path.is_dir() else [path])]
     for file in files:
         if file.is_file():
             return file
@@ -68,7 +72,8 @@ def read_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> 
     Raises:
         UserError: missing, truncated, foreign or code-carrying file, or one from a newer version.
     """
-    content = read_tensors(Path(path), device)
+    path = Path(path)
+    content = read_shared(path) if path.suffix == ".safetensors" else read_tensors(path, device)
     if not isinstance(content, Mapping) or not is_state_dict(content.get("state_dict")):
         raise UserError(f"{path}: not a checkpoint, since it has no 'state_dict' entry of names and tensors")
     version = content.get("format_version", FORMAT_VERSION)

@@ -15,6 +15,7 @@ LEVELS = [
     {"evaluation", "explanation"},
     {"training"},
     {"tables"},
+    {"sharing"},
     {"experiments"},
 ]
 PACKAGES = (
@@ -27,6 +28,7 @@ PACKAGES = (
     "explanation",
     "evaluation",
     "tables",
+    "sharing",
     "experiments",
 )
 SCRIPTS = {"main", "explain", "make_tables", "make_figures"}

@@ -1,0 +1,86 @@
+"""A run pushed to a hub and loaded from there: the same network, and a card with the numbers of this checkpoint alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import calm
+from calm import errors, push
+from calm.errors import UserError
+from calm.networks.checkpoint import locate_checkpoint
+from calm.runs import sha256
+from tests.local_hub import hub_at_home
+from tests.test_explain import NAMES, save_checkpoint
+from tests.tiny_networks import tiny_batch
+
+
+@pytest.fixture
+def run(tiny_trunk, tmp_path) -> Path:
+    """A run folder with a result of its checkpoint and one of another."""
+    folder = save_checkpoint(tmp_path / "birds", "CALM_EM")
+    checkpoint = folder / "last_checkpoint.pth.tar"
+    (folder / "results").mkdir()
+    for name, digest, value in (("wsol", sha256(checkpoint), 43.21), ("pixel_perturb", "another", 12.34)):
+        flags = {"dataset_name": "SynthBirds", "attribution_method": "CALM_EM"}
+        content = {"evaluation": name, "protocol": "paper", "config": flags, "details": {"attribution": "joint"}}
+        content |= {"checkpoint": {"path": str(checkpoint), "sha256": digest}, "metrics": {"PxAP": value}}
+        (folder / "results" / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+def pushed(*words) -> int:
+    return errors.run(lambda: push.main([str(word) for word in words]))
+
+
+def assert_same_network(ours, theirs) -> None:
+    images, _ = tiny_batch(2, 48)
+    assert torch.equal(ours(images).log_joint, theirs(images).log_joint)
+    assert ours.class_names == theirs.class_names == NAMES
+
+
+def test_pushed_and_loaded_from_a_hub(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CALM_HOME", str(tmp_path / "home"))
+    with hub_at_home() as (address, hub):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        assert pushed(run, "me/birds") == 0, capsys.readouterr().err
+        assert set(hub["me/birds"]) == {"model.safetensors", "config.json", "README.md"}
+        assert_same_network(calm.load("hf:me/birds"), calm.load(run))
+        file = locate_checkpoint("hf:me/birds")
+        assert file.read_bytes() == hub["me/birds"]["model.safetensors"] and (tmp_path / "home") in file.parents
+        with pytest.raises(UserError, match="hf:me/none cannot be had"):
+            calm.load("hf:me/none")
+    assert_same_network(calm.load("hf:me/birds"), calm.load(run))  # the hub is away, the files are here
+    assert pushed(run, "me/birds") == 2 and "me/birds cannot be pushed to" in capsys.readouterr().err
+
+
+def test_the_card_has_the_numbers_of_this_checkpoint_alone(run, tmp_path, capsys):
+    assert pushed(run, "--folder", tmp_path / "shared") == 0
+    card = (tmp_path / "shared" / "README.md").read_text()
+    assert "| wsol | joint | PxAP | 43.21 |" in card and "12.34" not in card
+    assert card.startswith("---\nlibrary_name: calm\n") and "Least_Tern" in card
+    assert_same_network(calm.load(tmp_path / "shared"), calm.load(run))
+    said = json.loads((tmp_path / "shared" / "config.json").read_text())
+    assert said["config"]["crop_size"] == 48 and str(tmp_path) not in json.dumps(said)
+
+
+def test_what_is_damaged_or_foreign_is_one_sentence(run, tmp_path, capsys):
+    folder = tmp_path / "shared"
+    assert pushed(run, "--folder", folder) == 0
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-3] ^= 16
+    weights.write_bytes(content)
+    with pytest.raises(UserError, match="state_dict differs from its digest"):
+        calm.load(folder)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(UserError, match="no network of this code"):
+        calm.load(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(UserError, match="there is no config.json beside it"):
+        calm.load(folder)
+    with pytest.raises(UserError, match="hf:OWNER/NAME"):
+        calm.load("hf:birds")
+    for words in ([run], [run, "birds"], [tmp_path / "nowhere", "me/birds"]):
+        assert pushed(*words) == 2 and capsys.readouterr().err.count("\n") == 1
