@@ -45,7 +45,7 @@ def write_layout(checkpoint: Path, folder: Path, *, name: str, source: str) -> l
 
 
 def results_of(checkpoint: Path) -> list[Result]:
-    """What was measured of this very file, as the results in its folder say; those of other checkpoints are left out."""
+    """What was measured of this very file, as the results in its folder say."""
     if not any((checkpoint.parent / "results").glob("*.json")):
         return []
     digest = sha256(checkpoint)

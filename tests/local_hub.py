@@ -1,4 +1,4 @@
-"""A hub on this machine that knows as much of Hugging Face's interface as pushing and fetching a few small files takes."""
+"""A hub on this machine: as much of Hugging Face's interface as pushing and fetching a few small files takes."""
 
 import base64
 import hashlib

@@ -20,7 +20,7 @@ from tests.test_explain import NAMES, SIZE, save_checkpoint
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
+def run(tiny_trunk, tmp_path_factory) -> Path:
     """A run folder of an untrained CALM_EM network."""
     return save_checkpoint(tmp_path_factory.mktemp("save") / "CALM_EM", "CALM_EM")
 
@@ -95,7 +95,7 @@ def test_a_copy_of_a_loaded_network_explains_itself(network, picture):
         other.conv_last.bias.zero_()
     np.testing.assert_allclose(other.explain(picture)[0].p_y, 0.25, rtol=1e-5)
     assert network.explain(picture)[0].p_y.max() > 0.25
-    assert set(network.state_dict()) == set(build_network("resnet18", "CALM_EM", 4).state_dict())
+    assert set(network.state_dict()) == set(build_network("tiny", "CALM_EM", 4).state_dict())
 
 
 def test_attribute_gives_raw_maps(network, picture):

@@ -47,7 +47,7 @@ def test_commands_parse(readme):
     assert parsed >= {"main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol"}
 
 
-def test_the_python_example_runs(readme, tmp_path, monkeypatch):
+def test_the_python_example_runs(readme, tiny_trunk, tmp_path, monkeypatch):
     """The code of "In your own code", on an untrained network of four birds."""
     save_checkpoint(tmp_path / "demo", "CALM_EM")
     made_up_picture().save(tmp_path / "bird.jpg")

@@ -1,4 +1,4 @@
-"""A run pushed to a hub and loaded from there: the same network, and a card with the numbers of this checkpoint alone."""
+"""A run pushed to a hub and loaded from there: the same network, and a card with this checkpoint's numbers alone."""
 
 import json
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_what_is_damaged_or_foreign_is_one_sentence(run, tmp_path, capsys):
     with pytest.raises(UserError, match="no network of this code"):
         calm.load(folder)
     (folder / "config.json").unlink()
-    with pytest.raises(UserError, match="there is no config.json beside it"):
+    with pytest.raises(UserError, match=r"there is no config\.json beside it"):
         calm.load(folder)
     with pytest.raises(UserError, match="hf:OWNER/NAME"):
         calm.load("hf:birds")
