@@ -13,7 +13,7 @@ from tqdm import tqdm
 from calm import distributed
 from calm.errors import UserError
 from calm.networks.methods.base import Objective
-from calm.networks.outputs import Output, check_finite
+from calm.networks.outputs import NotFinite, Output
 from calm.networks.precision import autocast
 
 BLOCK = 50
@@ -155,12 +155,14 @@ def predict(
         name_of: index -> name of the image, for the error.
 
     Raises:
-        UserError: an output is not finite.
+        NotFinite: an output has a NaN or an infinity.
     """
     network.eval()
     for images, targets, indices in _bar(loader, title):
         images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
-        with autocast(device, precision):
-            output = network(images)
-        check_finite(output, lambda position, indices=indices: name_of(int(indices[position])))
+        try:
+            with autocast(device, precision):
+                output = network(images)
+        except NotFinite as error:
+            raise error.named(lambda position, indices=indices: name_of(int(indices[position]))) from None
         yield Prediction(output, images, targets, indices)

@@ -15,7 +15,7 @@ from calm.explanation.image_files import Photograph, open_image
 from calm.explanation.maps import Explanation
 from calm.explanation.questions import Ask
 from calm.networks.network import Network
-from calm.networks.outputs import Output, check_finite
+from calm.networks.outputs import NotFinite, Output
 
 PRIORS = {"softplus": "softplus", "relu": "ReLU"}
 """Activation of the prior -> as people write it."""
@@ -62,9 +62,11 @@ class Explainer:
         if images is None:
             mean, std = self.network.mean, self.network.std
             images = torch.stack([to_tensor(photograph.view, mean, std) for photograph in photographs])
-        with torch.no_grad():
-            outputs = self.network(images.to(next(self.network.parameters()).device))
-        check_finite(outputs, lambda position: photographs[position].name)
+        try:
+            with torch.no_grad():
+                outputs = self.network(images.to(next(self.network.parameters()).device))
+        except NotFinite as error:
+            raise error.named(lambda position: photographs[position].name) from None
         outputs = type(outputs)(*(part.float().cpu() for part in outputs))
         return [
             self._explanation(photograph, ask, type(outputs)(*(part[index : index + 1] for part in outputs)))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from calm.errors import UserError
 from calm.networks.heads import Head
-from calm.networks.outputs import Output
+from calm.networks.outputs import Output, check_finite
 from calm.networks.published import fetch_torchvision
 from calm.networks.weight_files import read_state
 
@@ -123,8 +123,15 @@ class Network(nn.Module):
         return self
 
     def read_out(self, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None) -> Output:
-        """[B,C,h,w] features -> output; see ``Head.read`` for images [B,3,H,W] and targets [B]."""
-        return self.head.read(self, features, images=images, targets=targets)
+        """[B,C,h,w] features -> output; see ``Head.read`` for images [B,3,H,W] and targets [B].
+
+        Raises:
+            NotFinite: in evaluation mode, an output with a NaN or an infinity.
+        """
+        output = self.head.read(self, features, images=images, targets=targets)
+        if not self.training:
+            check_finite(output)
+        return output
 
     def forward(self, images: Tensor, targets: Tensor | None = None) -> Output:
         """[B,3,H,W] normalised images -> output; targets [B] matter in training, and for some methods only."""

@@ -161,22 +161,30 @@ def states_prior(output: Output) -> TypeGuard[CalmOutput]:
     return output.has_prior
 
 
-def check_finite(output: Output, name_of: Callable[[int], str]) -> None:
+class NotFinite(UserError):
+    """A network says NaN or infinity of an image; ``position`` is the image's in the batch."""
+
+    def __init__(self, position: int, field: str, name: str | None = None) -> None:
+        super().__init__(
+            f"{name or f'image {position} of the batch'}: the network's {field} are not finite: its weights are "
+            "damaged or its training diverged; take another checkpoint"
+        )
+        self.position, self.field = position, field
+
+    def named(self, name_of: Callable[[int], str]) -> "NotFinite":
+        """The same of an image with a name; ``name_of`` is (position in the batch) -> name."""
+        return NotFinite(self.position, self.field, name_of(self.position))
+
+
+def check_finite(output: Output) -> None:
     """Refuse an output with a NaN or an infinity: every number made of it would be wrong.
 
-    Args:
-        output: of a batch.
-        name_of: position in the batch -> name of the image.
-
     Raises:
-        UserError: naming the first image and the field.
+        NotFinite: naming the first image and the field.
     """
     fields = output._asdict()
     finite = torch.stack([tensor.isfinite().flatten(1).all(dim=1) for tensor in fields.values()])  # [fields, B]
     if bool(finite.all()):
         return
     field, position = (~finite).nonzero()[0].tolist()
-    raise UserError(
-        f"{name_of(position)}: the network's {[*fields][field]} are not finite: its weights are damaged or its "
-        "training diverged; take another checkpoint"
-    )
+    raise NotFinite(position, [*fields][field])

@@ -160,3 +160,15 @@ def test_a_bad_keypoint_line_is_named(birds, capsys):
     finally:
         path.write_text(text)
     assert "part_locs.txt, line 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["joint", "gradient"])
+def test_a_network_that_is_not_finite_is_refused_with_the_image_s_name(name, birds, capsys):
+    content = torch.load(birds / "save" / "run" / "last_checkpoint.pth.tar", weights_only=True)
+    content["state_dict"]["conv_last.weight"][0, 0] = float("inf")
+    (birds / "save" / "broken").mkdir(exist_ok=True)
+    torch.save(content, birds / "save" / "broken" / "last_checkpoint.pth.tar")
+    flags = [*bird_flags(birds), f"--load_checkpoint={birds / 'save' / 'broken'}", f"--score_map_process={name}"]
+    assert evaluate(*flags) == 2
+    assert "_test_0001.jpg: the network's class_logits are not finite" in capsys.readouterr().err
+    assert not (birds / "save" / "broken" / "results").exists()

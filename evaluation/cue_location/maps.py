@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from calm.attribution import ATTRIBUTIONS
 from calm.attribution.several_classes import maps_of_several
 from calm.evaluation.file_maps import ClassFileMaps
 from calm.evaluation.session import Session
+from calm.networks.network import Network
+from calm.networks.outputs import NotFinite
 
 
 class CueMaps(NamedTuple):
@@ -34,6 +37,20 @@ def open_maps(session: Session, image_ids: Sequence[str]) -> CueMaps:
     several = maps_of_several(name, precision=args.precision, **session.attribution_options(name))
 
     def maps_of(images: Tensor, positions: Sequence[int], classes: Sequence[Sequence[int]]) -> Tensor:
-        return several(network, images.to(device, non_blocking=True), classes)
+        images = images.to(device, non_blocking=True)
+        try:
+            return several(network, images, classes)
+        except NotFinite:
+            _name_of_first(network, images, lambda position: image_ids[positions[position]])
+            raise
 
     return CueMaps(name, ATTRIBUTIONS[name].kind, maps_of, session.aligned(name))
+
+
+def _name_of_first(network: Network, images: Tensor, name_of: Callable[[int], str]) -> None:
+    """Raise ``NotFinite`` with its name for the first image of which the network's output is not finite, if any."""
+    try:
+        with torch.no_grad():
+            network(images)
+    except NotFinite as error:
+        raise error.named(name_of) from None

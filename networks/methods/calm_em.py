@@ -53,7 +53,9 @@ class EmObjective(Objective):
         q = None
         if self.average is not None:
             with torch.no_grad():
-                q = posterior_over_cells(self.average(images).log_joint_of(targets))
+                # Not read_out, which refuses what is not finite: a divergence shows in the loss, in every process.
+                output = self.average.head.read(self.average, self.average.features(images), images=images)
+                q = posterior_over_cells(output.log_joint_of(targets))
         return self.loss(network(images), targets, q)
 
     @torch.no_grad()
