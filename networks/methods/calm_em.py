@@ -47,15 +47,14 @@ class EmObjective(Objective):
         self.average = None
         if em_target == "ema":
             self.average = copy.deepcopy(network).eval().requires_grad_(False)
+            vars(self.average)["must_be_finite"] = False  # a divergence shows in the loss, in every process
 
     def __call__(self, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         """Eq. 6 for one batch, q from theta'."""
         q = None
         if self.average is not None:
             with torch.no_grad():
-                # Not read_out, which refuses what is not finite: a divergence shows in the loss, in every process.
-                output = self.average.head.read(self.average, self.average.features(images), images=images)
-                q = posterior_over_cells(output.log_joint_of(targets))
+                q = posterior_over_cells(self.average(images).log_joint_of(targets))
         return self.loss(network(images), targets, q)
 
     @torch.no_grad()
