@@ -53,12 +53,12 @@ class Started:
         return self.text()
 
 
-def in_two_processes(main: Main, words: Sequence[str]) -> None:
+def in_two_processes(main: Main, words: Sequence[str], **environment: str) -> None:
     """``main(words)`` in two processes that find each other as those of ``torchrun`` do."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared = environment | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     both = [Started(main, words, shared | {"RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
     for each in both:
         each.finished()
