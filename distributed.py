@@ -25,8 +25,25 @@ def init() -> Process:
     if use_cuda:
         torch.cuda.set_device(device)
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ and not dist.is_initialized():
-        dist.init_process_group("nccl" if use_cuda else "gloo", device_id=device if use_cuda else None)
+        backend, device_id = ("nccl", device) if use_cuda else ("gloo", None)
+        dist.init_process_group(backend, device_id=device_id, **_meeting_place())
     return Process(rank(), world_size(), device)
+
+
+def _meeting_place() -> dict[str, Any]:
+    """Where processes that ``torchrun`` started again on one machine find each other; elsewhere its own variables do.
+
+    Its agent keeps one store over all starts, and the addresses of processes that are dead would be read from there.
+    """
+    environment = os.environ
+    if not is_restarted() or environment.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return {}
+    if environment.get("GROUP_WORLD_SIZE") != "1":  # agents of several machines count their starts differently
+        return {}
+    world = int(environment["WORLD_SIZE"])
+    store = dist.TCPStore(environment["MASTER_ADDR"], int(environment["MASTER_PORT"]), world, is_master=False)
+    start = dist.PrefixStore(f"start_{environment['TORCHELASTIC_RESTART_COUNT']}", store)
+    return {"store": start, "rank": int(environment["RANK"]), "world_size": world}
 
 
 def finish() -> None:

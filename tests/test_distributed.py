@@ -1,4 +1,4 @@
-"""Two real processes add, gather and share."""
+"""Two real processes add, gather and share, also after torchrun has started them again."""
 
 import subprocess
 import sys
@@ -7,8 +7,11 @@ from pathlib import Path
 from calm import distributed
 
 PROGRAM = """
-import torch, distributed
+import os, torch, distributed
 process = distributed.init()
+if process.rank == 1 and not distributed.is_restarted():
+    os._exit(1)
+distributed.barrier()
 counts = torch.tensor([process.rank + 1, 10])
 distributed.all_reduce_sum([counts])
 assert counts.tolist() == [3, 20], counts
@@ -21,12 +24,15 @@ distributed.finish()
 """
 
 
-def test_two_processes(tmp_path):
+def test_two_processes_and_their_restart(tmp_path):
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
     repository = Path(__file__).resolve().parent.parent
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)],
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=1"),
+            str(script),
+        ],
         cwd=repository,
         env={"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"},
         capture_output=True,
