@@ -16,6 +16,12 @@ DIFFERENCES = "differences.json"
 COMPARED = {("birds_CAM", network.name) for network in NETWORKS if network.name != "birds_CAM"}
 COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), ("birds_CALM_EM", "birds_CALM_EM_relu")}
 """(what is compared with, network)."""
+SETTINGS_OF_A_MAP = {
+    "released - text's score": ("released_grid", "text_grid"),
+    "min-max - max, text's score": ("text-minmax_grid", "text_grid"),
+    "receptive field - grid, text's score": ("text_receptive_field", "text_grid"),
+}
+"""What is changed of how one map is scored -> the two settings."""
 SUBSAMPLED = f"_text_grid_{SUBSAMPLE}"
 KEPT_FLAGS = ("attribution_method", "max_images", "seed", "epochs", "crop_size", "score_map_process", "cue_score")
 KEPT_FLAGS += (
@@ -98,6 +104,10 @@ def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, d
                 yield f"{network.name} - {other.name}, {title}", difference(shared, metric)
     for network in NETWORKS:
         run = found.get(f"{network.name}_s0", {})
+        stem = f"cue_location_{network.default_map}_{{}}".format
+        for title, (one, other) in SETTINGS_OF_A_MAP.items():
+            if (files := [run.get(stem(setting)) for setting in (one, other)]) and all(files):
+                yield f"{network.name}: {title}", difference([tuple(files)], "mPxAP")
         maps = {stem.split("_text_")[0].removeprefix("cue_location_"): stem for stem in run if SUBSAMPLED in stem}
         if own := maps.pop(network.default_map, None):
             for name, stem in maps.items():

@@ -81,6 +81,7 @@ NETWORKS = (
     _birds("CALM_EM_ema", "CALM_EM", minutes=15, **LAGGING),
     *(_birds(method, method, (0,)) for method in ("HaS", "CutMix", "ADL", "ACoL", "SPG")),
     Network("SynthBirds_CAM", "CAM", SYNTHETIC, (0,), 6, "cam"),
+    Network("SynthBirds_CALM_EM", "CALM_EM", SYNTHETIC, (0,), 6, "joint"),
     Network("SynthBirds_CALM_EM_relu", "CALM_EM", SYNTHETIC | RELU, (0,), 6, "joint"),
 )
 SCORES = {

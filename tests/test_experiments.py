@@ -12,7 +12,8 @@ from calm.command import find
 from calm.experiments import __main__ as experiments
 from calm.experiments import evidence, page, plan
 from calm.experiments import run as running
-from calm.experiments.claims import CLAIMS, FAILS, HOLDS, OPEN, Finding, over_seeds, seeds_of, share_difference
+from calm.experiments.claims import CLAIMS, seeds_of
+from calm.experiments.findings import FAILS, HOLDS, OPEN, Finding, over_seeds, share_difference
 
 DOCS = experiments.DOCS
 

@@ -16,7 +16,8 @@ ANNOTATIONS = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "
 def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Record]]:
     """Train and test from CUB's annotation files, val from the folders of CUBV2 where it is there.
 
-    An image that is not there has no size and its box is not cut to it. CUBV2's boxes exist in the published list only.
+    Where some of the images are there, these are listed, so that a part of CUB can be used. Where none is, all are,
+    without sizes and with boxes that are not cut to them. CUBV2's boxes exist in the published list only.
     """
     root = data_root / "CUB"
     for name in ANNOTATIONS:
@@ -27,18 +28,21 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     labels = _read_column(root / "image_class_labels.txt", "image,class", ids, allowed=classes)
     is_training = _read_column(root / "train_test_split.txt", "image,is_training", ids, allowed=(0, 1))
     boxes = _read_boxes(root / "bounding_boxes.txt", ids)
+    sizes = {
+        number: read_size(path, listed=f"{root / 'images.txt'}")
+        for number, image_id in ids.items()
+        if (path := root / "images" / image_id).is_file()
+    }
     splits: dict[str, list[Record]] = {"train": [], "test": []}
-    missing = 0
-    for number, image_id in ids.items():
-        path = root / "images" / image_id
-        size = read_size(path, listed=f"{root / 'images.txt'}") if path.is_file() else None
-        missing += size is None
+    for number in sizes or ids:
+        size = sizes.get(number)
         box = inclusive_box(*boxes[number], size=size)
         splits["train" if is_training[number] else "test"].append(
-            Record(image_id, labels[number] - 1, size=size, boxes=(box,))
+            Record(ids[number], labels[number] - 1, size=size, boxes=(box,))
         )
-    if missing:
-        say(f"{missing:,} of {len(ids):,} images are not in {root / 'images'}: no sizes for them, boxes not clipped")
+    if missing := len(ids) - len(sizes):
+        so = "they are left out" if sizes else "no sizes for them, boxes not clipped"
+        say(f"{missing:,} of {len(ids):,} images are not in {root / 'images'}: {so}")
     val = _cubv2_records(data_root / "CUBV2", {name: number - 1 for number, name in classes.items()})
     if val:
         say("val: the boxes of CUBV2 are in the published lists only; localization.txt is left empty")

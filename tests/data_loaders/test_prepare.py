@@ -61,7 +61,8 @@ def test_real_lists_come_out_given_sizes(test_data, expected, tmp_path):
         for record in read_records(published, "CUB", split):
             save(Image.new("1", record.size), tmp_path / "dataset" / place / record.image_id, format="PNG")
     said = run(tmp_path, "CUB")
-    assert "11,710 of 11,788 images are not in" in said[0]
+    assert "11,710 of 11,788 images are not in" in said[0] and "left out" in said[0]
+    assert all(record.size for split in ("train", "test") for record in records(tmp_path, "CUB", split))
     for split in ("train", "val", "test"):
         for name in ("image_ids", "class_labels", "image_sizes") + (("localization",) if split != "val" else ()):
             ours = lines(tmp_path / f"metadata/CUB/{split}/{name}.txt")

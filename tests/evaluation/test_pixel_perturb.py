@@ -11,6 +11,7 @@ from calm.attribution.latent import joint
 from calm.attribution.score_map import resize
 from calm.data_loaders.datasets import build_dataset
 from calm.errors import UserError
+from calm.evaluation.intervals import image_weights
 from calm.evaluation.metrics import PerturbationRatio
 from calm.evaluation.pixel_perturb.erasing import (
     ERASERS,
@@ -24,6 +25,7 @@ from calm.evaluation.pixel_perturb.erasing import (
     rank_by_score,
     remove_and_classify,
 )
+from calm.evaluation.pixel_perturb.measure import replicates_of
 from calm.networks import build_network
 
 SIZE = (20, 24)
@@ -221,3 +223,15 @@ def test_equals_the_expected_flags(expected, fake_cub):
         )
     flags = [row[chosen] for row in case["topk_flags"][:shares]]
     assert ((result.ranked == targets).int() - torch.tensor(flags)).abs().sum() <= 1
+
+
+def test_replicates_are_ratios_of_the_images_that_were_drawn():
+    right = np.random.default_rng(0).random((9, 2, 5)) < 0.6
+    weights = image_weights(9)
+    replicates = replicates_of(right)
+    for number in (0, 17, 999):
+        drawn = np.repeat(np.arange(9), weights[number])
+        ranked, random = right[drawn, 0, 1].sum(), right[drawn, 1, 1].sum()
+        assert replicates["R_30"][number] == pytest.approx(ranked / random)
+    right[:, 1, 4] = False
+    assert np.isnan(replicates_of(right)["R_90"]).all()

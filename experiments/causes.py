@@ -1,0 +1,47 @@
+"""What decides how well CALM finds the cue: the effect of one choice at a time, from kept numbers."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from calm.experiments.claims import LAGGING, RELU, SETTINGS, SOFTPLUS, seeds_of
+from calm.experiments.evidence import SETTINGS_OF_A_MAP
+from calm.experiments.findings import over_seeds
+from calm.experiments.markdown import rows, with_interval
+
+RUNS = {"birds_CAM": "CAM", "birds_CALM_EM": "CALM_EM", "birds_CALM_EM_relu": "CALM_EM, ReLU prior"}
+
+
+def _of_settings(tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The prior, the teacher and the pretraining, on SynthBirds, seed by seed."""
+
+    def seeds(source: Mapping[str, Any], label: str) -> list[float]:
+        return seeds_of(source, "table1", "SynthBirds", *SETTINGS[label], ("mPxAP",))
+
+    compared = {
+        "prior: ReLU - softplus": (seeds(tables, RELU), seeds(tables, SOFTPLUS)),
+        "theta': lagging - current": (seeds(tables, LAGGING), seeds(tables, SOFTPLUS)),
+        "ImageNet weights - from scratch, softplus": (seeds(tables, SOFTPLUS), seeds(scratch, SOFTPLUS)),
+        "ImageNet weights - from scratch, ReLU": (seeds(tables, RELU), seeds(scratch, RELU)),
+    }
+    for title, (one, other) in compared.items():
+        shared = min(len(one), len(other))
+        if shared:
+            yield ["SynthBirds", title, with_interval(*over_seeds(one[:shared], other[:shared])), str(shared)]
+
+
+def _of_birds(found: Mapping[str, Any]) -> Iterator[list[str]]:
+    """How a map is scored, on real birds; images and pairs drawn again."""
+    kept = found.get("differences", {})
+    if prior := kept.get("birds_CALM_EM_relu - birds_CALM_EM, text, grid"):
+        text = with_interval(prior["difference"], prior["interval"])
+        yield ["real birds", "prior: ReLU - softplus", text, str(prior["seeds"])]
+    for run, name in RUNS.items():
+        for title in SETTINGS_OF_A_MAP:
+            if own := kept.get(f"{run}: {title}"):
+                yield ["real birds", f"{name}: {title}", with_interval(own["difference"], own["interval"]), "1"]
+
+
+def table_of_causes(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> str:
+    """A row per choice: where, what is compared, points of mPxAP and its 95 % interval, seeds."""
+    lines = [*_of_birds(found), *_of_settings(tables, scratch)]
+    return rows(["where", "choice", "mPxAP points", "seeds"], lines)

@@ -1,0 +1,54 @@
+"""A difference, how sure it is, and what follows from it for a claim."""
+
+import statistics
+from typing import NamedTuple
+
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+"""Number of seeds -> factor of a 95 % interval of Student's t."""
+Z_95 = 1.96
+HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
+
+
+class Finding(NamedTuple):
+    """CALM minus what it is compared with."""
+
+    label: str
+    difference: float
+    interval: tuple[float, float] | None
+    """95 %; None for one run, of which nothing says how sure it is."""
+    better: int
+    """1 where a higher number supports the claim, -1 where a lower one does."""
+    digits: int = 1
+    tolerance: float = 0.0
+    """How far below 0, in the claim's direction, the claim still holds."""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the whole interval lies on the claim's side, or on the other."""
+        if self.interval is None:
+            return OPEN
+        low, high = sorted(self.better * end + self.tolerance for end in self.interval)
+        return HOLDS if low > 0 else FAILS if high < 0 else OPEN
+
+    def text(self) -> str:
+        """Label, verdict, difference and interval."""
+        ends = self.interval and f" [{', '.join(f'{end:+.{self.digits}f}' for end in self.interval)}]"
+        verdict = f"**{self.verdict}**" if self.interval else "one run"
+        return f"{self.label}: {verdict}, {self.difference:+.{self.digits}f}{ends or ''}".replace("-", "−")
+
+
+def share_difference(one: tuple[float, int], other: tuple[float, int]) -> tuple[float, tuple[float, float]]:
+    """Difference of two percentages of n images each, as if they were of different images, and its 95 % interval."""
+    difference = one[0] - other[0]
+    error = sum(share * (100 - share) / count for share, count in (one, other)) ** 0.5
+    return difference, (difference - Z_95 * error, difference + Z_95 * error)
+
+
+def over_seeds(one: list[float], other: list[float]) -> tuple[float, tuple[float, float] | None]:
+    """Mean difference of runs of the same seeds, and its 95 % interval by Student's t; None for a single seed."""
+    each = [a - b for a, b in zip(one, other, strict=True)]
+    mean = statistics.fmean(each)
+    if len(each) < 2:
+        return mean, None
+    error = T_95[len(each)] * statistics.stdev(each) / len(each) ** 0.5
+    return mean, (mean - error, mean + error)

@@ -1,0 +1,56 @@
+"""docs/results/interventions.md: the tables of eval_intervention.py."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from calm.attribution.catalogue import title_of
+from calm.experiments.markdown import GENERATED, number, rows, with_interval
+from calm.experiments.plan import FEW_COPIES
+
+
+def interventions(found: Mapping[str, Any]) -> str:
+    """The tables of eval_intervention.py."""
+    parts = []
+    for run, kept in found.items():
+        if "intervention" not in kept:
+            continue
+        result = kept["intervention"]
+        keys = [
+            f"{asked}_{name}"
+            for asked in ("removed", "rival")
+            for name in ("rank_correlation", "largest_agrees", "completeness")
+        ]
+        every = {
+            **result["metrics"],
+            **{f"{name.replace('_', ' ')} (no knowledge)": own for name, own in result["baselines"].items()},
+        }
+        order = sorted(every, key=lambda name: -(every[name][keys[0]] or -1))
+        lines = []
+        for name in order:
+            ends = result["intervals"].get(name.split(" (")[0].replace(" ", "_"), {})
+            values = [with_interval(every[name][key], ends.get(key), 0 if "largest" in key else 2) for key in keys]
+            lines.append([title_of(name), *values])
+        headings = [
+            "map",
+            "removed: rank",
+            "removed: largest %",
+            "removed: complete",
+            "rival: rank",
+            "rival: largest %",
+            "rival: complete",
+        ]
+        accuracy = number(kept["accuracy"]["metrics"]["accuracy"])
+        number_of = result["details"]["num_images"]
+        parts.append(f"## {run}: {number_of} birds, accuracy {accuracy} %\n\n{rows(headings, lines)}\n")
+    copies = FEW_COPIES["smooth_grad_nr_iter"]
+    body = "\n".join(parts) or "not run\n"
+    return f"""{GENERATED}
+
+# Birds with a known cause
+
+Every test bird of SynthBirds drawn again with one part removed, or in a rival class's look of it
+([what is measured](../evaluation.md#birds-with-a-known-cause)). 95 % intervals: images drawn again. SmoothGrad, VarGrad
+and integrated gradients take {copies} copies. The map without knowledge gives a part its area, or its share of a
+centred Gaussian.
+
+{body}"""
