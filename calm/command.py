@@ -20,6 +20,7 @@ COMMANDS = {
     "prepare": ("data_loaders.prepare.run", "a data set's metadata from its own files"),
     "synthbirds": ("data_loaders.synthbirds.generate", "draw SynthBirds"),
     "push": ("push", "share a run with a model card: on the Hugging Face hub, or as a folder"),
+    "export": ("export", "a run as ONNX, TorchScript or pt2, its maps and probabilities as named outputs"),
     "zoo": ("networks.zoo.run", "list and fetch published weights"),
 }
 """Command -> the module whose ``main`` it runs, and what that is for."""

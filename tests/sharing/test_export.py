@@ -1,0 +1,80 @@
+"""Exported files give what the network gives, for another number of images too, under the names that are promised."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from calm import errors, export
+from calm.networks import load_network
+from tests.test_explain import NAMES, save_checkpoint
+from tests.tiny_networks import tiny_batch
+
+SIZE = 48
+
+
+def run_onnx(path, images):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (requirements-dev.txt)")
+    session = onnxruntime.InferenceSession(path)
+    return dict(zip([output.name for output in session.get_outputs()], session.run(None, {"images": images.numpy()})))
+
+
+RUN = {
+    "onnx": run_onnx,
+    "torchscript": lambda path, images: torch.jit.load(path)(images),
+    "pt2": lambda path, images: torch.export.load(path).module()(images),
+}
+
+
+@pytest.fixture
+def run(tiny_trunk, tmp_path):
+    return save_checkpoint(tmp_path / "run", "CALM_EM")
+
+
+def exported(*words) -> int:
+    return errors.run(lambda: export.main([str(word) for word in words]))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("form", "file", "method"),
+    [("onnx", "model.onnx", "CALM_EM"), ("torchscript", "model.pt", "CAM"), ("pt2", "model.pt2", "CALM_EM")],
+)
+def test_a_file_gives_what_the_network_gives(tiny_trunk, tmp_path, form, file, method, capsys):
+    run = save_checkpoint(tmp_path / "run", method)
+    assert exported(run, "--format", form) == 0, capsys.readouterr().err
+    network, _ = load_network(run)
+    for count in (1, 7):
+        images, _ = tiny_batch(count, SIZE)
+        output = network(images)
+        wanted = {"probabilities": output.log_p_y.softmax(dim=1)}
+        if method == "CAM":
+            wanted["class_maps"] = output.class_maps
+        else:
+            conditional, prior = output.class_logits.softmax(dim=1), output.log_p_z_given_x.exp()
+            wanted |= {"joint": conditional * prior, "prior": prior[:, 0]}
+        found = RUN[form](run / file, images)
+        assert set(found) == set(wanted)
+        for name, value in wanted.items():
+            np.testing.assert_allclose(np.asarray(found[name]), value.numpy(), atol=1e-4, err_msg=name)
+    said = json.loads((run / "model.json").read_text())
+    assert said["class_names"] == NAMES and said["outputs"][-1] == "probabilities"
+    assert said["input"] | {"name": "images", "shape": ["batch", 3, SIZE, SIZE]} == said["input"]
+
+
+def test_a_file_that_computes_something_else_is_not_kept(run, tmp_path, monkeypatch, capsys):
+    from calm.sharing import formats
+
+    changed = formats.FORMATS["torchscript"]._replace(run=lambda path, images: {"joint": np.zeros(1)})
+    monkeypatch.setitem(formats.FORMATS, "torchscript", changed)
+    assert exported(run, "--format=torchscript", f"--out={tmp_path / 'x.pt'}") == 2
+    assert "cannot be exported to torchscript (the file's outputs are joint)" in capsys.readouterr().err
+    assert not (tmp_path / "x.pt").exists()
+
+
+def test_without_the_extra_one_sentence_says_so(run, monkeypatch, capsys):
+    monkeypatch.setattr(errors, "is_installed", lambda package: False)
+    assert exported(run, "--format=onnx") == 2
+    message = capsys.readouterr().err
+    assert "pip install 'calm-attribution[export]'" in message and message.count("\n") == 1
