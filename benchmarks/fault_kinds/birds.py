@@ -82,11 +82,11 @@ class Birds:
         """The worst exit code; negative for a signal."""
         return max((os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children), key=abs)
 
-    def kill(self, children: Sequence[int]) -> None:
-        """End them at once."""
+    def kill(self, children: Sequence[int], with_signal: int = signal.SIGKILL) -> None:
+        """End them."""
         for child in children:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+                os.kill(child, with_signal)
 
     def log(self, name: str) -> str:
         """The end of what a run printed."""

@@ -1,6 +1,7 @@
 """Faults that befall a run: kills, full disks, folders that go away, twins."""
 
 import random
+import signal
 import time
 
 from fault_kinds.birds import LOST, Birds
@@ -11,7 +12,9 @@ def _killed(birds: Birds, rng: random.Random, name: str, processes: int) -> str:
     for _ in range(rng.choice((1, 1, 2))):
         children = birds.start(name, *birds.go_on(name), processes=processes)
         time.sleep(rng.uniform(0.0, 1.1 * birds.seconds[processes]))
-        birds.kill(children[: rng.randint(1, processes)])  # a process that is left alone ends by itself
+        birds.kill(children[: rng.randint(1, processes)])
+        time.sleep(rng.choice((0.0, 0.5)))
+        birds.kill(children, signal.SIGTERM)  # as torchrun does to those that are left alone
         birds.finish(children)
     return birds.ends_well(name, processes)
 
