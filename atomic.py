@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, written beside their place and renamed; and one writer at a time."""
+"""Files that are either whole or absent, written beside their place and renamed; their hash; one writer at a time."""
 
 import errno
 import fcntl
@@ -75,6 +75,12 @@ def remove_leftovers(path: str | Path) -> None:
     path = Path(path)
     for leftover in path.parent.glob(_beside(path, "*").name):
         _remove(leftover)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

@@ -4,7 +4,6 @@
 last_checkpoint.pth.tar, best_checkpoint.pth.tar and results/*.json.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from calm import distributed
-from calm.atomic import write_text
+from calm.atomic import sha256, write_text
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from calm.data_loaders.loaders import Items
@@ -34,12 +33,6 @@ LAST, BEST = FILE_NAME, "best_checkpoint.pth.tar"
 def run_folder(args: Config) -> Path:
     """Where the experiment lives."""
     return Path(args.save_root) / args.experiment_name
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -14,8 +14,9 @@ from calm.networks.build import network_of
 from calm.networks.methods import METHODS, canonical_method
 from calm.networks.network import Network
 from calm.networks.shared_files import WEIGHTS, hub_file, is_hub_name, read_shared
+from calm.networks.tensor_files import read_tensors
 from calm.networks.trunks import canonical_architecture, trunk_named
-from calm.networks.weight_files import check_fit, copy_weights, is_state_dict, plain_names, read_tensors
+from calm.networks.weight_files import check_fit, copy_weights, is_state_dict, plain_names
 from calm.networks.zoo.files import fetched_file, read_note
 
 FILE_NAME = "last_checkpoint.pth.tar"
@@ -66,14 +67,14 @@ def locate_checkpoint(name: str | Path, *, save_root: str | Path | None = None) 
     raise UserError(f"`load_checkpoint`={name}: no checkpoint there (looked for {', '.join(map(str, files))})")
 
 
-def read_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Content of a checkpoint file; tensors and plain values only, no code is ever run. Parameter names are plain.
 
     Raises:
         UserError: missing, truncated, foreign or code-carrying file, or one from a newer version.
     """
     path = Path(path)
-    content = read_shared(path) if path.suffix == ".safetensors" else read_tensors(path, device)
+    content = read_shared(path) if path.suffix == ".safetensors" else read_tensors(path)
     if not isinstance(content, Mapping) or not is_state_dict(content.get("state_dict")):
         raise UserError(f"{path}: not a checkpoint, since it has no 'state_dict' entry of names and tensors")
     version = content.get("format_version", FORMAT_VERSION)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
+from calm.atomic import sha256
 from calm.errors import UserError
-from calm.networks.zoo.download import sha256
 from calm.networks.zoo.entries import IMAGENET
 
 WAY_OUT = "fetch that file elsewhere and name it with `pretrained_path`, or give `pretrained`=False"

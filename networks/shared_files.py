@@ -11,7 +11,8 @@ from typing import Any
 
 from calm.atomic import replacing, write_text
 from calm.errors import UserError, require
-from calm.networks.weight_files import DIGESTS, check_digests, digest_of, read_state
+from calm.networks.tensor_files import DIGESTS, check_digests, digest_of
+from calm.networks.weight_files import read_state
 from calm.networks.zoo.files import default_folder
 
 PREFIX = "hf:"
@@ -34,7 +35,7 @@ def write_shared(folder: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_shared(weights: Path) -> dict[str, Any]:
-    """The content of a checkpoint in this layout, as ``weight_files.read_tensors`` gives it of ours.
+    """The content of a checkpoint in this layout, as ``tensor_files.read_tensors`` gives it of ours.
 
     Raises:
         UserError: a file is away, damaged, or of another layout, or safetensors is not installed.

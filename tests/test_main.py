@@ -16,7 +16,7 @@ from calm.data_loaders import datasets
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
 from calm.networks import load_network
-from calm.networks.weight_files import write_tensors
+from calm.networks.tensor_files import write_tensors
 from tests.processes import Started, in_two_processes
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -8,6 +8,7 @@ import torch
 from munch import Munch
 
 from calm import runs
+from calm.atomic import sha256
 from calm.config import parse
 from calm.data_loaders.catalogue import DATASETS
 from calm.errors import UserError
@@ -62,7 +63,7 @@ def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
     assert path == tmp_path / "save" / "y" / "results" / "wsol_t.json"
     result = json.loads(path.read_text())
     assert result["metrics"] == {"PxAP": None, "n": 1} and result["details"] == {"pairs": []}
-    assert result["checkpoint"]["sha256"] == runs.sha256(checkpoint / runs.LAST)
+    assert result["checkpoint"]["sha256"] == sha256(checkpoint / runs.LAST)
     assert result["config"]["dataset_name"] == "SynthBirds"
 
 

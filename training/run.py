@@ -13,7 +13,7 @@ from calm import distributed, errors
 from calm.atomic import exclusive, remove_leftovers, write_text
 from calm.errors import UserError
 from calm.flags import Config, recorded
-from calm.networks.weight_files import write_tensors
+from calm.networks.tensor_files import write_tensors
 from calm.runs import BEST, LAST, run_folder
 
 CONFIG = "config.yaml"

@@ -1,6 +1,5 @@
 """One file over HTTP: streamed, resumed where it is still the same file, checked, and whole or absent at the end."""
 
-import hashlib
 import http.client
 import json
 import os
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from calm.atomic import write_text
+from calm.atomic import sha256, write_text
 from calm.errors import UserError
 
 BLOCK = 1 << 18
@@ -178,9 +177,3 @@ def web_page_message(address: str) -> str:
         f"{address}: a web page came instead of the file (Google Drive sends one when too many people fetched the file "
         "today, or when it is no longer public); try again tomorrow, or fetch it in a browser"
     )
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from calm.atomic import write_text
+from calm.atomic import sha256, write_text
 from calm.errors import UserError
-from calm.networks.zoo.download import Interrupted, download, sha256
+from calm.networks.zoo.download import Interrupted, download
 from calm.networks.zoo.entries import ENTRIES, Entry
 
 NOTE_FILE = "source.json"

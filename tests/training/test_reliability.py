@@ -12,7 +12,7 @@ from calm.atomic import exclusive
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
 from calm.networks import load_network
-from calm.networks.weight_files import digest_of, read_tensors, write_tensors
+from calm.networks.tensor_files import digest_of, read_tensors, write_tensors
 from calm.runs import BEST, LAST
 from calm.training.run import LOCK, PREVIOUS
 
