@@ -49,8 +49,8 @@ def interventions(found: Mapping[str, Any]) -> str:
 # Birds with a known cause
 
 Every test bird of SynthBirds drawn again with one part removed, or in a rival class's look of it
-([what is measured](../evaluation.md#birds-with-a-known-cause)). 95 % intervals: images drawn again. SmoothGrad, VarGrad
-and integrated gradients take {copies} copies. The map without knowledge gives a part its area, or its share of a
+([what is measured](../evaluation.md#birds-with-a-known-cause)). 95 % intervals: images drawn again. Maps that
+average over copies of a picture take {copies}. The map without knowledge gives a part its area, or its share of a
 centred Gaussian.
 
 {body}"""

@@ -24,7 +24,7 @@ REDUCED_IMAGES = 24
 
 SUBSAMPLE = 300
 """Test photographs, drawn by the seed, on which maps that cost several passes an image and class are compared."""
-SYNTHETIC_IMAGES = 72
+SYNTHETIC_IMAGES = 24
 """Drawn birds whose parts are changed."""
 
 GRADIENT_MAPS = (
@@ -37,8 +37,8 @@ GRADIENT_MAPS = (
 )
 CAM_FAMILY = ("gradcam", "gradcam++", "layercam", "smoothgradcam++", "finercam")
 LATENT_MAPS = ("joint", "conditional", "posterior", "saliency")
-FEW_COPIES = {"smooth_grad_nr_iter": 6, "integrated_grad_nr_iter": 6}
-"""Of maps that average over copies of an image: 50 would take eight times as long."""
+FEW_COPIES = {"smooth_grad_nr_iter": 4, "integrated_grad_nr_iter": 4}
+"""Of maps that average over copies of an image: 50 would take twelve times as long."""
 
 
 class Network(NamedTuple):
