@@ -8,6 +8,7 @@ import cv2
 import pytest
 import torch
 
+from calm.atomic import write_bytes
 from calm.networks import TRUNKS
 from tests.tiny_networks import PlainTinyTrunk, TinyTrunk
 
@@ -68,4 +69,4 @@ def undrawn(monkeypatch):
     """No pictures, or empty files: drawing takes most of the time of an evaluation of few images."""
     for name in DRAWN:
         monkeypatch.setattr(f"calm.{name}", lambda *_, **__: None)
-    monkeypatch.setattr("calm.explanation.results.save_figure", lambda figure, path, **_: Path(path).touch())
+    monkeypatch.setattr("calm.explanation.results.save_figure", lambda figure, path, **_: write_bytes(path, b""))
