@@ -119,6 +119,7 @@ def evaluation_dataset(
             metadata_root=args.metadata_root,
             resize_size=args.resize_size,
             crop_size=args.crop_size,
+            decoder=args.decoder,
             need_images=need_images,
             **normalisation,
         )
@@ -154,7 +155,7 @@ def evaluation_loader(args: Config, dataset: Items, process: distributed.Process
         workers=args.workers,
         rank=process.rank,
         world_size=process.world_size,
-        pin_memory=process.device.type == "cuda",
+        device=process.device,
     )
 
 

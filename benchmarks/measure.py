@@ -31,15 +31,23 @@ def seconds_of(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def compare(functions: dict[str, Callable[[], Any]], *, repeats: int = 5) -> dict[str, float]:
-    """Median wall time of each function; one warm-up each, then in turns so that a noisy clock hits all alike."""
+def compare(
+    functions: dict[str, Callable[[], Any]],
+    *,
+    repeats: int = 5,
+    of: Callable[[list[float]], float] = statistics.median,
+) -> dict[str, float]:
+    """Median wall time of each function; one warm-up each, then in turns so that a noisy clock hits all alike.
+
+    ``of`` may be ``min``, the time without what else the machine does, for short functions and many repeats.
+    """
     for function in functions.values():
         function()
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
             times[name].append(seconds_of(function))
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: of(values) for name, values in times.items()}
 
 
 def peak_bytes(function: Callable[[], Any]) -> int:

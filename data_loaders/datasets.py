@@ -10,6 +10,7 @@ from torch import Tensor
 
 from calm.data_loaders import images, transforms
 from calm.data_loaders.catalogue import dataset_named
+from calm.data_loaders.decoders import decoder_named
 from calm.data_loaders.loaders import Items, build_loader
 from calm.data_loaders.metadata import IMAGE_IDS, PROXY_IDS, read_records, split_folder
 from calm.data_loaders.record import SPLITS, Record, Size
@@ -23,6 +24,8 @@ Key = int | tuple[int, int]
 class ImageDataset(Items):
     """Images of one split: index -> (image float32 [3,S,S], target, index).
 
+    Loaders take the images as bytes, see ``in_bytes``.
+
     A key (epoch, index) names the epoch whose random crop and flip are wanted; a plain index is epoch 0. The item is a
     pure function of the key, whichever process loads it.
 
@@ -35,6 +38,7 @@ class ImageDataset(Items):
         mean, std: the trunk's input normalisation, on the scale 0 to 1.
         augment: random crop and flip.
         seed: of crop and flip.
+        decoder: a name in ``decoders.DECODERS``; "pil" gives the pixels of the published code.
     """
 
     def __init__(
@@ -50,12 +54,14 @@ class ImageDataset(Items):
         std: Sequence[float] = transforms.IMAGENET_STD,
         augment: bool = False,
         seed: int = 0,
+        decoder: str = "pil",
     ) -> None:
         if augment:
             transforms.check_sizes(resize_size, crop_size)
         self.records, self.roots, self.image_list, self.class_names = records, roots, image_list, class_names
         self.resize_size, self.crop_size, self.mean, self.std = resize_size, crop_size, mean, std
-        self.augment, self.seed = augment, seed
+        self.augment, self.seed, self._in_bytes = augment, seed, False
+        self._read_square = decoder_named(decoder)
         self._lines: Sequence[int] = range(1, len(records) + 1)
 
     def __len__(self) -> int:
@@ -63,14 +69,20 @@ class ImageDataset(Items):
 
     def __getitem__(self, index: Key) -> tuple[Tensor, int, int]:
         epoch, index = index if isinstance(index, tuple) else (0, index)
-        image = images.read_rgb(self.image_path(index), listed=self.listed(index))
+        side = self.resize_size if self.augment else self.crop_size
+        pixels = self._read_square(self.image_path(index), side, listed=self.listed(index))
         if self.augment:
-            view = transforms.training_view(
-                image, resize_size=self.resize_size, crop_size=self.crop_size, seed=self.seed, epoch=epoch, index=index
+            pixels = transforms.training_view(
+                pixels, crop_size=self.crop_size, seed=self.seed, epoch=epoch, index=index
             )
-        else:
-            view = transforms.evaluation_view(image, crop_size=self.crop_size)
-        return transforms.to_tensor(view, self.mean, self.std), self.records[index].target, index
+        image = pixels if self._in_bytes else transforms.normalised(pixels, self.mean, self.std)
+        return image, self.records[index].target, index
+
+    def in_bytes(self) -> Self:
+        """The same images as uint8, a quarter of the memory; a loader normalises them by the batch on its device."""
+        unscaled = copy(self)
+        unscaled._in_bytes = True
+        return unscaled
 
     @cached_property
     def root(self) -> Path:
@@ -123,6 +135,7 @@ def build_dataset(
     std: Sequence[float] = transforms.IMAGENET_STD,
     augment: bool = False,
     seed: int = 0,
+    decoder: str = "pil",
     proxy: bool = False,
     class_names: Sequence[str] | None = None,
     need_images: bool = True,
@@ -136,7 +149,7 @@ def build_dataset(
         proxy: take image_ids_proxy.txt; the list exists for the training split alone.
         class_names: of the data set, where they were read before; labels lie below their number. None reads them.
         need_images: find the image folder now; else when the first image is asked for.
-        resize_size, crop_size, mean, std, augment, seed: see ``ImageDataset``.
+        resize_size, crop_size, mean, std, augment, seed, decoder: see ``ImageDataset``.
     """
     data_set = dataset_named(dataset_name)
     if split not in SPLITS:
@@ -162,6 +175,7 @@ def build_dataset(
         std=std,
         augment=augment,
         seed=seed,
+        decoder=decoder,
     )
     if need_images:
         _ = dataset.root

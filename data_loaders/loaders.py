@@ -1,20 +1,30 @@
 """Batches from a data set: training order and evaluation shares, over any number of workers and processes."""
 
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
+from calm.data_loaders.transforms import IMAGENET_MEAN, IMAGENET_STD, normalised
 from calm.errors import UserError
 
 
 class Items(Dataset):
-    """A data set of a known number of items."""
+    """A data set of a known number of items, the first part of each its image."""
+
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
+    """Of the input of the network that the images are for, per channel, on the scale 0 to 1."""
 
     def __len__(self) -> int:
         raise NotImplementedError
+
+    def in_bytes(self) -> Self:
+        """The same items with images that are uint8, where the data set can leave them so."""
+        return self
 
 
 class TrainingOrder(Sampler[tuple[int, int]]):
@@ -54,19 +64,35 @@ class EvaluationShare(Sampler[int]):
 
 
 class ImageLoader(DataLoader):
-    """A ``DataLoader`` that hands on a worker's ``UserError`` as the one sentence it is.
+    """A ``DataLoader`` that normalises images which come as bytes, on the device, a batch at a time.
 
-    torch raises a worker's exception anew in the main process, with the worker's traceback as its text.
+    It hands on a worker's ``UserError`` as the one sentence it is: torch raises a worker's exception anew in the main
+    process, with the worker's traceback as its text.
+
+    Args:
+        dataset: see ``Items``.
+        device: where the images are normalised; None leaves them on the CPU.
+        options: of ``DataLoader``.
     """
+
+    def __init__(self, dataset: Items, *, device: torch.device | None = None, **options: Any) -> None:
+        super().__init__(dataset.in_bytes(), **options)
+        self._device, self._mean, self._std = device, dataset.mean, dataset.std
 
     def __iter__(self) -> Iterator[Any]:  # ty: ignore[incompatible-method-override]  # torch names its private class
         try:
-            yield from super().__iter__()
+            for images, *others in super().__iter__():
+                yield [self._normalised(images), *others]
             return
         except UserError as error:
             sentence = str(error).rsplit("UserError: ", 1)[-1].strip()
             error.__traceback__ = None  # its frames would keep the workers alive until the next garbage collection
+            self._iterator = None  # torch keeps workers there that serve several epochs
         raise UserError(sentence)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        images = images.to(device=self._device, non_blocking=True)
+        return normalised(images, self._mean, self._std) if images.dtype == torch.uint8 else images
 
 
 def build_loader(
@@ -79,9 +105,11 @@ def build_loader(
     epoch: int = 0,
     rank: int = 0,
     world_size: int = 1,
-    pin_memory: bool = False,
+    device: torch.device | None = None,
 ) -> ImageLoader:
     """Batches (images [B,3,S,S], targets [B], indices [B]) of one process.
+
+    Workers live as long as the loader, and each has two batches ready.
 
     Args:
         dataset: items are loaded with torch's default collation.
@@ -90,17 +118,20 @@ def build_loader(
         shuffle: training order (keys (epoch, index), equal shares) instead of evaluation order (each image once).
         seed, epoch: of the order; ``loader.sampler.set_epoch`` moves on to another epoch.
         rank, world_size: this process among all.
-        pin_memory: for faster copies to a GPU.
+        device: where the images are normalised and handed on; None is the CPU. The other tensors stay on the CPU.
     """
     if shuffle:
         sampler = TrainingOrder(dataset, seed=seed, epoch=epoch, rank=rank, world_size=world_size)
     else:
         sampler = EvaluationShare(dataset, rank=rank, world_size=world_size)
+    workers = min(workers, os.cpu_count() or 1)
     return ImageLoader(
         dataset,
+        device=device,
         batch_size=batch_size,
         sampler=sampler,
-        num_workers=min(workers, os.cpu_count() or 1),
-        pin_memory=pin_memory,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=device is not None and device.type == "cuda",
         generator=torch.Generator().manual_seed(seed),  # workers are seeded from it, not from the global state
     )

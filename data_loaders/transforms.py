@@ -1,4 +1,4 @@
-"""RGB image -> network input [3,S,S]. The random crop and flip depend on (seed, epoch, index) alone."""
+"""RGB pixels -> network input [3,S,S]. The random crop and flip depend on (seed, epoch, index) alone."""
 
 from collections.abc import Sequence
 
@@ -18,14 +18,11 @@ def evaluation_view(image: Image.Image, *, crop_size: int) -> Image.Image:
     return image.resize((crop_size, crop_size), Image.Resampling.BILINEAR)
 
 
-def training_view(
-    image: Image.Image, *, resize_size: int, crop_size: int, seed: int, epoch: int, index: int
-) -> Image.Image:
-    """The whole image resized to resize_size, a random square of crop_size cut out of it, flipped with chance 1/2."""
-    left, top, flip = crop_and_flip(resize_size - crop_size, seed=seed, epoch=epoch, index=index)
-    resized = image.resize((resize_size, resize_size), Image.Resampling.BILINEAR)
-    view = resized.crop((left, top, left + crop_size, top + crop_size))
-    return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else view
+def training_view(pixels: Tensor, *, crop_size: int, seed: int, epoch: int, index: int) -> Tensor:
+    """A random square of crop_size cut out of ``pixels`` [3,R,R], flipped left to right with chance 1/2."""
+    left, top, flip = crop_and_flip(pixels.shape[1] - crop_size, seed=seed, epoch=epoch, index=index)
+    view = pixels[:, top : top + crop_size, left : left + crop_size]
+    return view.flip(2) if flip else view
 
 
 def crop_and_flip(margin: int, *, seed: int, epoch: int, index: int) -> tuple[int, int, bool]:
@@ -40,9 +37,14 @@ def crop_and_flip(margin: int, *, seed: int, epoch: int, index: int) -> tuple[in
 
 def to_tensor(image: Image.Image, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """RGB image -> float32 [3,H,W], (x / 255 - mean) / std per channel."""
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    planes = torch.empty(pixels.shape, dtype=torch.float32).copy_(pixels)
-    return planes.div_(255).sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
+    return normalised(torch.from_numpy(np.array(image)).permute(2, 0, 1), mean, std)
+
+
+def normalised(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Bytes [...,3,H,W] -> float32 of the same shape on the same device, (x / 255 - mean) / std per channel."""
+    means, stds = (torch.tensor(values, device=pixels.device)[:, None, None] for values in (mean, std))
+    planes = torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device).copy_(pixels)
+    return planes.div_(255).sub_(means).div_(stds)
 
 
 def check_sizes(resize_size: int, crop_size: int) -> None:

@@ -32,5 +32,13 @@ DATA = (
         stated=True,
     ),
     Flag("crop_size", positive_int, 224, "side of the network's input", role="data", stated=True),
+    place_flag(
+        "decoder",
+        str,
+        "fast",
+        "how images are read: fast, or pil, the pixels of the published code to the bit",
+        ("fast", "pil"),
+        default_under={("protocol", "released"): "pil"},
+    ),
     Flag("batch_size", positive_int, 64, "images per step, over all processes together", per_trunk=True),
 )

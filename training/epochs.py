@@ -46,6 +46,7 @@ def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
         std=network.std,
         augment=True,
         seed=args.seed,
+        decoder=args.decoder,
         proxy=args.proxy_training_set,
     )
     train_loader = build_loader(
@@ -56,7 +57,7 @@ def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
         seed=args.seed,
         rank=process.rank,
         world_size=process.world_size,
-        pin_memory=process.device.type == "cuda",
+        device=process.device,
     )
     val_set, test_set = (evaluation_dataset(args, network, split) for split in ("val", "test"))
     val, test = (evaluation_loader(args, dataset, process) for dataset in (val_set, test_set))

@@ -168,6 +168,11 @@ class CueImages(Items):
 
     def __init__(self, images: ImageDataset, indices: Sequence[int], part_maps: PartMaps) -> None:
         self.images, self.indices, self.part_maps = images, list(indices), part_maps
+        self.mean, self.std = images.mean, images.std
+
+    def in_bytes(self) -> "CueImages":
+        """See ``Items``."""
+        return CueImages(self.images.in_bytes(), self.indices, self.part_maps)
 
     def __len__(self) -> int:
         return len(self.indices)
