@@ -13,7 +13,7 @@ from tqdm import tqdm
 from calm import distributed
 from calm.errors import UserError
 from calm.networks.methods.base import Objective
-from calm.networks.outputs import NotFinite, Output
+from calm.networks.outputs import NotFinite, Output, finite_later
 from calm.networks.precision import autocast
 
 BLOCK = 50
@@ -151,6 +151,9 @@ def predict(
 ) -> Iterator[Prediction]:
     """Run the network over ``loader`` without gradients, in evaluation mode, and yield each batch.
 
+    Whether outputs are finite, those of a batch and of what is made of it before the next is wanted, is asked then:
+    the device is done with them.
+
     Args:
         name_of: index -> name of the image, for the error.
 
@@ -160,9 +163,11 @@ def predict(
     network.eval()
     for images, targets, indices in _bar(loader, title):
         images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
-        try:
+        with finite_later() as finite:
             with autocast(device, precision):
                 output = network(images)
-        except NotFinite as error:
-            raise error.named(lambda position, indices=indices: name_of(int(indices[position]))) from None
-        yield Prediction(output, images, targets, indices)
+            yield Prediction(output, images, targets, indices)
+        try:
+            finite.require()
+        except NotFinite as error:  # of this pass, or of a later one with altered copies of the batch
+            raise error.named(lambda position, indices=indices: name_of(int(indices[position % len(indices)]))) from None

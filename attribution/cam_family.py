@@ -24,6 +24,7 @@ def sscam(
     sscam_nr_iter: int = 35,
     sscam_std: float = 2.0,
     seed: int = 0,
+    eval_batch_size: int | None = None,
 ) -> Tensor:
     """Score-CAM with noise on the masks (Naidu and Michael, 2020).
 
@@ -36,8 +37,9 @@ def sscam(
         sscam_nr_iter: number of noisy masks per channel.
         sscam_std: standard deviation of the noise on a mask in [0,1].
         seed: of the noise, the same for every image.
+        eval_batch_size: masks of a pass.
     """
-    options = {"batch_size": COPIES_PER_PASS, "num_samples": sscam_nr_iter, "std": sscam_std}
+    options = {"batch_size": eval_batch_size or COPIES_PER_PASS, "num_samples": sscam_nr_iter, "std": sscam_std}
     return torchcam_maps("SSCAM", module, images, targets, seed=seed, **options)
 
 

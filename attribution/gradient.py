@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from calm.attribution.class_score import image_gradient
+from calm.attribution.copies import Noise, passes, seeded_noise
 from calm.attribution.guided_backprop import guided_backprop, guided_gradcam
 from calm.attribution.record import Attribution
 from calm.errors import UserError, require
 from calm.networks.network import Network
 
-Noise = Callable[[int, torch.Size], Tensor]
 IMAGES_PER_PASS = 8
-"""Copies are joined into passes of at most this many images, or of one copy where the batch itself is larger."""
+"""Copies are joined into passes of at most this many images, or of one copy where the batch itself is larger; the
+option ``eval_batch_size`` gives another number."""
 
 
 def gradient(module: Network, images: Tensor, targets: Tensor) -> Tensor:
@@ -34,6 +35,7 @@ def integrated_gradients(
     *,
     integrated_grad_nr_iter: int = 50,
     ig_variant: str = "released",
+    eval_batch_size: int | None = None,
 ) -> Tensor:
     """Gradients along the straight path from the zero image (Sundararajan et al., 2017).
 
@@ -44,16 +46,18 @@ def integrated_gradients(
         integrated_grad_nr_iter: n. "released" sums ``gradient`` at the n+1 points k/n, k = 0..n, and divides by n;
             "standard" takes n Gauss-Legendre points.
         ig_variant: "released" has no input factor; "standard" is max over RGB of |image * integrated gradient|.
+        eval_batch_size: images of a pass.
     """
     n = _positive(integrated_grad_nr_iter, "integrated_grad_nr_iter")
+    images_per_pass = eval_batch_size or IMAGES_PER_PASS
     if ig_variant == "standard":
-        return times_input_gradients(module, images, targets, n, IMAGES_PER_PASS).abs().amax(dim=1)
+        return times_input_gradients(module, images, targets, n, images_per_pass).abs().amax(dim=1)
     if ig_variant != "released":
         raise UserError(f"unknown `ig_variant` {ig_variant!r}: choose released or standard")
     # The factor is rounded to k/n first: near a kink of the network (k*x)/n would land on its other side.
     path = (images * (k / n) for k in range(n + 1))
     total = torch.zeros_like(images[:, 0])
-    for maps in _gradient_of_each(module, path, targets):
+    for maps in _gradient_of_each(module, path, targets, images_per_pass):
         total += maps
     return total / n
 
@@ -82,6 +86,7 @@ def noisy_moments(
     smooth_grad_sigma: float = 4.0,
     seed: int = 0,
     noise: Noise | None = None,
+    eval_batch_size: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean and variance (both [B,H,W]) of ``gradient`` over noisy copies of each image; the variance divides by n.
 
@@ -96,29 +101,32 @@ def noisy_moments(
         seed: of the noise. All images of a batch share their k-th draw, so that an image's map does not depend on
             the batch it comes in.
         noise: (k, shape [B,3,H,W]) -> the k-th standard normal draw, instead of the seeded one.
+        eval_batch_size: images of a pass.
     """
     n = _positive(smooth_grad_nr_iter, "smooth_grad_nr_iter")
     if smooth_grad_sigma <= 0:
         raise UserError(f"`smooth_grad_sigma` divides the image's range and must be above 0, not {smooth_grad_sigma}")
-    draw = noise or _seeded_noise(seed)
+    draw = noise or seeded_noise(seed, images.device)
     low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
     sigma = (high - low) / smooth_grad_sigma
     copies = (images + sigma * torch.as_tensor(draw(k, images.shape)).to(images) for k in range(n))
     mean = torch.zeros_like(images[:, 0])
     squares = torch.zeros_like(mean)
+    gradients = _gradient_of_each(module, copies, targets, eval_batch_size or IMAGES_PER_PASS)
     # Welford's recurrence: E[s^2] - E[s]^2 would cancel in float32.
-    for k, maps in enumerate(_gradient_of_each(module, copies, targets), start=1):
+    for k, maps in enumerate(gradients, start=1):
         delta = maps - mean
         mean = mean + delta / k
         squares += delta * (maps - mean)
     return mean, squares / n
 
 
-def _gradient_of_each(module: Network, copies: Iterator[Tensor], targets: Tensor) -> Iterator[Tensor]:
+def _gradient_of_each(
+    module: Network, copies: Iterator[Tensor], targets: Tensor, images_per_pass: int
+) -> Iterator[Tensor]:
     """``gradient`` of each altered batch, several batches to a pass."""
-    per_pass = max(1, IMAGES_PER_PASS // max(1, len(targets)))
-    while group := [copy for _, copy in zip(range(per_pass), copies)]:
-        yield from gradient(module, torch.cat(group), targets.repeat(len(group))).split(len(targets))
+    for group, classes in passes(copies, targets, images_per_pass):
+        yield from gradient(module, group, classes).split(len(targets))
 
 
 def _statistic(of_moments: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
@@ -129,15 +137,6 @@ def _statistic(of_moments: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., 
         return of_moments(*noisy_moments(module, images, targets, **options))
 
     return attribution
-
-
-def _seeded_noise(seed: int) -> Noise:
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(k: int, shape: torch.Size) -> Tensor:
-        return torch.randn(shape[1:], generator=generator)
-
-    return draw
 
 
 def _positive(number: int, option: str) -> int:

@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from calm.attribution.copies import Noise, passes, seeded_noise
 from calm.attribution.layer_gradients import LayerGradient, last_layer_gradient, layer_gradients
 from calm.attribution.score_map import resize
 from calm.errors import UserError
 from calm.networks.network import Network
 
+IMAGES_PER_PASS = 8
+"""Noisy copies are joined into passes of at most this many images."""
 TANH_FACTOR = 2.0
 """gamma of tanh(gamma M / max M), Layer-CAM's scaling."""
 
@@ -113,7 +116,8 @@ def smoothgradcam_plus_plus(
     smoothgradcam_nr_iter: int = 4,
     smoothgradcam_std: float = 0.3,
     seed: int = 0,
-    noise: Callable[[int, torch.Size], Tensor] | None = None,
+    noise: Noise | None = None,
+    eval_batch_size: int | None = None,
     layers: str | Sequence[str] | None = None,
 ) -> Tensor:
     """Mean of the Grad-CAM++ map over noisy copies of the image (Omeiza et al., 2019).
@@ -126,14 +130,18 @@ def smoothgradcam_plus_plus(
         smoothgradcam_std: standard deviation of the noise on the normalised image.
         seed: of the noise; all images of a batch share their k-th draw, so that a map does not depend on its batch.
         noise: (k, shape [B,3,H,W]) -> the k-th standard normal draw, instead of the seeded one.
+        eval_batch_size: images of a pass, 8 without it.
         layers: as in the module's text.
     """
     if smoothgradcam_nr_iter < 1:
         raise UserError(f"`smoothgradcam_nr_iter` should be at least 1, not {smoothgradcam_nr_iter}")
-    generator = torch.Generator().manual_seed(seed)
-    total = torch.zeros(())
-    for k in range(smoothgradcam_nr_iter):
-        draw = noise(k, images.shape) if noise else torch.randn(images.shape[1:], generator=generator)
-        copies = images + smoothgradcam_std * torch.as_tensor(draw).to(images)
-        total = total.to(images.device) + gradcam_plus_plus(module, copies, targets, layers=layers)
+    draw = noise or seeded_noise(seed, images.device)
+    copies = (
+        images + smoothgradcam_std * torch.as_tensor(draw(k, images.shape)).to(images)
+        for k in range(smoothgradcam_nr_iter)
+    )
+    total = torch.zeros((), device=images.device)
+    for group, classes in passes(copies, targets, eval_batch_size or IMAGES_PER_PASS):
+        for maps in gradcam_plus_plus(module, group, classes, layers=layers).split(len(targets)):
+            total = total + maps
     return total / smoothgradcam_nr_iter

@@ -8,6 +8,7 @@ from calm.networks.methods.min_max import min_max
 from calm.networks.network import Network
 
 COPIES_PER_PASS = 32
+"""Without the option ``eval_batch_size``."""
 
 
 def channel_masks(features: Tensor, size: tuple[int, int]) -> Tensor:
@@ -46,10 +47,16 @@ def ablation_weights(score: Tensor, ablated: Tensor, *, ablation_divides: bool =
     return torch.where(usable, falls / torch.where(usable, score[:, None], torch.ones_like(falls)), 0)
 
 
-def scorecam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
+def scorecam(module: Network, images: Tensor, targets: Tensor, *, eval_batch_size: int | None = None) -> Tensor:
     """relu(sum_k a_k A_k), a = softmax of the score when only A_k's place is seen (Wang et al., 2020), [B,h,w].
 
-    One forward pass per channel. The mask is stretched to [0,1] after it is enlarged, as the paper writes it.
+    An image is looked at once per channel. The mask is stretched to [0,1] after it is enlarged, as the paper writes it.
+
+    Args:
+        module: network in eval mode.
+        images: [B,3,H,W].
+        targets: [B] class indices.
+        eval_batch_size: channels of a pass.
     """
     with torch.no_grad():
         features = module.features(images)
@@ -57,14 +64,21 @@ def scorecam(module: Network, images: Tensor, targets: Tensor) -> Tensor:
         maps = []
         for image, feature, target in zip(images, features, targets):
             scores = []
-            for some in feature.split(COPIES_PER_PASS):
+            for some in feature.split(eval_batch_size or COPIES_PER_PASS):
                 masked = image * channel_masks(some[None], image.shape[1:])[0][:, None].to(image.dtype)
                 scores.append(module(masked).score_of(target.expand(len(masked))))
             maps.append(weighted_sum(feature[None], score_weights(torch.cat(scores)[None])))
         return torch.cat(maps)
 
 
-def ablationcam(module: Network, images: Tensor, targets: Tensor, *, ablation_divides: bool = False) -> Tensor:
+def ablationcam(
+    module: Network,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    ablation_divides: bool = False,
+    eval_batch_size: int | None = None,
+) -> Tensor:
     """relu(sum_k a_k A_k), a_k the fall of the score when channel k is zero (Desai and Ramaswamy, 2020), [B,h,w].
 
     Args:
@@ -72,6 +86,7 @@ def ablationcam(module: Network, images: Tensor, targets: Tensor, *, ablation_di
         images: [B,3,H,W].
         targets: [B] class indices.
         ablation_divides: see ``ablation_weights``.
+        eval_batch_size: channels of a pass.
     """
     with torch.no_grad():
         features = module.features(images)
@@ -80,7 +95,7 @@ def ablationcam(module: Network, images: Tensor, targets: Tensor, *, ablation_di
         for image, feature, target in zip(images, features, targets):
             channels = torch.eye(len(feature), device=feature.device, dtype=feature.dtype)
             ablated = []
-            for some in channels.split(COPIES_PER_PASS):
+            for some in channels.split(eval_batch_size or COPIES_PER_PASS):
                 copies = feature * (1 - some)[:, :, None, None]
                 seen = image.expand(len(copies), -1, -1, -1)
                 ablated.append(module.read_out(copies, images=seen).score_of(target.expand(len(copies))))

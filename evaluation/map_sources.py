@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
@@ -48,7 +49,8 @@ class NetworkMaps:
         """(index, rank of the true class, map) of this process's images."""
         for batch in self.predict(self.loader):
             ranks = ranks_of(batch.output.log_p_y, batch.targets)
-            yield from zip(batch.indices.tolist(), ranks, self._score_maps(batch))
+            maps = self._score_maps(batch)  # waits for the device; the ranks are there by then
+            yield from zip(batch.indices.tolist(), ranks.tolist(), maps)
 
     def some(self, indices: Sequence[int]) -> np.ndarray:
         """The maps [n,size,size] of a few images."""
@@ -82,9 +84,9 @@ def raw_maps_of(session: Session) -> tuple[str, Callable[[Prediction], Tensor]]:
     return session.map_name, session.raw_maps(session.map_name)
 
 
-def ranks_of(log_p_y: Tensor, targets: Tensor) -> Sequence[int]:
-    """How many classes are more probable than the target, [B]; of equal ones the first counts, as with argmax."""
-    classes = log_p_y.new_tensor(range(log_p_y.shape[1]))
+def ranks_of(log_p_y: Tensor, targets: Tensor) -> Tensor:
+    """[B], how many classes are more probable than the target; of equal ones the first counts, as with argmax."""
+    classes = torch.arange(log_p_y.shape[1], device=log_p_y.device)
     own = log_p_y.gather(1, targets[:, None])
     before = (log_p_y > own) | ((log_p_y == own) & (classes < targets[:, None]))
-    return before.sum(dim=1).tolist()
+    return before.sum(dim=1)

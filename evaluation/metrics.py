@@ -38,24 +38,29 @@ class Accuracy:
 
     def __init__(self) -> None:
         self._counts = torch.zeros(2, dtype=torch.int64)  # correct, seen
+        self._pending: Tensor | None = None
 
     def update(self, log_p_y: Tensor, targets: Tensor) -> None:
-        """Count a batch.
+        """Count a batch where it is, so that nothing waits for a device.
 
         Args:
             log_p_y: [B,K], any monotone class score.
             targets: [B].
         """
         correct = (log_p_y.argmax(dim=1) == targets).sum()
-        self._counts += torch.tensor([int(correct), len(targets)])
+        self._pending = correct if self._pending is None else self._pending + correct
+        self._counts[1] += len(targets)
 
     def totals(self) -> list[Tensor]:
         """[correct, seen]."""
+        if self._pending is not None:
+            self._counts[0] += int(self._pending)
+            self._pending = None
         return [self._counts]
 
     def compute(self) -> dict[str, float]:
         """{"accuracy": percent}; NaN before the first update."""
-        correct, seen = self._counts.tolist()
+        correct, seen = self.totals()[0].tolist()
         return {"accuracy": 100.0 * correct / seen if seen else float("nan")}
 
 
@@ -69,9 +74,10 @@ class PerturbationRatio:
         self.percentages = tuple(percentages)
         self._clean = torch.zeros(2, dtype=torch.int64)  # correct, seen
         self._erased = torch.zeros(2, len(self.percentages), dtype=torch.int64)  # correct: by attribution, at random
+        self._pending: Tensor | None = None
 
     def update(self, targets: Tensor, clean: Tensor, ranked: Tensor, random: Tensor) -> None:
-        """Count a batch.
+        """Count a batch where it is, so that nothing waits for a device.
 
         Args:
             targets: [B] true classes.
@@ -80,28 +86,33 @@ class PerturbationRatio:
             random: [n,B] the same for a random order.
         """
         predictions = torch.cat([clean[None], ranked, random])
-        correct = (predictions == targets).sum(dim=1).cpu()
-        self._clean += torch.stack([correct[0], torch.tensor(len(targets))])
-        self._erased += correct[1:].view_as(self._erased)
+        correct = (predictions == targets).sum(dim=1)
+        self._pending = correct if self._pending is None else self._pending + correct
+        self._clean[1] += len(targets)
 
     def totals(self) -> list[Tensor]:
         """[correct, seen] of the whole images; correct counts [2,n] of the erased ones."""
+        if self._pending is not None:
+            clean, erased = self._pending.cpu().split([1, self._erased.numel()])
+            self._clean[0] += clean[0]
+            self._erased += erased.view_as(self._erased)
+            self._pending = None
         return [self._clean, self._erased]
 
     def counts(self) -> dict[str, int | dict[str, int]]:
         """num_images, and how many were right per k: correct, correct_random."""
-        ranked, random = self._erased.tolist()
+        clean, erased = self.totals()
+        ranked, random = erased.tolist()
         names = [str(percentage) for percentage in self.percentages]
         return {
-            "num_images": int(self._clean[1]),
+            "num_images": int(clean[1]),
             "correct": dict(zip(names, ranked, strict=True)),
             "correct_random": dict(zip(names, random, strict=True)),
         }
 
     def compute(self) -> dict[str, float]:
         """accuracy, A_k and Ar_k in percent, R_k as a ratio; NaN where there is nothing to divide by."""
-        clean, seen = self._clean.tolist()
-        ranked, random = self._erased.tolist()
+        (clean, seen), (ranked, random) = (counts.tolist() for counts in self.totals())
         share = 100.0 / seen if seen else float("nan")
         values = {"accuracy": clean * share}
         values |= {f"A_{k}": count * share for k, count in zip(self.percentages, ranked, strict=True)}

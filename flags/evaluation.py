@@ -1,6 +1,6 @@
 """Flags of evaluations."""
 
-from calm.flags.flag import EVALUATIONS, Owner, map_flag
+from calm.flags.flag import EVALUATIONS, Owner, map_flag, place_flag
 from calm.flags.values import boolean, positive_int
 
 _RELEASED = ("protocol", "released")
@@ -109,6 +109,13 @@ EVALUATION = (
         "where the object is: boxes or masks (default: boxes where the data set has them)",
         ("boxes", "masks"),
         scripts=("eval_attribution",),
+    ),
+    place_flag(
+        "eval_batch_size",
+        positive_int,
+        None,
+        "images of a pass where a map or a curve takes many (default: 32, or 8 where gradients are kept)",
+        scripts=EVALUATIONS,
     ),
     map_flag(
         "auc_steps", positive_int, 20, "steps of the insertion and deletion curves", scripts=("eval_attribution",)

@@ -4,7 +4,9 @@
 ``score_of(targets)`` [B] and ``has_prior``. The face of a method of another kind is the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple, Protocol, TypeGuard
 
 import torch
@@ -12,17 +14,20 @@ from torch import Tensor
 
 from calm.errors import UserError
 
+SHARES = 8
+"""Parts of a batch that reductions over [B,K,h,w] take in turn: few launches on a GPU, an eighth of the memory."""
+
 
 class _LogSoftmaxAt(torch.autograd.Function):
     """log softmax over the classes, at one class per sample, without a second [B,K,h,w] tensor in memory.
 
     Autograd through ``logsumexp`` would hold the logits, their exponentials and two gradients at once. Here the
-    forward pass goes sample by sample and the backward pass builds the gradient in place.
+    forward pass goes over shares of the batch and the backward pass builds the gradient in place.
     """
 
     @staticmethod
     def forward(ctx, logits: Tensor, targets: Tensor) -> Tensor:
-        log_total = torch.stack([sample.logsumexp(dim=0) for sample in logits])
+        log_total = torch.cat([share.logsumexp(dim=1) for share in logits.chunk(SHARES)])
         ctx.save_for_backward(logits, log_total, targets)
         return _row(logits, targets) - log_total
 
@@ -129,8 +134,17 @@ class CalmOutput(NamedTuple):
 
     @property
     def log_p_y(self) -> Tensor:
-        """log p(y|x) = logsumexp_z log p(y,z|x), [B,K] (paper, Eq. 3)."""
-        return self.log_joint.logsumexp(dim=(2, 3))
+        """log p(y|x) = logsumexp_z log p(y,z|x), [B,K] (paper, Eq. 3).
+
+        Without gradients a share of the batch at a time, in memory for a quarter of the logits or two images' logits.
+        """
+        if torch.is_grad_enabled() and any(field.requires_grad for field in self):
+            return self.log_joint.logsumexp(dim=(2, 3))
+        shares = zip(*(field.chunk(SHARES) for field in self))
+        return torch.cat([CalmOutput(*share)._log_p_y() for share in shares])
+
+    def _log_p_y(self) -> Tensor:
+        return self.class_logits.log_softmax(dim=1).add_(self.log_p_z_given_x).logsumexp(dim=(2, 3))
 
     @property
     def class_scores(self) -> Tensor:
@@ -176,15 +190,54 @@ class NotFinite(UserError):
         return NotFinite(self.position, self.field, name_of(self.position))
 
 
+class Finite:
+    """Whether outputs are finite, to be asked once for many of them, since asking waits for the device."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[list[str], Tensor]] = []
+
+    def add(self, output: Output) -> None:
+        """Look at an output's fields."""
+        fields = output._asdict()
+        finite = torch.stack([tensor.isfinite().flatten(1).all(dim=1) for tensor in fields.values()])  # [fields, B]
+        self._seen.append(([*fields], finite))
+
+    def require(self) -> None:
+        """Refuse an output with a NaN or an infinity: every number made of it would be wrong.
+
+        Raises:
+            NotFinite: naming the first image and the field.
+        """
+        if not self._seen or bool(torch.stack([finite.all() for _, finite in self._seen]).all()):
+            return
+        fields, finite = next(seen for seen in self._seen if not seen[1].all())
+        field, position = (~finite).nonzero()[0].tolist()
+        raise NotFinite(position, fields[field])
+
+
+_later: ContextVar[Finite | None] = ContextVar("_later", default=None)
+
+
+@contextmanager
+def finite_later() -> Generator[Finite, None, None]:
+    """In the block ``check_finite`` looks and does not ask; who opened the block asks by ``require`` behind it."""
+    finite = Finite()
+    token = _later.set(finite)
+    try:
+        yield finite
+    finally:
+        _later.reset(token)
+
+
 def check_finite(output: Output) -> None:
-    """Refuse an output with a NaN or an infinity: every number made of it would be wrong.
+    """Refuse an output with a NaN or an infinity, now or, in ``finite_later``, with others.
 
     Raises:
         NotFinite: naming the first image and the field.
     """
-    fields = output._asdict()
-    finite = torch.stack([tensor.isfinite().flatten(1).all(dim=1) for tensor in fields.values()])  # [fields, B]
-    if bool(finite.all()):
+    if (collected := _later.get()) is not None:
+        collected.add(output)
         return
-    field, position = (~finite).nonzero()[0].tolist()
-    raise NotFinite(position, [*fields][field])
+    finite = Finite()
+    finite.add(output)
+    finite.require()

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from calm.distributed import gather
 from calm.engine import Prediction
-from calm.evaluation.attribution.faithfulness import Probability
+from calm.evaluation.attribution.faithfulness import Ends, Probability
 from calm.evaluation.attribution.measures import LOCATIONS, MEASURES, Case, measured
 from calm.evaluation.attribution.metrics import Means, Wins, scales_of
 from calm.evaluation.metrics import reduce
+from calm.evaluation.pixel_perturb.erasing import blur
 from calm.evaluation.uninformed import uninformed_maps
 
 Values = dict[str, Tensor]
@@ -29,6 +30,7 @@ def judge_all(
     explain: str,
     steps: int,
     norm_type: str,
+    images_per_pass: int = 1,
 ) -> dict[str, Values]:
     """Attribution -> the numbers of this process's images.
 
@@ -39,19 +41,30 @@ def judge_all(
         regions_of: indices [B] -> [B,H,W], True where the object is.
         explain: "target" or "predicted", the classes that are explained.
         steps: of ``measures.Case``.
-        norm_type: of ``measures.Case``.
+        norm_type, images_per_pass: of ``measures.Case``.
     """
     parts: dict[str, list[Values]] = {name: [] for name in makers}
     for batch in batches:
         classes = batch.output.log_p_y.argmax(dim=1) if explain == "predicted" else batch.targets
-        full = _of_classes(batch.output.log_p_y, classes)
-        regions = regions_of(batch.indices).to(batch.images.device)
-        for name, maps_of in makers.items():
+        ends = ends_of(batch, classes, log_p_y)
+        probability, regions = _probability(log_p_y, classes), regions_of(batch.indices).to(batch.images.device)
+        numbers = []
+        for maps_of in makers.values():
             maps = maps_of(batch._replace(targets=classes))
-            case = Case(_probability(log_p_y, classes), batch.images, maps, regions, full, steps, norm_type)
-            values = measured(case)
-            parts[name].append({key: value.cpu() for key, value in values.items()} | {"index": batch.indices})
+            values = measured(Case(probability, batch.images, maps, regions, ends, steps, norm_type, images_per_pass))
+            numbers.append(torch.stack([values[measure].double() for measure in MEASURES]))
+        for name, own in zip(makers, torch.stack(numbers).cpu()):  # the only wait for the device in this loop
+            parts[name].append(dict(zip(MEASURES, own)) | {"index": batch.indices})
     return {name: joined(items) for name, items in parts.items()}
+
+
+@torch.inference_mode()
+def ends_of(batch: Prediction, classes: Tensor, log_p_y: Callable[[Tensor], Tensor]) -> Ends:
+    """The ends of the curves of a batch, for the explained classes [B]: one pass of the batch, one of a blank image."""
+    blurred = blur(batch.images)  # as in remove-and-classify
+    of_blank = log_p_y(torch.zeros_like(batch.images[:1])).expand(len(classes), -1)
+    shown = (batch.output.log_p_y, log_p_y(blurred), of_blank)
+    return Ends(blurred, *(_of_classes(log_p, classes) for log_p in shown))
 
 
 def _of_classes(log_p_y: Tensor, classes: Tensor) -> Tensor:
@@ -60,7 +73,7 @@ def _of_classes(log_p_y: Tensor, classes: Tensor) -> Tensor:
 
 
 def _probability(log_p_y: Callable[[Tensor], Tensor], classes: Tensor) -> Probability:
-    return lambda images: _of_classes(log_p_y(images), classes)
+    return lambda images: _of_classes(log_p_y(images), classes.repeat(len(images) // len(classes)))
 
 
 def joined(parts: Sequence[Values]) -> Values:

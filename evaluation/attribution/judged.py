@@ -15,6 +15,9 @@ from calm.evaluation.file_maps import FileMaps
 from calm.evaluation.session import Session
 from calm.evaluation.uninformed import stated
 
+IMAGES_PER_PASS = 32
+"""Of the curves, without ``eval_batch_size``."""
+
 
 class Judged(NamedTuple):
     """One checkpoint and, per attribution, the numbers of this process's images."""
@@ -89,6 +92,7 @@ def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
         explain=args.explain,
         steps=args.auc_steps,
         norm_type=args.norm_type,
+        images_per_pass=args.eval_batch_size or IMAGES_PER_PASS,
     )
     return Judged(session, values)
 

@@ -9,9 +9,17 @@ import torch
 from torch import Tensor
 
 from calm.attribution.score_map import normalize, resize
-from calm.evaluation.attribution.faithfulness import Probability, area, deletion_curve, drop, increase, insertion_curve
+from calm.evaluation.attribution.faithfulness import (
+    Ends,
+    Probability,
+    area,
+    deletion_curve,
+    drop,
+    increase,
+    insertion_curve,
+)
 from calm.evaluation.attribution.location import loc, pointing, proportion
-from calm.evaluation.pixel_perturb.erasing import blur, rank_by_score
+from calm.evaluation.pixel_perturb.erasing import rank_by_score
 
 DELTAS = (0.0, 0.25, 0.5)
 """Thresholds of Loc (Grad-CAM++, Section 4.2)."""
@@ -32,12 +40,13 @@ class Case:
     """[B,h,w] raw maps of the explained classes."""
     regions: Tensor
     """[B,H,W], True where the object is."""
-    full: Tensor
-    """[B], p(y|x) of the whole images."""
+    ends: Ends
     steps: int
     """Equal shares of the pixels in the insertion and deletion curves."""
     norm_type: str = "minmax"
     """Of ``attribution.score_map.normalize``."""
+    images_per_pass: int = 1
+    """Steps of the curves are joined into passes of at most this many images, or of one copy of the batch."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -76,13 +85,9 @@ class Measure(NamedTuple):
     higher_is_better: bool
 
 
-def _insertion(case: Case) -> Tensor:
-    blurred = blur(case.images)  # as in remove-and-classify
-    return area(insertion_curve(case.probability, case.images, blurred, case.ranks, case.full, case.steps))
-
-
-def _deletion(case: Case) -> Tensor:
-    return area(deletion_curve(case.probability, case.images, case.ranks, case.full, case.steps))
+def _area_under(curve_of: Callable[..., Tensor], case: Case) -> Tensor:
+    copies = max(1, case.images_per_pass // len(case.images))
+    return area(curve_of(case.probability, case.images, case.ranks, case.ends, case.steps, copies=copies))
 
 
 LOCATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -98,13 +103,13 @@ def _placed(name: str) -> Callable[[Case], Tensor]:
 
 
 MEASURES: dict[str, Measure] = {
-    "average_drop": Measure(lambda case: drop(case.full, case.masked), "average drop %", 100, False),
-    "increase": Measure(lambda case: increase(case.full, case.masked), "increase %", 100, True),
+    "average_drop": Measure(lambda case: drop(case.ends.full, case.masked), "average drop %", 100, False),
+    "increase": Measure(lambda case: increase(case.ends.full, case.masked), "increase %", 100, True),
     **{name: Measure(_placed(name), f"Loc({d:g})", 1, True) for d in DELTAS for name in [f"Loc_{round(100 * d)}"]},
     "proportion": Measure(_placed("proportion"), "proportion %", 100, True),
     "pointing": Measure(_placed("pointing"), "pointing %", 100, True),
-    "insertion": Measure(_insertion, "insertion AUC", 1, True),
-    "deletion": Measure(_deletion, "deletion AUC", 1, False),
+    "insertion": Measure(partial(_area_under, insertion_curve), "insertion AUC", 1, True),
+    "deletion": Measure(partial(_area_under, deletion_curve), "deletion AUC", 1, False),
 }
 
 

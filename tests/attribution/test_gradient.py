@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from calm.attribution import build_attribution, gradient
+from calm.attribution import build_attribution
 from calm.errors import UserError
 from tests.tiny_networks import tiny_batch, tiny_network
 
@@ -68,15 +68,16 @@ def test_noisy_gradients_equal_a_plain_loop(method):
         torch.testing.assert_close(ours["vargrad"][b].double(), maps.var(dim=0, correction=0), rtol=1e-3, atol=1e-10)
 
 
-@pytest.mark.parametrize("images_per_pass", [1, 4, 7, 100])
-def test_the_size_of_a_pass_changes_nothing(images_per_pass, monkeypatch):
+@pytest.mark.parametrize("name", ["vargrad", "smoothgradcam++"])
+@pytest.mark.parametrize("images_per_pass", [1, 7, 100])
+def test_the_size_of_a_pass_changes_nothing(name, images_per_pass):
     network, (images, targets) = tiny_network("CALM_EM"), tiny_batch(2)
     sizes = []
-    network.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
-    attribution = build_attribution("vargrad", smooth_grad_nr_iter=5)
-    expected = attribution(network, images, targets)
+    network.conv1.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    options = {"smooth_grad_nr_iter": 5, "smoothgradcam_nr_iter": 5}
+    expected = build_attribution(name, **options)(network, images, targets)
     sizes.clear()
-    monkeypatch.setattr(gradient, "IMAGES_PER_PASS", images_per_pass)
+    attribution = build_attribution(name, **options, eval_batch_size=images_per_pass)
     torch.testing.assert_close(attribution(network, images, targets), expected)
     assert sum(sizes) == 10
     assert max(sizes) <= max(2, images_per_pass)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from calm.evaluation.attribution.faithfulness import deletion_curve, insertion_curve
+from calm.evaluation.attribution.faithfulness import Ends, deletion_curve, insertion_curve
 from calm.evaluation.attribution.measures import Case, measured
 from calm.evaluation.pixel_perturb.erasing import blur, rank_by_score
 
@@ -21,9 +21,14 @@ def visible(images: torch.Tensor) -> torch.Tensor:
     return images.mean(dim=(1, 2, 3))
 
 
+def ends_of(probability, images: torch.Tensor) -> Ends:
+    blurred = blur(images)
+    return Ends(blurred, *(probability(shown) for shown in (images, blurred, torch.zeros_like(images))))
+
+
 def test_deletion_falls_from_the_whole_image_to_nothing():
     images, maps = example()
-    curve = deletion_curve(visible, images, rank_by_score(maps, SIZE), visible(images), 10)
+    curve = deletion_curve(visible, images, rank_by_score(maps, SIZE), ends_of(visible, images), 10)
     assert curve.shape == (11, 2)
     assert torch.allclose(curve, torch.linspace(1, 0, 11)[:, None].expand(-1, 2), atol=1e-6)
 
@@ -37,12 +42,27 @@ def test_insertion_ends_with_the_whole_image_and_starts_with_the_blurred_one():
         seen.append(shown)
         return visible(shown)
 
-    curve = insertion_curve(probability, images, blur(images), rank_by_score(maps, SIZE), visible(images), 4)
-    assert len(seen) == 4
-    assert torch.equal(seen[0], blur(images))
+    curve = insertion_curve(probability, images, rank_by_score(maps, SIZE), ends_of(visible, images), 4)
+    assert len(seen) == 3
+    assert torch.equal(curve[0], visible(blur(images)))
     assert torch.equal(curve[-1], visible(images))
-    shown = (seen[2] == images).all(dim=1).sum(dim=(1, 2))
+    shown = (seen[1] == images).all(dim=1).sum(dim=(1, 2))
     assert shown.tolist() == [60, 60]
+
+
+@pytest.mark.parametrize("curve_of", [deletion_curve, insertion_curve])
+def test_steps_that_go_together_give_the_same_curve(curve_of):
+    images, maps = example()
+    images = images * torch.rand(1, 1, *SIZE, generator=torch.Generator().manual_seed(1))
+    passes = []
+
+    def probability(shown: torch.Tensor) -> torch.Tensor:
+        passes.append(len(shown))
+        return visible(shown)
+
+    ends, ranks = ends_of(visible, images), rank_by_score(maps, SIZE)
+    alone, joined = (curve_of(probability, images, ranks, ends, 6, copies=copies) for copies in (1, 4))
+    assert torch.equal(alone, joined) and passes == [2] * 5 + [8, 2]
 
 
 def test_a_network_that_looks_at_the_marked_pixels_is_explained():
@@ -53,9 +73,9 @@ def test_a_network_that_looks_at_the_marked_pixels_is_explained():
     def at_the_cue(shown: torch.Tensor) -> torch.Tensor:
         return (shown.mean(dim=1) * cue).sum(dim=(1, 2)) / cue.sum(dim=(1, 2))
 
-    full = at_the_cue(images)
-    right = measured(Case(at_the_cue, images, cue, cue > 0, full, 10))
-    wrong = measured(Case(at_the_cue, images, 1 - cue, cue > 0, full, 10))
+    ends = ends_of(at_the_cue, images)
+    right = measured(Case(at_the_cue, images, cue, cue > 0, ends, 10))
+    wrong = measured(Case(at_the_cue, images, 1 - cue, cue > 0, ends, 10))
     assert right["average_drop"].tolist() == [0, 0]
     assert wrong["average_drop"].tolist() == [1, 1]
     assert right["increase"].tolist() == [0, 0]
