@@ -36,8 +36,11 @@ class EpochSummary(NamedTuple):
     seconds: float
 
 
-def compile_in_place(network: nn.Module, device: torch.device) -> None:
-    """torch.compile ``network``; a machine without a working compiler is found out now, on a very small function."""
+def compile_in_place(network: nn.Module, device: torch.device, *, one_graph: bool = False) -> None:
+    """torch.compile ``network``; a machine without a working compiler is found out now, on a very small function.
+
+    ``one_graph`` refuses a network whose forward pass falls into several.
+    """
     from torch._dynamo.exc import TorchDynamoException  # slow to import
 
     try:
@@ -45,7 +48,7 @@ def compile_in_place(network: nn.Module, device: torch.device) -> None:
     except TorchDynamoException as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"`compile` does not work here ({reason}): install a compiler or leave it out") from error
-    network.compile()
+    network.compile(fullgraph=one_graph)
 
 
 def _bar(loader: Iterable, title: str) -> tqdm:

@@ -23,10 +23,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the flags, then train or evaluate."""
     args = config.parse(argv, "main", about=__doc__)
     # here, since --help and a wrong flag need no torch, which takes seconds to import
-    import torch
-
     from calm import distributed
     from calm.attribution.catalogue import resolve_name
+    from calm.networks.precision import settle_arithmetic
     from calm.runs import ensure_data, resolved
     from calm.training.accuracy import evaluate
     from calm.training.epochs import train
@@ -36,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     process = distributed.init()
     if args.seed is None:
         args = args.replaced(seed=distributed.gather(random.SystemRandom().randrange(2**31))[0])
-    elif process.device.type == "cuda":
-        torch.backends.cudnn.deterministic = True
+    arithmetic = {"deterministic": args.deterministic, "tf32": args.tf32}
+    args = args.replaced(precision=settle_arithmetic(process.device, args.precision, **arithmetic))
     ensure_data(args)
     if args.is_train:
         train(args, process, read_config=read_config)

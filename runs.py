@@ -25,6 +25,7 @@ from calm.flags import Config, recorded
 from calm.networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
 from calm.networks.methods import canonical_method
 from calm.networks.network import Network
+from calm.networks.precision import laid_out
 from calm.networks.trunks import canonical_architecture
 
 LAST, BEST = FILE_NAME, "best_checkpoint.pth.tar"
@@ -194,7 +195,7 @@ def restore(args: Config, device: torch.device) -> Restored:
     for key, value in loaded.overridden.items():
         distributed.print0(as_flags(f"notice: `{key}`={given[key]} overrides the checkpoint's {value}"))
     stated = {key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config}
-    network = loaded.network.to(device).eval()
+    network = laid_out(loaded.network, device, args.get("channels_last")).eval()
     if args.compile:
         compile_in_place(network, device)
     return Restored(network, args.replaced(**stated), path, sha256(path), loaded.class_names)

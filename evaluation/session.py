@@ -22,7 +22,7 @@ from calm.engine import Prediction, predict
 from calm.errors import UserError
 from calm.flags import Config
 from calm.networks.network import Network
-from calm.networks.precision import autocast
+from calm.networks.precision import autocast, settle_arithmetic
 from calm.runs import (
     Restored,
     ensure_data,
@@ -231,6 +231,8 @@ def start_session(args: Config, evaluation: str, *, beside: Session | None = Non
     Without ``load_checkpoint`` there is no network, where the maps come from ``scoremap_root``.
     """
     args, process, restored = resolved(args), distributed.init(), None
+    arithmetic = {"deterministic": args.deterministic, "tf32": args.tf32}
+    args = args.replaced(precision=settle_arithmetic(process.device, args.precision, **arithmetic))
     if args.load_checkpoint or args.get("scoremap_root") is None:
         restored = restore(args, process.device)
         args = restored.args

@@ -33,6 +33,27 @@ RUN = (
         "fixes everything random; without it main.py chooses a seed and records it, an evaluation takes 0",
         label=True,
     ),
-    Flag("precision", str, "fp32", "arithmetic of the trunk; head and loss stay in float32", ("fp32", "bf16")),
+    Flag(
+        "precision",
+        str,
+        "fp32",
+        "arithmetic of the trunk, auto is bf16 on a GPU that has it; head and loss stay in float32",
+        ("fp32", "bf16", "auto"),
+    ),
+    place_flag("tf32", boolean, False, "on a GPU: products of float32 with 10 bits of mantissa", on_resume="free"),
+    place_flag(
+        "deterministic",
+        boolean,
+        False,
+        "on a GPU: the same result for the same seed, and not the fastest kernels",
+        on_resume="free",
+    ),
+    place_flag(
+        "channels_last",
+        boolean,
+        None,
+        "lay out images with the channels last; other kernels, rounded otherwise (default: on a GPU)",
+        on_resume="free",
+    ),
     place_flag("compile", boolean, False, "torch.compile the network", on_resume="free"),
 )

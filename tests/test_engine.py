@@ -1,5 +1,6 @@
 """The training loop on a tiny network: teacher, non-finite losses, prediction."""
 
+import copy
 import math
 
 import pytest
@@ -12,6 +13,8 @@ from calm.networks.heads import CalmHead
 from calm.networks.methods import Objective
 from calm.networks.methods.calm_em import EmObjective, em_loss
 from calm.networks.methods.calm_ml import marginal_loss
+from calm.networks.precision import laid_out, settle_arithmetic
+from tests.tiny_networks import tiny_batch, tiny_network
 
 CPU = torch.device("cpu")
 
@@ -117,3 +120,19 @@ def test_compiling_keeps_output_and_names(monkeypatch):
     compile_in_place(network, CPU)
     torch.testing.assert_close(network(images).log_p_y, expected)
     assert list(network.state_dict()) == names
+
+
+@pytest.mark.parametrize("method", ["CALM_EM", "LFI_CAM"])
+def test_a_training_pass_is_one_graph(method):
+    """A break would raise; the weights' layout makes no difference."""
+    network, (images, targets) = tiny_network(method).train(), tiny_batch()
+    expected = copy.deepcopy(network)(images, targets).log_p_y
+    laid_out(network, CPU, channels_last=True).compile(backend="eager", fullgraph=True)
+    torch.testing.assert_close(network(images, targets).log_p_y, expected)
+    assert network.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_auto_precision_is_fp32_on_a_cpu():
+    kept = torch.backends.cudnn.benchmark
+    found = [settle_arithmetic(CPU, name, deterministic=True, tf32=False) for name in ("auto", "fp32", "bf16")]
+    assert found == ["fp32", "fp32", "bf16"] and torch.backends.cudnn.benchmark == kept

@@ -164,7 +164,8 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
     run = create_run(args) if stored is None else Run(last.parent, resumed_epoch=training.epoch)
     run.log(
         f"{args.attribution_method} {args.architecture} on {args.dataset_name}: {len(loaders.train_set)} training "
-        f"images, {num_classes} classes, seed {args.seed}, {process.world_size} x {process.device.type}"
+        f"images, {num_classes} classes, seed {args.seed}, {process.world_size} x {process.device.type}, "
+        f"{args.precision}"
     )
     while training.epoch < args.epochs:
         train_epoch(training, args, loaders, run, process)

@@ -11,14 +11,19 @@ from calm.errors import UserError
 from calm.training.schedules import Course, rate_factor
 
 
-def sgd(groups: Sequence[Mapping[str, Any]], *, lr: float, momentum: float, weight_decay: float) -> Optimizer:
+def sgd(
+    groups: Sequence[Mapping[str, Any]], *, lr: float, momentum: float, weight_decay: float, fused: bool
+) -> Optimizer:
     """SGD with Nesterov momentum (paper, Section 5)."""
-    return SGD(groups, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0)
+    nesterov = momentum > 0
+    return SGD(groups, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=fused or None)
 
 
-def adamw(groups: Sequence[Mapping[str, Any]], *, lr: float, momentum: float, weight_decay: float) -> Optimizer:
+def adamw(
+    groups: Sequence[Mapping[str, Any]], *, lr: float, momentum: float, weight_decay: float, fused: bool
+) -> Optimizer:
     """Adam with decoupled weight decay and torch's own betas; ``momentum`` has no effect."""
-    return AdamW(groups, lr=lr, weight_decay=weight_decay)
+    return AdamW(groups, lr=lr, weight_decay=weight_decay, fused=fused or None)
 
 
 OPTIMIZERS = {"sgd": sgd, "adamw": adamw}
@@ -26,7 +31,13 @@ OPTIMIZERS = {"sgd": sgd, "adamw": adamw}
 
 
 def build_optimizer(
-    name: str, groups: Sequence[Mapping[str, Any]], *, lr: float, momentum: float, weight_decay: float
+    name: str,
+    groups: Sequence[Mapping[str, Any]],
+    *,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    fused: bool = False,
 ) -> Optimizer:
     """An optimizer whose groups remember their first learning rate as ``initial_lr``.
 
@@ -36,8 +47,9 @@ def build_optimizer(
         lr: of a group without one.
         momentum: of SGD.
         weight_decay: of every parameter.
+        fused: one kernel for all parameters, for a GPU.
     """
-    optimizer = OPTIMIZERS[name](groups, lr=lr, momentum=momentum, weight_decay=weight_decay)
+    optimizer = OPTIMIZERS[name](groups, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer

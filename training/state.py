@@ -21,6 +21,7 @@ from calm.networks.checkpoint import FORMAT_VERSION, load_matching
 from calm.networks.methods import Objective, build_objective
 from calm.networks.network import Network
 from calm.networks.parameter_groups import parameter_groups
+from calm.networks.precision import laid_out
 from calm.training.optimizers import build_optimizer, build_scheduler
 from calm.training.schedules import Course
 
@@ -172,7 +173,7 @@ def moving_average(network: Network, decay: float | None) -> AveragedModel | Non
 
 def build_training(args: Config, num_classes: int, process: Process) -> Training:
     """Network, optimizer and objective on this process's device, wrapped for several processes where there are any."""
-    network = initial_network(args, num_classes).to(process.device)
+    network = laid_out(initial_network(args, num_classes), process.device, args.channels_last)
     if args.freeze_trunk:
         network.freeze_trunk()
     average = moving_average(network, args.model_ema_decay)
@@ -180,7 +181,7 @@ def build_training(args: Config, num_classes: int, process: Process) -> Training
     if process.world_size > 1 and process.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     if args.compile:
-        compile_in_place(network, process.device)
+        compile_in_place(network, process.device, one_graph=True)
     groups = parameter_groups(
         network,
         lr=args.lr,
@@ -188,11 +189,11 @@ def build_training(args: Config, num_classes: int, process: Process) -> Training
         rule=args.param_groups,
         all_trunk_at_lr=args.is_different_checkpoint,
     )
-    optimizer = build_optimizer(
-        args.optimizer, groups, lr=args.lr, momentum=args.momentum, weight_decay=args.weight_decay
-    )
     on_gpu = process.device.type == "cuda"
+    options = {"lr": args.lr, "momentum": args.momentum, "weight_decay": args.weight_decay}
+    optimizer = build_optimizer(args.optimizer, groups, **options, fused=on_gpu)
     wrapped = network
     if process.world_size > 1:
-        wrapped = DistributedDataParallel(network, device_ids=[process.device.index] if on_gpu else None)
+        devices = [process.device.index] if on_gpu else None
+        wrapped = DistributedDataParallel(network, device_ids=devices, gradient_as_bucket_view=True)
     return Training(network, wrapped, optimizer, objective, average)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from calm.networks.heads import CalmHead
 from calm.networks.methods.base import Loss, Method, Objective
@@ -62,8 +63,8 @@ class EmObjective(Objective):
         """theta' <- momentum theta' + (1 - momentum) theta; batch-norm statistics are copied."""
         if self.average is None:
             return
-        for mine, theirs in zip(self.average.parameters(), network.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - self.momentum)
+        follow = get_ema_multi_avg_fn(self.momentum)  # all parameters in one launch, as far as the device can
+        follow([*self.average.parameters()], [*network.parameters()], self.momentum)
         for mine, theirs in zip(self.average.buffers(), network.buffers(), strict=True):
             mine.copy_(theirs)
 
