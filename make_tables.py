@@ -11,9 +11,6 @@ import yaml
 
 from calm import errors
 from calm.errors import UserError
-from calm.tables.build import build_table
-from calm.tables.files import as_markdown, write_table
-from calm.tables.run_results import read_results
 
 PUBLISHED = Path(__file__).resolve().parent / "metadata" / "published.yaml"
 
@@ -29,6 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     missing = [run for run in args.runs if not Path(run).is_dir()]
     if missing:
         raise UserError(f"{missing[0]}: no such run folder")
+    # What follows is slow to import: --help and a wrong flag should not wait for it.
+    from calm.tables.build import build_table
+    from calm.tables.files import as_markdown, write_table
+    from calm.tables.run_results import read_results
+
     results = read_results(args.runs)
     for key in args.only or published:
         table = build_table(key, published[key], results)
