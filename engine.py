@@ -173,4 +173,5 @@ def predict(
         try:
             finite.require()
         except NotFinite as error:  # of this pass, or of a later one with altered copies of the batch
-            raise error.named(lambda position, indices=indices: name_of(int(indices[position % len(indices)]))) from None
+            index = int(indices[error.position % len(indices)])
+            raise error.named(lambda position, index=index: name_of(index)) from None
