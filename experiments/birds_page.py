@@ -29,7 +29,7 @@ def real_birds(found: Mapping[str, Any]) -> str:
     names = [network.name for network in NETWORKS if network.name.startswith("birds_")]
     runs = {run: kept for run, kept in found.items() if run.rpartition("_s")[0] in names}
     accuracy = [
-        [run, number(kept["accuracy"]["metrics"]["accuracy"]), str(kept["accuracy"]["config"]["epochs"])]
+        [run, number(kept["accuracy"]["metrics"]["accuracy"]), str(kept["training"].get("epochs", "–"))]
         for run, kept in runs.items()
         if "accuracy" in kept
     ]

@@ -13,6 +13,7 @@ from calm.evaluation.intervals import interval_of
 from calm.experiments.plan import ALIGNMENTS, NETWORKS, SCORES, SUBSAMPLE
 
 DIFFERENCES = "differences.json"
+TRAINING = "training"
 COMPARED = {("birds_CAM", network.name) for network in NETWORKS if network.name != "birds_CAM"}
 COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), ("birds_CALM_EM", "birds_CALM_EM_relu")}
 """(what is compared with, network)."""
@@ -57,6 +58,13 @@ def kept_of(content: Mapping[str, Any]) -> dict[str, Any]:
     return _rounded(kept)
 
 
+def training_of(path: Path) -> dict[str, Any]:
+    """How many epochs a run was trained, and its accuracy on the validation images at the end."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    ends = [line for line in map(json.loads, lines) if "val_accuracy" in line]
+    return {"epochs": ends[-1]["epoch"], "val_accuracy": _rounded(ends[-1]["val_accuracy"])} if ends else {}
+
+
 def _write(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
@@ -71,7 +79,8 @@ def collect(save_root: Path, folder: Path) -> list[str]:
         files = sorted((save_root / run / "results").glob("*.json"))
         if files:
             found[run] = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
-            _write(folder / f"{run}.json", {stem: kept_of(content) for stem, content in found[run].items()})
+            kept = {stem: kept_of(content) for stem, content in found[run].items()}
+            _write(folder / f"{run}.json", {**kept, TRAINING: training_of(save_root / run / "metrics.jsonl")})
     if found:
         old = read(folder).get(Path(DIFFERENCES).stem, {})
         _write(folder / DIFFERENCES, _rounded({**old, **dict(differences(found))}))

@@ -39,9 +39,12 @@ def interventions(found: Mapping[str, Any]) -> str:
             "rival: largest %",
             "rival: complete",
         ]
-        accuracy = number(kept["accuracy"]["metrics"]["accuracy"])
+        accuracy = number(kept["accuracy"]["metrics"]["accuracy"]) if "accuracy" in kept else "–"
+        epochs = kept["training"].get("epochs", "–")
         number_of = result["details"]["num_images"]
-        parts.append(f"## {run}: {number_of} birds, accuracy {accuracy} %\n\n{rows(headings, lines)}\n")
+        parts.append(
+            f"## {run}: {number_of} birds, {epochs} epochs, accuracy {accuracy} %\n\n{rows(headings, lines)}\n"
+        )
     copies = FEW_COPIES["smooth_grad_nr_iter"]
     body = "\n".join(parts) or "not run\n"
     return f"""{GENERATED}
