@@ -50,9 +50,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     replicates = replicates_over_pairs([result.resampled for result in results if result.resampled])
     intervals = {name: interval_of(values) for name, values in replicates.items()}
     report.print_table(metrics, baselines, intervals, title, size)
-    in_detail = report.details_of(results, image_ids)
-    details = {"attribution": maps.name, "num_pairs_skipped": metrics["num_pairs_skipped"], "pairs": in_detail}
-    details |= {"replicates": {name: values.round(4).tolist() for name, values in replicates.items()}}
+    details = {
+        "attribution": maps.name,
+        "num_pairs_skipped": metrics["num_pairs_skipped"],
+        "pairs": report.details_of(results, image_ids),
+        "replicates": {name: values.round(4).tolist() for name, values in replicates.items()},
+    }
     session.write(metrics, details, baselines, intervals)
     if is_main():
         report.draw(session.results_folder, images, collected, results, title, maps.aligned)

@@ -105,18 +105,18 @@ def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, d
         for title, (stem, metric) in compared.items():
             shared = []
             for seed in sorted({*network.seeds} & {*other.seeds}):
-                files = [
+                one, two = (
                     found.get(f"{own.name}_s{seed}", {}).get(stem.format(own.default_map)) for own in (network, other)
-                ]
-                shared += [tuple(files)] if all(files) else []
+                )
+                shared += [(one, two)] if one and two else []
             if shared:
                 yield f"{network.name} - {other.name}, {title}", difference(shared, metric)
     for network in NETWORKS:
         run = found.get(f"{network.name}_s0", {})
         stem = f"cue_location_{network.default_map}_{{}}".format
         for title, (one, other) in SETTINGS_OF_A_MAP.items():
-            if (files := [run.get(stem(setting)) for setting in (one, other)]) and all(files):
-                yield f"{network.name}: {title}", difference([tuple(files)], "mPxAP")
+            if stem(one) in run and stem(other) in run:
+                yield f"{network.name}: {title}", difference([(run[stem(one)], run[stem(other)])], "mPxAP")
         maps = {stem.split("_text_")[0].removeprefix("cue_location_"): stem for stem in run if SUBSAMPLED in stem}
         if own := maps.pop(network.default_map, None):
             for name, stem in maps.items():

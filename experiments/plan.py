@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-BIRDS = {
+Flags = dict[str, object]
+
+BIRDS: Flags = {
     "dataset": "CUB",
     "architecture": "efficientnet_lite0",
     "resize_size": 144,
@@ -15,10 +17,10 @@ BIRDS = {
     "lr": 0.01,
 }
 """Real birds: the pretrained trunk, 128 px, a grid of 8x8 cells."""
-SYNTHETIC = BIRDS | {"dataset": "SynthBirds", "epochs": 6, "lr_decay_frequency": 5}
-RELU = {"prior_activation": "relu", "detach_prior_sum": True}
-LAGGING = {"em_target": "ema", "em_momentum": 0.99}
-REDUCED = {"epochs": 1, "lr_decay_frequency": 1, "crop_size": 64, "resize_size": 72}
+SYNTHETIC: Flags = BIRDS | {"dataset": "SynthBirds", "epochs": 6, "lr_decay_frequency": 5}
+RELU: Flags = {"prior_activation": "relu", "detach_prior_sum": True}
+LAGGING: Flags = {"em_target": "ema", "em_momentum": 0.99}
+REDUCED: Flags = {"epochs": 1, "lr_decay_frequency": 1, "crop_size": 64, "resize_size": 72}
 """What --reduced changes of a training: enough to see every step run, nothing to learn from."""
 REDUCED_IMAGES = 24
 
@@ -37,7 +39,7 @@ GRADIENT_MAPS = (
 )
 CAM_FAMILY = ("gradcam", "gradcam++", "layercam", "smoothgradcam++", "finercam")
 LATENT_MAPS = ("joint", "conditional", "posterior", "saliency")
-FEW_COPIES = {"smooth_grad_nr_iter": 4, "integrated_grad_nr_iter": 4}
+FEW_COPIES: Flags = {"smooth_grad_nr_iter": 4, "integrated_grad_nr_iter": 4}
 """Of maps that average over copies of an image: 50 would take twelve times as long."""
 
 
@@ -46,7 +48,7 @@ class Network(NamedTuple):
 
     name: str
     method: str
-    flags: dict[str, object]
+    flags: Flags
     seeds: tuple[int, ...]
     minutes: float
     default_map: str
@@ -68,18 +70,20 @@ class Step(NamedTuple):
     dataset: str
 
 
-def _birds(name: str, method: str, seeds: tuple[int, ...] = (0, 1, 2), minutes: float = 11, **flags: object) -> Network:
+def _birds(
+    name: str, method: str, flags: Flags | None = None, *, seeds: tuple[int, ...] = (0, 1, 2), minutes: float = 11
+) -> Network:
     default_map = "joint" if method.startswith("CALM") else "cam"
-    return Network(f"birds_{name}", method, BIRDS | flags, seeds, minutes, default_map)
+    return Network(f"birds_{name}", method, BIRDS | (flags or {}), seeds, minutes, default_map)
 
 
 NETWORKS = (
     _birds("CAM", "CAM"),
     _birds("CALM_EM", "CALM_EM"),
-    _birds("CALM_EM_relu", "CALM_EM", **RELU),
+    _birds("CALM_EM_relu", "CALM_EM", RELU),
     _birds("CALM_ML", "CALM_ML"),
-    _birds("CALM_EM_ema", "CALM_EM", minutes=15, **LAGGING),
-    *(_birds(method, method, (0,)) for method in ("HaS", "CutMix", "ADL", "ACoL", "SPG")),
+    _birds("CALM_EM_ema", "CALM_EM", LAGGING, minutes=15),
+    *(_birds(method, method, seeds=(0,)) for method in ("HaS", "CutMix", "ADL", "ACoL", "SPG")),
     Network("SynthBirds_CAM", "CAM", SYNTHETIC, (0,), 6, "cam"),
     Network("SynthBirds_CALM_EM", "CALM_EM", SYNTHETIC, (0,), 6, "joint"),
     Network("SynthBirds_CALM_EM_relu", "CALM_EM", SYNTHETIC | RELU, (0,), 6, "joint"),
@@ -92,13 +96,13 @@ SCORES = {
 ALIGNMENTS = ("grid", "receptive_field")
 
 
-def _words(command: str, flags: dict[str, object]) -> tuple[str, ...]:
+def _words(command: str, flags: Flags) -> tuple[str, ...]:
     return (*command.split(), *(f"--{name}={value}" for name, value in flags.items()))
 
 
 def _cue_step(run: str, name: str, score: str, alignment: str, images: int | None = None) -> Step:
     tag = f"{name}_{score}_{alignment}" + (f"_{images}" if images else "")
-    flags: dict[str, object] = {"score_map_process": name, "resize_alignment": alignment, **SCORES[score]}
+    flags: Flags = {"score_map_process": name, "resize_alignment": alignment, **SCORES[score]}
     flags |= {"mask_to_segmentation": False, "tag": tag, **FEW_COPIES, **({"max_images": images} if images else {})}
     minutes = 3.0 if images and name in GRADIENT_MAPS else 1.1
     return Step(run, _words("eval cue_location", flags), f"results/cue_location_{tag}.json", minutes, "CUB")
@@ -112,14 +116,14 @@ def _of_birds(network: Network, run: str, seed: int) -> Iterator[Step]:
         own = LATENT_MAPS if network.has_prior else ("cam",)
         for name in (*own, *CAM_FAMILY, *GRADIENT_MAPS):
             yield _cue_step(run, name, "text", "grid", SUBSAMPLE)
-    erased = {"max_images": SUBSAMPLE}
+    erased: Flags = {"max_images": SUBSAMPLE}
     yield Step(run, _words("eval pixel_perturb", erased), "results/pixel_perturb.json", 2, "CUB")
 
 
 def _of_synthetic(network: Network, run: str) -> Iterator[Step]:
     own = (*LATENT_MAPS, "taylorcam") if network.has_prior else ()
     names = ",".join((*own, "cam", *GRADIENT_MAPS, *CAM_FAMILY))
-    flags = {"attributions": names, "max_images": SYNTHETIC_IMAGES, **FEW_COPIES}
+    flags: Flags = {"attributions": names, "max_images": SYNTHETIC_IMAGES, **FEW_COPIES}
     yield Step(run, _words("eval intervention", flags), "results/intervention.json", 4, "SynthBirds")
 
 

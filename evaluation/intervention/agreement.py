@@ -26,7 +26,7 @@ def rank_correlation(given: np.ndarray, truth: np.ndarray) -> float:
     ranks = [_ranks(values[shown]) for values in (given, truth)]
     if shown.sum() < 2 or any(np.ptp(own) == 0 for own in ranks):
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1].clip(-1, 1))
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1].clip(-1, 1))
 
 
 def largest_agrees(given: np.ndarray, truth: np.ndarray) -> float:
