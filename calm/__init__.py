@@ -3,6 +3,7 @@
     network = calm.load("save/demo/")
     [explanation] = network.explain(Image.open("bird.jpg"), versus="Indigo Bunting")
     maps = calm.attribute("joint", network, network.transform(pictures), targets)
+    ratios = calm.metrics.remove_and_classify(network, images, targets, maps)
 
 In a checkout the rooms (``networks/``, ``attribution/``, ...) and root modules lie beside this folder and are found
 there as ``calm.networks``, ``calm.config``, ...; an installed package holds them in here. The functions are imported
@@ -24,6 +25,8 @@ if not (_HERE / "networks").is_dir():
 
 
 def __getattr__(name: str) -> Any:
+    if name == "metrics":
+        return import_module("calm.metrics")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("calm.library"), name)
