@@ -26,7 +26,7 @@ def as_maps(maps: Maps, count: int) -> Tensor:
         values = values[:, 0]
     if values.ndim != 3:
         raise UserError(
-            f"`maps` should be [N,h,w] or [N,1,h,w], not {list(values.shape)}; add channels up first, as maps.sum(1) does"
+            f"`maps` should be [N,h,w] or [N,1,h,w], not {list(values.shape)}; add channels up, as maps.sum(1) does"
         )
     if len(values) != count:
         raise UserError(f"`maps` holds {len(values)} maps for {count} images")

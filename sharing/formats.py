@@ -120,7 +120,7 @@ def export(network: Network, form: str, path: Path, *, size: int, class_names: S
                 raise UserError(
                     f"{path.name}: its outputs differ from the network's by {difference:.1e} of their maximum"
                 )
-    except (RuntimeError, NotImplementedError, torch._dynamo.exc.TorchDynamoException) as error:
+    except (RuntimeError, NotImplementedError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"{network.architecture} with {network.method} cannot be exported to {form} ({reason})"
