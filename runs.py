@@ -22,7 +22,8 @@ from calm.data_loaders.record_columns import targets_of
 from calm.engine import compile_in_place
 from calm.errors import UserError, as_flags
 from calm.flags import Config, recorded
-from calm.networks.checkpoint import CHECKPOINT_KEYS, FILE_NAME, load, locate_checkpoint
+from calm.networks.checkpoint import CHECKPOINT_KEYS, load
+from calm.networks.checkpoint_files import FILE_NAME, locate_checkpoint
 from calm.networks.methods import canonical_method
 from calm.networks.network import Network
 from calm.networks.precision import laid_out
@@ -192,6 +193,10 @@ def restore(args: Config, device: torch.device) -> Restored:
     path = locate_checkpoint(args.load_checkpoint, save_root=args.save_root)
     given = {key: args[key] for key in CHECKPOINT_KEYS if key in args.given}
     loaded = load(path, **given)
+    if "dataset_name" not in loaded.config:
+        raise UserError(f"{path}: does not say what its classes are; give `dataset_name`")
+    if canonical_architecture(given.get("architecture", loaded.config.architecture)) != loaded.config.architecture:
+        distributed.print0(f"notice: a stock classifier, read as {loaded.config.architecture} so that its scores stay")
     for key, value in loaded.overridden.items():
         distributed.print0(as_flags(f"notice: `{key}`={given[key]} overrides the checkpoint's {value}"))
     stated = {key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config}

@@ -13,9 +13,10 @@ from calm.errors import UserError
 from calm.explaining import Explain, Images, Wanted
 from calm.explanation.explainer import Explainer, explainer_of
 from calm.explanation.maps import Explanation
-from calm.networks import checkpoint
+from calm.networks import checkpoint, checkpoint_files
 from calm.networks.network import Network
-from calm.stock import is_timm_name, timm_classifier
+from calm.networks.trunks import is_of_family
+from calm.stock import explainer_of_classifier, stock_explainer
 from calm.transform import Transform
 
 
@@ -27,18 +28,19 @@ def load(source: str | Path, *, device: str | torch.device = "cpu", **overrides:
 
     Args:
         source: a run folder, a checkpoint file, "zoo:NAME" (fetched before), "hf:OWNER/NAME" on the Hugging Face hub,
-            or "timm:NAME", an ImageNet classifier of timm as a CAM network.
+            or "timm:NAME" or "torchvision:NAME", an ImageNet classifier as a CAM network with the same scores; with
+            ``pretrained=False`` untrained.
         device: where it shall be.
         overrides: flags by name, before what the checkpoint says. A released checkpoint needs ``attribution_method``,
-            ``large_feature_map`` and ``dataset_name``.
+            ``large_feature_map`` and ``dataset_name``; a file of a stock classifier needs ``architecture``.
 
     Raises:
         UserError: nothing is there, or it is no network, or an override does not fit.
     """
     if not isinstance(source, (str, Path)):
         raise UserError(f"`source` should be a path or a name, not a {type(source).__name__}")
-    if is_timm_name(str(source)):
-        explainer = timm_classifier(str(source), **overrides)
+    if is_of_family(str(source)):
+        explainer = stock_explainer(str(source), **overrides)
     else:
         explainer = _from_checkpoint(source, overrides)
     network = explainer.network.to(device).eval()
@@ -52,12 +54,14 @@ def load(source: str | Path, *, device: str | torch.device = "cpu", **overrides:
 
 def _from_checkpoint(source: str | Path, overrides: dict[str, Any]) -> Explainer:
     try:
-        path = checkpoint.locate_checkpoint(source)
+        path = checkpoint_files.locate_checkpoint(source)
     except UserError as error:
         raise UserError(
             str(error).replace("--load_checkpoint", "`source`").replace("load_checkpoint", "source")
         ) from None
     loaded = checkpoint.load(path, **overrides)
+    if "dataset_name" not in loaded.config:
+        return explainer_of_classifier(loaded.network)
     flags = {"crop_size": 224, "data_root": "dataset/"} | loaded.config
     return explainer_of(loaded.network, flags, loaded.class_names, source=str(path), say=warnings.warn)
 

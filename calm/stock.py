@@ -1,62 +1,39 @@
-"""A stock ImageNet classifier of timm as a CAM network: its class maps are its linear layer at every cell."""
+"""Stock classifiers by name, such as timm:resnet18, and files of them: how they explain themselves."""
 
 from typing import Any
 
-import torch
-from torch import nn
-
 from calm.data_loaders.catalogue import dataset_named
-from calm.errors import UserError, require
+from calm.errors import UserError
 from calm.explanation.explainer import Explainer
-from calm.networks import build_network
+from calm.networks.network import Network
+from calm.networks.stock import published_classifier
 
-PREFIX = "timm:"
-
-
-def is_timm_name(source: str) -> bool:
-    """Whether a source of a network names one of timm."""
-    return source.startswith(PREFIX)
+IMAGENET_CLASSES = 1000
 
 
-def timm_classifier(source: str, *, pretrained: bool = True, large_feature_map: bool = False) -> Explainer:
-    """The classifier with its ImageNet classes.
+def stock_explainer(source: str, *, pretrained: bool = True, **others: Any) -> Explainer:
+    """An ImageNet classifier of timm or torchvision as a CAM network with its scores.
 
     Args:
-        source: "timm:NAME".
-        pretrained: with timm's weights, from its hub's cache or by download.
-        large_feature_map: cells at stride 8 instead of 16.
+        source: "timm:NAME" or "torchvision:NAME".
+        pretrained: with its published weights, from the cache of its hub or by download.
+        others: none.
 
     Raises:
-        UserError: timm is missing or has no such network, or one whose head is more than a mean and a linear layer.
+        UserError: there is no such network, or one whose head is more than a mean and a linear layer, or an option
+            that would change its scores.
     """
-    require("timm", extra="timm")
-    import timm
-
-    network: Any = build_network(source, "CAM", 1000, large_feature_map=large_feature_map)
-    name = source.removeprefix(PREFIX)
-    try:
-        model: Any = timm.create_model(name, pretrained=pretrained).eval()
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{source}: its weights cannot be had ({error}); try again") from error
-    linear = model.get_classifier()
-    if not isinstance(linear, nn.Linear) or not _is_mean_and_linear(model, linear):
+    if others:
         raise UserError(
-            f"{source}: its head is more than a mean over cells and a linear layer, so it has no class maps"
+            f"{source}: its cells and its classes are as they are there; leave `{next(iter(others))}` out, or train a "
+            "network on it"
         )
-    network.trunk.load_state_dict(model.state_dict(), strict=False)
-    with torch.no_grad():
-        network.conv_last.weight.copy_(linear.weight[:, :, None, None])
-        network.conv_last.bias.copy_(linear.bias)
-    names = dataset_named("ImageNet").class_names("dataset/")
-    size = int(model.pretrained_cfg["input_size"][-1])
-    return Explainer(network, size, names, {index: [index] for index in range(len(names))}, f"{name} of timm")
+    return explainer_of_classifier(published_classifier(source, pretrained=pretrained))
 
 
-@torch.no_grad()
-def _is_mean_and_linear(model: Any, linear: nn.Linear) -> bool:
-    """Whether the scores are the linear layer's of the mean feature, seen on a picture of noise."""
-    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    features = model.forward_features(images)
-    if features.ndim != 4 or features.shape[1] != linear.in_features:
-        return False
-    return bool(torch.allclose(linear(features.mean(dim=(2, 3))), model(images), rtol=1e-3, atol=1e-4))
+def explainer_of_classifier(network: Network) -> Explainer:
+    """What explains with a stock classifier: a thousand classes are ImageNet's, others have numbers for names."""
+    count = network.num_classes
+    names = dataset_named("ImageNet").class_names("dataset/") if count == IMAGENET_CLASSES else map(str, range(count))
+    supersets = {index: [index] for index in range(count)}
+    return Explainer(network, network.usual_size, list(names), supersets, f"{network.method} · {network.architecture}")

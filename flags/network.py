@@ -7,7 +7,7 @@ METHODS = (
     *("CAM", "CALM_EM", "CALM_ML", "HaS", "CutMix", "ADL", "ACoL", "SPG", "LFI_CAM"),
     *("HaS_CALM_ML", "HaS_CALM_EM", "CutMix_CALM_ML", "CutMix_CALM_EM", "InCA_like"),
 )
-TRUNKS = ("resnet50", "vgg16", "inception_v3", "resnet18", "efficientnet_lite0", "timm:NAME")
+TRUNKS = ("resnet50", "vgg16", "inception_v3", "resnet18", "efficientnet_lite0", "timm:NAME", "torchvision:NAME")
 """What --help lists of the open tables, so that it need not load them; a test holds the lists to the tables."""
 
 NETWORK = (

@@ -44,7 +44,7 @@ def build_network(
     """A network with new branches, in training mode, on the CPU; first weights come from torch's global generator.
 
     Args:
-        architecture: a key of ``TRUNKS`` or ``timm:NAME``.
+        architecture: a key of ``TRUNKS``, ``timm:NAME`` or ``torchvision:NAME``.
         method: a key of ``METHODS``.
         num_classes: K.
         large_feature_map: features at stride 8 instead of 16.

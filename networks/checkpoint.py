@@ -1,4 +1,4 @@
-"""Checkpoints, ours and the released ones: find, read safely, turn into a network."""
+"""Checkpoints, ours, the released ones and stock classifiers', turned into a network."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,17 +11,14 @@ from torch import Tensor
 from calm.errors import UserError
 from calm.flags import checked, names
 from calm.networks.build import network_of
+from calm.networks.checkpoint_files import locate_checkpoint, read_checkpoint
 from calm.networks.methods import METHODS, canonical_method
 from calm.networks.network import Network
-from calm.networks.shared_files import WEIGHTS, hub_file, is_hub_name, read_shared
-from calm.networks.tensor_files import read_tensors
+from calm.networks.stock import cam_network, is_stock, renamed_classifier
 from calm.networks.trunks import canonical_architecture, trunk_named
-from calm.networks.weight_files import check_fit, copy_weights, is_state_dict, plain_names
-from calm.networks.zoo.files import fetched_file, read_note
+from calm.networks.weight_files import check_fit, copy_weights
+from calm.networks.zoo.files import read_note
 
-FILE_NAME = "last_checkpoint.pth.tar"
-FORMAT_VERSION = 1
-"""Newest layout of our checkpoints that this code reads."""
 CHECKPOINT_KEYS = names(stated=True)
 """What an evaluation takes over from the run that wrote its checkpoint, unless the command line says otherwise."""
 OTHER_NAMES = {"method": "attribution_method", "dataset": "dataset_name"}
@@ -29,6 +26,8 @@ RELEASED = {"prior_activation": "relu", "detach_prior_sum": True, "inception_tap
 """What the released code fixes, and its checkpoints therefore do not say."""
 UNSAID = ("attribution_method", "large_feature_map", "dataset_name")
 """What the released code leaves to flags, and its checkpoints do not say either."""
+PRIOR = ("attention.",)
+"""Beginning of the names of the prior branch, which CAM checkpoints hold untrained."""
 FIT_HINT = "do `architecture`, `large_feature_map`, `use_bn` and the number of classes fit this checkpoint?"
 
 
@@ -44,56 +43,12 @@ class Loaded(NamedTuple):
     """A name for each class, as the run knew them; None in a released checkpoint."""
 
 
-def locate_checkpoint(name: str | Path, *, save_root: str | Path | None = None) -> Path:
-    """The checkpoint file for a folder (its last checkpoint, else its model.safetensors), a file, "zoo:NAME" or
-    "hf:OWNER/NAME".
-
-    Args:
-        name: tried as given, then under ``save_root``.
-        save_root: folder of the runs, or None.
-
-    Raises:
-        UserError: nothing is there.
-    """
-    if str(name).startswith("zoo:"):
-        return fetched_file(str(name).removeprefix("zoo:"))
-    if is_hub_name(str(name)):
-        return hub_file(str(name))
-    candidates = [Path(name)] + ([] if save_root is None else [Path(save_root) / name])
-    files = [file for path in candidates for file in ([path / FILE_NAME, path / WEIGHTS] if path.is_dir() else [path])]
-    for file in files:
-        if file.is_file():
-            return file
-    raise UserError(f"`load_checkpoint`={name}: no checkpoint there (looked for {', '.join(map(str, files))})")
-
-
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Content of a checkpoint file; tensors and plain values only, no code is ever run. Parameter names are plain.
-
-    Raises:
-        UserError: missing, truncated, foreign or code-carrying file, or one from a newer version.
-    """
-    path = Path(path)
-    content = read_shared(path) if path.suffix == ".safetensors" else read_tensors(path)
-    if not isinstance(content, Mapping) or not is_state_dict(content.get("state_dict")):
-        raise UserError(f"{path}: not a checkpoint, since it has no 'state_dict' entry of names and tensors")
-    version = content.get("format_version", FORMAT_VERSION)
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise UserError(f"{path}: written by a newer version of this code (format {version}); update to read it")
-    if not isinstance(content.get("config") or {}, Mapping):
-        raise UserError(f"{path}: its 'config' entry is not a mapping of flags to values")
-    class_names = content.get("class_names")
-    if class_names is not None and not (
-        isinstance(class_names, (list, tuple)) and all(isinstance(name, str) for name in class_names)
-    ):
-        raise UserError(f"{path}: its 'class_names' entry is not a list of names")
-    return {**content, "state_dict": plain_names(content["state_dict"])}
-
-
 def load_matching(
     network: Network, name: str | Path, *, save_root: str | Path | None = None, skip: tuple[str, ...] = ()
 ) -> list[str]:
-    """Start ``network`` from a checkpoint.
+    """Start ``network`` from a checkpoint, which may be a stock classifier's.
+
+    A network with a prior that starts from one without keeps its own first prior branch.
 
     Args:
         network: changed in place, or not at all if the checkpoint does not fit.
@@ -106,11 +61,22 @@ def load_matching(
         Names of the tensors that kept their values.
     """
     path = locate_checkpoint(name, save_root=save_root)
-    state = read_checkpoint(path)["state_dict"]
+    content = read_checkpoint(path)
+    state, is_other = content["state_dict"], bool(skip)
+    heads = tuple(f"{layer}." for layer in network.head_layers)
+    new = (*skip, *heads, *network.unpublished_layers) if is_other else ()
+    if is_stock(state):
+        state, new, is_other = renamed_classifier(network, state), (*new, *PRIOR, *network.unpublished_layers), True
+    elif network.head.uses_prior and not says_prior(content):
+        skip, new = (*skip, *PRIOR), (*new, *PRIOR)
     taken = {key: tensor for key, tensor in state.items() if not (skip and key.startswith(skip))}
-    heads = (f"{layer}." for layer in network.head_layers)
-    new = (*skip, *heads, *network.unpublished_layers) if skip else ()
-    return copy_weights(network, taken, source=str(path), hint=FIT_HINT, new=new, ignore_surplus=bool(skip))
+    return copy_weights(network, taken, source=str(path), hint=FIT_HINT, new=new, ignore_surplus=is_other)
+
+
+def says_prior(content: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint's prior branch was trained; one that does not say its method may have one."""
+    method = (content.get("config") or {}).get("attribution_method")
+    return method not in METHODS or METHODS[method].needs_prior
 
 
 def load_network(folder_or_file: str | Path, **overrides: Any) -> tuple[Network, Munch]:
@@ -119,7 +85,8 @@ def load_network(folder_or_file: str | Path, **overrides: Any) -> tuple[Network,
     Args:
         folder_or_file: run folder, checkpoint file or "zoo:NAME".
         overrides: flags by name (also ``method``, ``dataset``), before what the checkpoint says. A released
-            checkpoint needs ``attribution_method``, ``large_feature_map`` and ``dataset_name``.
+            checkpoint needs ``attribution_method``, ``large_feature_map`` and ``dataset_name``, a stock classifier's
+            ``architecture``.
 
     Raises:
         UserError: an unreadable file, a flag missing or unknown, or one against the weights.
@@ -132,6 +99,8 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
     """As ``load_network``, and what the overrides changed."""
     path = locate_checkpoint(folder_or_file)
     content = read_checkpoint(path)
+    if is_stock(content["state_dict"]):
+        return load_stock(content["state_dict"], named_overrides(overrides, {}), path)
     stored = stated_config(content, path)
     stored |= checked(stored, str(path))
     given = named_overrides(overrides, stored)
@@ -147,6 +116,28 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
     copy_weights(network, content["state_dict"], source=str(path), hint=FIT_HINT)
     overridden = {key: stored[key] for key in given if key in stored and stored[key] != config[key]}
     return Loaded(network.eval(), config, overridden, content.get("class_names"))
+
+
+def load_stock(state: Mapping[str, Tensor], given: Mapping[str, Any], path: Path) -> Loaded:
+    """A stock classifier's file as a CAM network; the flags that ``given`` does not say are those of such a network.
+
+    ``dataset_name`` stays unsaid, except of ImageNet's 1000 classes.
+    """
+    if "architecture" not in given:
+        raise UserError(
+            f"{path}: a classifier's weights, which do not say of what network: give `architecture`, such as "
+            "torchvision:resnet18 or timm:resnet18"
+        )
+    method = canonical_method(given.get("attribution_method", "CAM"))
+    if method != "CAM" or given.get("large_feature_map"):
+        option = "large_feature_map" if method == "CAM" else "attribution_method"
+        raise UserError(f"{path}: is a stock classifier, a CAM network with cells as they are: leave `{option}` out")
+    network = cam_network(given["architecture"], state, source=str(path))
+    if given.get("num_classes", network.num_classes) != network.num_classes:
+        raise UserError(f"{path}: has {network.num_classes} classes, not {given['num_classes']}")
+    own = {"architecture": network.architecture, "attribution_method": "CAM", "large_feature_map": False}
+    data = {"dataset_name": "ILSVRC"} if network.num_classes == 1000 else {}
+    return Loaded(network, Munch({**data, **given, **own}), {}, None)
 
 
 def check_is_network(path: Path, recipe: Mapping[str, Any], num_classes: int) -> None:

@@ -47,10 +47,14 @@ class Network(nn.Module):
     """How the first weights of a new convolution are drawn, in place."""
     imagenet_entry: str | None = None
     """The zoo's name of the usual ImageNet weights; None where there are none, or others for ``imagenet_state``."""
+    stock_architecture: str | None = None
+    """Under what name the stock classifier's weights keep its scores, for which the trunk needs its strides."""
     dropout_places: Mapping[str, int] = MappingProxyType({})
     """Modules behind which ADL's layer stands in training, from the first to the last -> channels of their outputs."""
-    imagenet_classifier: ClassVar[str | None] = None
-    """Layer of the ImageNet weights that reads the means of the trunk's features; None where theirs reads others."""
+    imagenet_classifier: str | None = None
+    """Linear layer of the ImageNet weights, for means of the trunk's features; None where theirs reads others."""
+    usual_size: int = 224
+    """Side of the images, in pixels, on which the ImageNet weights were trained."""
     takes_head_dropout: ClassVar[bool] = False
     """Whether it has use for the option ``head_dropout``."""
     guidance_places: GuidancePlaces | None = None
@@ -89,6 +93,10 @@ class Network(nn.Module):
             raise UserError(f"{self.architecture} has no published ImageNet weights: give `pretrained`=False")
         path = fetch_torchvision(self.imagenet_entry)
         return read_state(path), str(path)
+
+    def whole(self, num_classes: int) -> nn.Module:
+        """The stock classifier with first weights, of trunks that state ``stock_architecture``."""
+        raise NotImplementedError
 
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A state dict with a source's names under the names of this trunk."""

@@ -115,5 +115,6 @@ def copy_weights(
     """
     wanted = module.state_dict()
     absent = check_fit(wanted, state, source=source, hint=hint, new=new, ignore_surplus=ignore_surplus)
-    module.load_state_dict({name: state[name] for name in wanted if name in state}, strict=False)
+    wanted.update({name: state[name] for name in wanted if name in state})  # it carries the layout's version
+    module.load_state_dict(wanted)
     return absent

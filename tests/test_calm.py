@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 from torch import nn
 
@@ -105,18 +106,23 @@ def test_attribute_gives_raw_maps(network, picture):
         torch.testing.assert_close(calm.attribute(name, network, images, targets, **options), expected)
 
 
-def test_a_timm_classifier_is_a_cam_network_with_its_own_scores(picture):
-    timm = pytest.importorskip("timm")
-    network = calm.load("timm:resnet18", pretrained=False)
-    assert len(network.class_names) == 1000 and network.transform.size == 224
-    model = timm.create_model("resnet18", output_stride=16)
-    state = {f"trunk.{name}": value for name, value in model.state_dict().items()}
-    state["conv_last.weight"] = state.pop("trunk.fc.weight")[:, :, None, None]
-    state["conv_last.bias"] = state.pop("trunk.fc.bias")
-    network.load_state_dict(state, strict=False)
+def test_a_stock_classifier_by_name(picture):
+    network = calm.load("torchvision:resnet18", pretrained=False)
+    assert len(network.class_names) == 1000 and network.transform.size == 224 and network.method == "CAM"
+    [explanation] = network.explain(picture)
+    assert explanation.maps["cam"].shape == (7, 7) and explanation.p_y.sum() == pytest.approx(1, abs=1e-4)
+    assert "leave `large_feature_map` out" in wrong(lambda: calm.load("timm:resnet18", large_feature_map=True))
+
+
+def test_a_file_of_a_stock_classifier(picture, tmp_path):
+    model = torchvision.models.resnet18(num_classes=3).eval()
+    torch.save(model.state_dict(), tmp_path / "mine.pth")
+    network = calm.load(tmp_path / "mine.pth", architecture="resnet18")
+    assert network.class_names == ["0", "1", "2"] and network.architecture == "torchvision:resnet18"
     images = network.transform(picture)
-    with torch.inference_mode():
-        torch.testing.assert_close(network(images).class_scores, model.eval()(images), rtol=1e-4, atol=1e-4)
+    with torch.no_grad():
+        torch.testing.assert_close(network(images).class_scores, model(images), rtol=1e-4, atol=1e-4)
+    assert "give `architecture`" in wrong(lambda: calm.load(tmp_path / "mine.pth"))
 
 
 def wrong(call) -> str:

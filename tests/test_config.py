@@ -16,6 +16,7 @@ from calm.errors import UserError
 from calm.flags import NOTES, data, flags_of, network, recorded
 from calm.flags.flag import SCRIPTS
 from calm.networks import METHODS, TRUNKS
+from calm.networks.trunks import FAMILIES
 
 RELEASED_TRAINING = (
     "--experiment_name=experiment_name/ --architecture=resnet50 --attribution_method=CALM_EM --dataset=CUB "
@@ -254,7 +255,7 @@ def test_help_shows_defaults_as_they_are_given(capsys):
 
 def test_what_help_lists_of_the_open_tables_is_what_they_hold():
     assert sorted(network.METHODS) == sorted(METHODS)
-    assert sorted(network.TRUNKS) == sorted([*TRUNKS, "timm:NAME"])
+    assert sorted(network.TRUNKS) == sorted([*TRUNKS, *(f"{family}:NAME" for family in FAMILIES)])
     assert sorted(data.DATASETS) == sorted(DATASETS)
     for listed in (network.METHODS, network.TRUNKS, data.DATASETS):
         assert any(", ".join(listed) in flag.help for flag in flags_of("main").values())

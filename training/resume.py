@@ -7,7 +7,7 @@ from typing import Any
 from calm import distributed
 from calm.errors import UserError
 from calm.flags import Config, checked, flags_of
-from calm.networks.checkpoint import read_checkpoint
+from calm.networks.checkpoint_files import read_checkpoint
 from calm.runs import LAST, run_folder
 from calm.training.run import CONFIG
 

@@ -17,7 +17,8 @@ from calm.engine import compile_in_place
 from calm.errors import UserError
 from calm.flags import Config, recorded
 from calm.networks.build import network_of
-from calm.networks.checkpoint import FORMAT_VERSION, load_matching
+from calm.networks.checkpoint import load_matching
+from calm.networks.checkpoint_files import FORMAT_VERSION
 from calm.networks.methods import Objective, build_objective
 from calm.networks.network import Network
 from calm.networks.parameter_groups import parameter_groups

@@ -8,9 +8,10 @@ from calm.networks.trunks.inception import InceptionV3
 from calm.networks.trunks.lite0 import EfficientNetLite0
 from calm.networks.trunks.resnet import ResNet18, ResNet50
 from calm.networks.trunks.timm_trunk import trunk_of_timm
+from calm.networks.trunks.torchvision_trunk import trunk_of_torchvision
 from calm.networks.trunks.vgg import Vgg16
 
-__all__ = ["FAMILIES", "TRUNKS", "canonical_architecture", "trunk_named"]
+__all__ = ["FAMILIES", "TRUNKS", "canonical_architecture", "is_of_family", "trunk_named"]
 
 TRUNKS: dict[str, type[Network]] = {
     "resnet50": ResNet50,
@@ -20,7 +21,10 @@ TRUNKS: dict[str, type[Network]] = {
     "efficientnet_lite0": EfficientNetLite0,
 }
 """Architecture -> trunk."""
-FAMILIES: dict[str, Callable[[str], type[Network]]] = {"timm": trunk_of_timm}
+FAMILIES: dict[str, Callable[[str], type[Network]]] = {
+    "timm": trunk_of_timm,
+    "torchvision": trunk_of_torchvision,
+}
 """What stands before the colon of "timm:NAME" -> what makes a trunk of the name behind it."""
 
 
@@ -33,6 +37,12 @@ def canonical_architecture(name: str) -> str:
         families = (f"{family}:NAME" for family in FAMILIES)
         raise UserError(f"`architecture` {name!r} is unknown: choose {', '.join(TRUNKS)} or {', '.join(families)}")
     return f"{word}{colon}{rest}"
+
+
+def is_of_family(name: str) -> bool:
+    """Whether a name begins with that of a family, as in "timm:NAME"."""
+    family, colon, _ = name.partition(":")
+    return bool(colon) and family in FAMILIES
 
 
 def trunk_named(architecture: str) -> type[Network]:

@@ -69,9 +69,11 @@ class ResNet50(ResNet):
     """Bottlenecks 3, 4, 6, 3: 2048 channels."""
 
     block, counts, imagenet_entry = Bottleneck, (3, 4, 6, 3), "resnet50"
+    stock_architecture = "torchvision:resnet50"
 
 
 class ResNet18(ResNet):
     """Basic blocks 2, 2, 2, 2: 512 channels; for small machines."""
 
     block, counts, imagenet_entry = BasicBlock, (2, 2, 2, 2), "resnet18"
+    stock_architecture = "torchvision:resnet18"

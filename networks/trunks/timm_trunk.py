@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from calm.errors import UserError
 from calm.networks.network import GuidancePlaces, Network
@@ -41,6 +41,9 @@ class TimmTrunk(Network):
         self.channels, self.cell_stride = self.layout.channels, self.layout.stride
         self.mean = tuple(self.trunk.pretrained_cfg["mean"])
         self.std = tuple(self.trunk.pretrained_cfg["std"])
+        self.usual_size = int(self.trunk.pretrained_cfg["input_size"][-1])
+        self.imagenet_classifier = classifier_of(self.trunk)
+        self.stock_architecture = f"timm:{self.timm_name}" + (",output_stride=32" if self.way.stride else "")
         self.freeze_unused()
         if self.layout.is_convolutional:
             self.dropout_places, self.guidance_places = stage_places(self.trunk)
@@ -126,6 +129,10 @@ class TimmTrunk(Network):
                 continue  # it takes one size only
         return (self.cell_stride - 1) / 2
 
+    def whole(self, num_classes: int) -> nn.Module:
+        """The classifier that the trunk is the front of, where the trunk has its strides."""
+        return create(self.made, **{**self.way.options, "num_classes": num_classes})
+
     def imagenet_state(self) -> tuple[dict[str, Tensor], str]:
         """timm's own pretrained weights, its classifier's among them, from the cache of its hub or by download."""
         options = {name: value for name, value in self.way.options.items() if name != "num_classes"}
@@ -145,6 +152,12 @@ class TimmTrunk(Network):
 def trunk_of_timm(name: str) -> type[TimmTrunk]:
     """The trunk of a timm network."""
     return type("TimmTrunk", (TimmTrunk,), {"timm_name": name})
+
+
+def classifier_of(model: Any) -> str | None:
+    """Name of the linear layer that timm states; None for several."""
+    name = model.pretrained_cfg.get("classifier")
+    return name if isinstance(name, str) else None
 
 
 def stage_places(trunk: Any) -> tuple[dict[str, int], GuidancePlaces | None]:

@@ -7,7 +7,8 @@ import torch
 
 from calm.errors import UserError
 from calm.networks import build_network, load_network
-from calm.networks.checkpoint import load, load_matching, locate_checkpoint, read_checkpoint
+from calm.networks.checkpoint import load, load_matching
+from calm.networks.checkpoint_files import locate_checkpoint, read_checkpoint
 
 FLAGS = {"attribution_method": "CALM_EM", "large_feature_map": True, "dataset_name": "CUB"}
 CONFIG = FLAGS | {"architecture": "resnet18", "use_bn": False, "prior_activation": "softplus", "epochs": 3}

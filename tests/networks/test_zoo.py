@@ -15,7 +15,7 @@ import torch
 from calm import errors
 from calm.errors import UserError
 from calm.networks import build_network, load_network
-from calm.networks.checkpoint import locate_checkpoint
+from calm.networks.checkpoint_files import locate_checkpoint
 from calm.networks.zoo import run as zoo
 from calm.networks.zoo.entries import CHECKPOINTS, ENTRIES, IMAGENET
 from tests.local_server import serving
