@@ -10,7 +10,7 @@ from calm.experiments import evidence
 from calm.experiments.birds_page import cue_results, flags_given, how, real_birds
 from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import ALL_LABELS, CLAIMS, MAIN_LABELS, Finding
-from calm.experiments.interventions_page import interventions
+from calm.experiments.interventions_page import interventions, known_cause
 from calm.experiments.markdown import GENERATED, number, rows, with_interval
 
 TABLES = ("table1", "table2", "table3", "figure5", "cam_family")
@@ -101,6 +101,13 @@ One choice at a time, and what it changes. Scores and alignments of CAM and CALM
 on the test photographs, so that the best of each is a best case. Learning rate, grid and resolution were not searched.
 
 {table_of_causes(found, tables, scratch)}
+
+## Do maps lie on what changes the prediction?
+
+Drawn birds, of which a part is removed or given a rival class's look. Spearman's correlation of what a map gives the
+parts with the true effects; "areas" is what the parts' areas alone would get ([all maps](results/interventions.md)).
+
+{known_cause(found)}
 
 ## Behind this page
 
