@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     # loaded after parsing, since torch takes seconds and --help and a wrong word need none of it
-    from calm.networks.checkpoint import load, locate_checkpoint
+    from calm.networks.checkpoint import load
+    from calm.networks.checkpoint_files import locate_checkpoint
     from calm.sharing import formats
 
     checkpoint = locate_checkpoint(args.run)

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"{args.repository}: name the repository as OWNER/NAME")
 
     # loaded after parsing, since torch takes seconds and --help and a wrong word need none of it
-    from calm.networks.checkpoint import locate_checkpoint
+    from calm.networks.checkpoint_files import locate_checkpoint
     from calm.networks.shared_files import PREFIX
     from calm.sharing.hub import upload
     from calm.sharing.layout import write_layout

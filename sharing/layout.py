@@ -5,7 +5,8 @@ from pathlib import Path
 from calm.atomic import write_text
 from calm.explanation.kinds import kinds_of
 from calm.flags import names
-from calm.networks.checkpoint import FORMAT_VERSION, load
+from calm.networks.checkpoint import load
+from calm.networks.checkpoint_files import FORMAT_VERSION
 from calm.networks.shared_files import write_shared
 from calm.runs import sha256
 from calm.sharing.card import model_card

@@ -9,7 +9,7 @@ import torch
 import calm
 from calm import errors, push
 from calm.errors import UserError
-from calm.networks.checkpoint import locate_checkpoint
+from calm.networks.checkpoint_files import locate_checkpoint
 from calm.runs import sha256
 from tests.local_hub import hub_at_home
 from tests.test_explain import NAMES, save_checkpoint
