@@ -12,6 +12,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 
+_NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory")
+"""What torch says on a GPU and on a CPU."""
+
+
 class UserError(Exception):
     """A mistake the user can mend; the message names the file, flag or line and what to do."""
 
@@ -33,6 +37,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *, prog: str, **options: Any) -> None:
         super().__init__(prog=sys.argv[0] if sys.argv[0].startswith("calm ") else prog, **options)
 
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse's; a word with a NUL, which no name of a file can have, is refused."""
+        for word in sys.argv[1:] if args is None else args:
+            if "\0" in word:
+                raise UserError(f"{word!r}: has a NUL, which no name or file can have")
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
 
@@ -45,8 +56,8 @@ def as_flags(message: str) -> str:
 def run(main: Callable[[], int | None]) -> int:
     """Call ``main`` and return the exit code.
 
-    2 with one line on stderr for a ``UserError``, or for a file or folder that cannot be read or written; 130 for
-    Ctrl-C.
+    2 with one line on stderr for a ``UserError``, for a file or folder that cannot be read or written, or for too
+    little memory; 130 for Ctrl-C.
     """
     try:
         return main() or 0
@@ -57,6 +68,10 @@ def run(main: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         sys.stderr.close()
         return 0
+    except (MemoryError, RuntimeError) as error:  # PIL and NumPy raise the first, torch the second
+        if not (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
+            raise
+        message, code = "error: there is not enough memory for this: try smaller images or a smaller batch", 2
     except OSError as error:
         if error.strerror is None:
             raise

@@ -50,3 +50,21 @@ def test_success_is_0_and_other_errors_are_not_hidden():
     assert errors.run(lambda: (_ for _ in ()).throw(OSError(28, "No space left on device"))) == 2
     with pytest.raises(ZeroDivisionError):
         errors.run(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
+)
+def test_too_little_memory_is_one_sentence(error, capsys):
+    def main():
+        raise error
+
+    assert errors.run(main) == 2
+    assert capsys.readouterr().err.startswith("error: there is not enough memory")
+    with pytest.raises(RuntimeError, match="shape"):
+        errors.run(lambda: (_ for _ in ()).throw(RuntimeError("shape mismatch")))
+
+
+def test_a_word_with_a_nul_is_refused():
+    with pytest.raises(errors.UserError, match="NUL"):
+        errors.Parser(prog="x").parse_args(["a\0b"])
