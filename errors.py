@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-
 _NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory")
 """What torch says on a GPU and on a CPU."""
 
@@ -37,7 +36,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *, prog: str, **options: Any) -> None:
         super().__init__(prog=sys.argv[0] if sys.argv[0].startswith("calm ") else prog, **options)
 
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's; a word with a NUL, which no name of a file can have, is refused."""
         for word in sys.argv[1:] if args is None else args:
             if "\0" in word:

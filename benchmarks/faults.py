@@ -51,7 +51,7 @@ def campaign(argv: Sequence[str] | None = None) -> None:
     """Run it and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--architecture", default="resnet18", help="the larger, the longer a checkpoint takes to write")
+    parser.add_argument("--architecture", default="resnet18", help="also tiny, three convolutions [resnet18]")
     for name, fault in FAULTS.items():
         parser.add_argument(f"--{name}", type=int, default=2, help=(fault.__doc__ or "").splitlines()[0])
     args = vars(parser.parse_args(argv))

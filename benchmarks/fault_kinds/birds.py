@@ -14,7 +14,9 @@ import torch
 
 from calm import errors, main
 from calm.data_loaders.synthbirds import generate as synthbirds
+from calm.networks.trunks import TRUNKS
 from calm.runs import LAST
+from tests.tiny_networks import TinyTrunk
 
 EPOCHS = 3
 SURVIVED, LOST, WRONG = "survived", "lost", "silently wrong"
@@ -25,6 +27,7 @@ class Birds:
 
     def __init__(self, folder: Path, architecture: str) -> None:
         self.folder, self.architecture = folder, architecture
+        TRUNKS.setdefault("tiny", TinyTrunk)
         counts = {"train_per_class": 6, "val_per_class": 2, "test_per_class": 2}
         synthbirds.generate(folder / "dataset", folder / "metadata", num_classes=2, image_size=48, seed=0, **counts)
         self.weights: dict[int, dict[str, torch.Tensor]] = {}
