@@ -2,6 +2,7 @@
 
 python explain.py bird.jpg --load_checkpoint=save/demo/
 python explain.py photos/ --load_checkpoint=save/demo/ --target "Painted Bunting" --versus "Indigo Bunting"
+python explain.py clip.mp4 --load_checkpoint=save/demo/ --video maps.mp4
 """
 
 import argparse
@@ -22,17 +23,22 @@ def parse(argv: Sequence[str] | None) -> Config:
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="an image, a folder of images or a pattern")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="an image, a folder of images or a pattern; with --video a video too"
+    )
     parser.add_argument("--target", help="the class to explain, by name or index from 0 [predicted]")
     parser.add_argument("--versus", help="the class to compare with [the most probable other one]")
     parser.add_argument("--subset", help="classes with commas between them, or superset [superset]")
     parser.add_argument("--out", type=Path, help="folder of the results [results/explain/ in the run folder]")
+    parser.add_argument("--video", type=Path, help="only draw maps over the frames of a video or folder: .mp4 or .gif")
+    parser.add_argument("--fps", type=float, help="frames a second of --video [those of the video, else 10]")
     flags = flags_of("main")
     known = ("load_checkpoint", "save_root", *names(stated=True))
     for name in known:
         config.add_flag(parser, flags[name])
     given = vars(parser.parse_args(argv))
-    ours = {"target": "predicted", "versus": None, "subset": "superset", "out": None, "compile": False}
+    ours = dict.fromkeys(("versus", "out", "video", "fps"))
+    ours |= {"target": "predicted", "subset": "superset", "compile": False}
     defaults = ours | {name: flags[name].default for name in known}
     return Config(defaults | given | {"given": frozenset(given)})
 
@@ -59,6 +65,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         need_supersets="subset" in args.given and args.subset == "superset",
     )
     ask = parse_ask(args.target, args.versus, args.subset, explainer.class_names)
+    if args.video:
+        from calm.explanation.video import explain_video
+
+        said = explain_video(explainer, args.images, ask, args.video, fps=args.fps)
+        print(f"written: {args.video}, {said}")
+        return
     explain_files(explainer, paths, ask, args.out or checkpoint.parent / "results" / "explain")
 
 
