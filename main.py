@@ -29,10 +29,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.runs import ensure_data, resolved
     from calm.training.accuracy import evaluate
     from calm.training.epochs import train
+    from calm.training.start import started
 
     args = resolved(args)
-    resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
     process = distributed.init()
+    if args.is_train and args.load_checkpoint and not args.resume:
+        args = started(args)
+    resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
     if args.seed is None:
         args = args.replaced(seed=distributed.gather(random.SystemRandom().randrange(2**31))[0])
     arithmetic = {"deterministic": args.deterministic, "tf32": args.tf32}
