@@ -9,7 +9,7 @@ from calm.atomic import write_text
 from calm.experiments import evidence
 from calm.experiments.birds_page import cue_results, flags_given, how, real_birds
 from calm.experiments.causes import table_of_causes
-from calm.experiments.claims import ALL_LABELS, CLAIMS, MAIN_LABELS, Finding
+from calm.experiments.claims import ALL_LABELS, CLAIMS, MAIN_LABELS, NETWORKS, Finding
 from calm.experiments.interventions_page import interventions, known_cause
 from calm.experiments.markdown import GENERATED, number, rows, with_interval
 
@@ -39,7 +39,12 @@ def cell_text(cell: list[Finding] | str, labels: Collection[str]) -> str:
     """Those findings of a cell that have one of the labels one below the other, or why there are none."""
     if isinstance(cell, str):
         return cell
-    return "<br>".join(finding.text() for finding in cell if finding.label in labels) or "not run"
+    texts = {finding.label: finding.text() for finding in cell}
+    missing = [
+        label for label in NETWORKS if label in labels and label not in texts and texts.keys() <= NETWORKS.keys()
+    ]
+    shown = [text for label, text in texts.items() if label in labels]
+    return "<br>".join([*shown, *(f"{label}: not run" for label in missing)])
 
 
 def claim_table(found: Mapping[str, Any], tables: Mapping[str, Any], link: str, labels: Collection[str]) -> str:
@@ -137,14 +142,16 @@ def headline(found: Mapping[str, Any]) -> str:
     gap = best[False][2]["metrics"]["mPxAP"] - best[True][2]["metrics"]["mPxAP"]
     loss = accuracies[True] - accuracies[False]
     wins = gap > 0 and loss <= 1
+    tried = ", ".join(dict.fromkeys(run for run, _, _ in full))
     outcome = (
         "So there is a setting in which CALM keeps CAM's accuracy within a point and finds the cue better."
         if wins
-        else "So no setting was found in which CALM keeps CAM's accuracy within a point and finds the cue better."
+        else "So none of them is a setting in which CALM keeps CAM's accuracy within a point and finds the cue better."
     )
     return (
-        f"On real birds the best of CAM is {texts[True]} (accuracy {number(accuracies[True])} %), the best of CALM "
-        f"{texts[False]} (accuracy {number(accuracies[False])} %). {outcome}"
+        f"Run on real birds so far: {tried}, each a single seed's network. The best of CAM is {texts[True]} "
+        f"(accuracy {number(accuracies[True])} %), the best of CALM {texts[False]} "
+        f"(accuracy {number(accuracies[False])} %). {outcome}"
     )
 
 
