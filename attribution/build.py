@@ -5,15 +5,22 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from calm.attribution.catalogue import ATTRIBUTIONS, canonical_name
 from calm.attribution.class_score import evaluating
+from calm.attribution.layer_cam import layer_names
+from calm.attribution.plain_module import LogitsOutput, PlainModule
 from calm.errors import UserError
 from calm.networks.network import Network
 
+NO_MAPS = (
+    "the attribution {name} reads the class maps of a CAM or CALM network, and `network` gives logits alone: choose "
+    "gradient, gradcam or another that reads images; a stock classifier becomes a CAM network by calm.load"
+)
 
-def build_attribution(name: str, **options: Any) -> Callable[[Network, Tensor, Tensor], Tensor]:
+
+def build_attribution(name: str, **options: Any) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
     """The attribution ``name`` with its options bound: (module, images, targets) -> raw maps, detached.
 
     The module runs in eval mode and is left as it was: modes, gradients and hooks, also after an exception.
@@ -22,18 +29,34 @@ def build_attribution(name: str, **options: Any) -> Callable[[Network, Tensor, T
         name: ours or the published code's.
         options: of any attribution; each takes those it knows, so one set serves a list of names. ``supersets``
             ({class: [classes]}; subset maps), ``versus`` (int or [B]; counterfactual), and the keyword-only parameters
-            of the functions in ``attribution.gradient`` and ``attribution.cam_family``.
+            of the functions in ``attribution.gradient`` and ``attribution.cam_family``. Of a module that is no
+            network of ours and gives logits, ``layers`` names the features that the CAM family reads, by default the
+            last map; of one layer it counts for every attribution.
     """
     name = canonical_name(name)
-    function, reads = _bound(name, options), ATTRIBUTIONS[name].reads
+    record = ATTRIBUTIONS[name]
+    function = _bound(name, options)
 
-    def attribute(module: Network, images: Tensor, targets: Tensor) -> Tensor:
+    def attribute(module: Any, images: Tensor, targets: Tensor) -> Tensor:
         with evaluating(module), torch.no_grad():
-            if reads == "output":
-                return function(module(images), targets)
+            if not isinstance(module, Network) and not hasattr(module, "read_out"):
+                module = PlainModule(module, _only_layer(options.get("layers")))
+            if record.reads == "output":
+                output = module(images)
+                if isinstance(output, LogitsOutput):
+                    raise UserError(NO_MAPS.format(name=name))
+                return function(output, targets)
+            if isinstance(module, PlainModule) and record.needs_methods:
+                raise UserError(NO_MAPS.format(name=name))
             return function(module, images, targets).detach()
 
     return attribute
+
+
+def _only_layer(layers: Any) -> str | None:
+    """The layer that stands for a plain module's last features: the last of those named."""
+    names = layer_names(layers or ())
+    return names[-1] if names else None
 
 
 def output_attribution(name: str, **options: Any) -> Callable[..., Tensor] | None:

@@ -86,6 +86,8 @@ def finercam(
             rivals = torch.as_tensor(versus, device=targets.device).clone().expand(len(targets))[:, None]
         elif finercam_similar == "scores":
             rivals = similar_by_scores(scores, targets, finercam_classes)
+        elif not hasattr(module, "conv_last"):
+            raise UserError("`finercam_similar`=weights reads a network's conv_last, which this one has not: scores")
         else:
             rivals = similar_by_weights(module.conv_last.weight.detach(), targets, finercam_classes)
         weights = class_weights(scores, targets, rivals, finercam_gamma)

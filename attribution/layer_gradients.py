@@ -51,7 +51,7 @@ def layer_gradients(
     """
     with torch.inference_mode(False), torch.enable_grad():
         inputs = images.detach().clone().requires_grad_(True)
-        with _outputs_of(module, layers) as outputs:
+        with outputs_of(module, layers) as outputs:
             score = score_of(module(inputs), targets.clone()).sum()
         features = [_only(outputs[layer], layer) for layer in layers]
         gradients = torch.autograd.grad(score, features)
@@ -62,7 +62,7 @@ def layer_gradients(
 
 
 @contextmanager
-def _outputs_of(module: nn.Module, layers: Sequence[str]) -> Generator[dict[str, list[Tensor]], None, None]:
+def outputs_of(module: nn.Module, layers: Sequence[str]) -> Generator[dict[str, list[Tensor]], None, None]:
     """Layer -> its outputs during the block. The network goes on with copies, which in-place layers may overwrite."""
     modules = dict(module.named_modules())
     for layer in layers:

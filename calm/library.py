@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from calm.arguments import check_images, check_network, check_targets
 from calm.attribution import build_attribution
@@ -97,12 +97,13 @@ def explain(
     return bound(images, target, versus, subset)
 
 
-def attribute(name: str, network: Network, images: Tensor, targets: Tensor, **options: Any) -> Tensor:
+def attribute(name: str, network: nn.Module, images: Tensor, targets: Tensor, **options: Any) -> Tensor:
     """Raw maps of one attribution, [B,h,w] or [B,H,W], detached.
 
     Args:
         name: of ``attribution.ATTRIBUTIONS``, or the published code's.
-        network: as ``calm.load`` or ``networks.build_network`` gives it.
+        network: as ``calm.load`` or ``networks.build_network`` gives it; or any module that maps images to logits, for
+            gradient maps and the CAM family (``layers`` names its feature map, by default the last).
         images: [B,3,H,W], as ``network.transform`` makes them.
         targets: [B] class indices.
         options: of the attribution, such as ``versus`` or ``supersets``.
