@@ -136,7 +136,8 @@ def faithfulness(inputs: Inputs) -> dict[str, Pair]:
 
     @torch.no_grad()
     def curves() -> dict[str, float]:
-        ends = ends_of(predicted(), targets, inputs.log_p_y)
+        batch = predicted()
+        ends = ends_of(batch.images, batch.output.log_p_y, targets, inputs.log_p_y)
         ranks = rank_by_score(attribution(inputs.network, images, targets), (SIDE, SIDE))
         options = {"copies": 32 // BATCH}
         both = {"deletion": deletion_curve, "insertion": insertion_curve}

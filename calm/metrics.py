@@ -10,6 +10,7 @@ maps that are not in memory together.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from calm.errors import UserError
+from calm.evaluation.attribution.comparison import ends_of, probability_of
 from calm.evaluation.attribution.measures import LOCATIONS, MEASURES, Case
 from calm.evaluation.cue_location.scores import cue_score
 from calm.evaluation.metrics import PerturbationRatio
@@ -94,14 +96,12 @@ def _mean_of(
     name: str, network: Network, images: Tensor, targets: Tensor, maps: Maps, steps: int, batch_size: int
 ) -> float:
     values, numbers = as_maps(maps, len(images)).to(images.device), []
+    log_p_y = partial(as_log_p_y, network)
     for some in torch.arange(len(images)).split(batch_size):
-        classes = targets[some][:, None]
-
-        def probability(batch: Tensor, classes: Tensor = classes) -> Tensor:
-            return as_log_p_y(network, batch).gather(1, classes)[:, 0].exp()
-
-        nowhere = torch.zeros_like(images[some][:, 0], dtype=torch.bool)  # not a measure of place
-        case = Case(probability, images[some], values[some], nowhere, probability(images[some]), steps)
+        shown, classes = images[some], targets[some]
+        nowhere = torch.zeros_like(shown[:, 0], dtype=torch.bool)  # not a measure of place
+        ends = ends_of(shown, log_p_y(shown), classes, log_p_y)
+        case = Case(probability_of(log_p_y, classes), shown, values[some], nowhere, ends, steps)
         numbers.append(MEASURES[name].function(case))
     return float(torch.cat(numbers).mean())
 

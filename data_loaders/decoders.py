@@ -7,6 +7,7 @@ of bytes rounds otherwise than PIL's, by at most one grey level.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -69,9 +70,10 @@ def _jpeg(path: Path, side: int, listed: str | None) -> Tensor | None:
     from torchvision.io import ImageReadMode, decode_jpeg, read_file  # slow to import, and trunks often did before
 
     try:
-        return decode_jpeg(read_file(str(path)), mode=ImageReadMode.RGB)
+        decoded = decode_jpeg(read_file(str(path)), mode=ImageReadMode.RGB)
     except RuntimeError:  # damaged, or torchvision was built without libjpeg
         return None
+    return cast(Tensor, decoded)  # of one file
 
 
 def _bytes_of(image: Image.Image) -> Tensor:

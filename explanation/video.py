@@ -149,6 +149,8 @@ def _write(pictures: Iterator[Image.Image], out: Path, fps: float) -> None:
         require("imageio_ffmpeg", extra="video")
         import imageio.v2 as imageio
 
-        with imageio.get_writer(temporary, format="FFMPEG", mode="I", fps=fps, macro_block_size=2) as writer:
+        options: dict[str, Any] = {"format": "FFMPEG", "mode": "I", "fps": fps, "macro_block_size": 2}
+        with imageio.get_writer(temporary, **options) as opened:
+            writer: Any = opened  # its format's own class
             for picture in pictures:
                 writer.append_data(np.asarray(picture))

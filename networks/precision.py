@@ -41,5 +41,5 @@ def settle_arithmetic(device: torch.device, precision: str, *, deterministic: bo
 def laid_out(network: Module, device: torch.device, channels_last: bool | None) -> Module:
     """The network on the device, its weights with the channels last where asked for; None asks for it on a GPU."""
     if device.type == "cuda" if channels_last is None else channels_last:
-        return network.to(device, memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it alone
     return network.to(device)

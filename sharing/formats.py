@@ -70,7 +70,8 @@ def _run_onnx(path: Path, images: Tensor) -> Outputs:
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {IMAGES: images.numpy()}), strict=True))
+    values = session.run(names, {IMAGES: images.numpy()})
+    return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 
 
 def _as_arrays(outputs: dict[str, Tensor]) -> Outputs:
@@ -109,6 +110,8 @@ def export(network: Network, form: str, path: Path, *, size: int, class_names: S
     Raises:
         UserError: a package is not installed, or the framework cannot take this network, or computes something else.
     """
+    from torch._dynamo.exc import TorchDynamoException  # slow to import
+
     module, forms = NamedOutputs(network).eval(), FORMATS[form]
     images = torch.randn(5, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
@@ -120,7 +123,7 @@ def export(network: Network, form: str, path: Path, *, size: int, class_names: S
                 raise UserError(
                     f"{path.name}: its outputs differ from the network's by {difference:.1e} of their maximum"
                 )
-    except (RuntimeError, NotImplementedError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
+    except (RuntimeError, NotImplementedError, TypeError, TorchDynamoException) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"{network.architecture} with {network.method} cannot be exported to {form} ({reason})"

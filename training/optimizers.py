@@ -1,6 +1,6 @@
 """What changes the weights, and how fast: torch's optimizers under the names of the flags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,16 +11,14 @@ from calm.errors import UserError
 from calm.training.schedules import Course, rate_factor
 
 
-def sgd(
-    groups: Sequence[Mapping[str, Any]], *, lr: float, momentum: float, weight_decay: float, fused: bool
-) -> Optimizer:
+def sgd(groups: Sequence[dict[str, Any]], *, lr: float, momentum: float, weight_decay: float, fused: bool) -> Optimizer:
     """SGD with Nesterov momentum (paper, Section 5)."""
     nesterov = momentum > 0
     return SGD(groups, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=fused or None)
 
 
 def adamw(
-    groups: Sequence[Mapping[str, Any]], *, lr: float, momentum: float, weight_decay: float, fused: bool
+    groups: Sequence[dict[str, Any]], *, lr: float, momentum: float, weight_decay: float, fused: bool
 ) -> Optimizer:
     """Adam with decoupled weight decay and torch's own betas; ``momentum`` has no effect."""
     return AdamW(groups, lr=lr, weight_decay=weight_decay, fused=fused or None)
@@ -32,7 +30,7 @@ OPTIMIZERS = {"sgd": sgd, "adamw": adamw}
 
 def build_optimizer(
     name: str,
-    groups: Sequence[Mapping[str, Any]],
+    groups: Sequence[dict[str, Any]],
     *,
     lr: float,
     momentum: float,

@@ -46,8 +46,8 @@ def judge_all(
     parts: dict[str, list[Values]] = {name: [] for name in makers}
     for batch in batches:
         classes = batch.output.log_p_y.argmax(dim=1) if explain == "predicted" else batch.targets
-        ends = ends_of(batch, classes, log_p_y)
-        probability, regions = _probability(log_p_y, classes), regions_of(batch.indices).to(batch.images.device)
+        ends = ends_of(batch.images, batch.output.log_p_y, classes, log_p_y)
+        probability, regions = probability_of(log_p_y, classes), regions_of(batch.indices).to(batch.images.device)
         numbers = []
         for maps_of in makers.values():
             maps = maps_of(batch._replace(targets=classes))
@@ -59,11 +59,11 @@ def judge_all(
 
 
 @torch.inference_mode()
-def ends_of(batch: Prediction, classes: Tensor, log_p_y: Callable[[Tensor], Tensor]) -> Ends:
-    """The ends of the curves of a batch, for the explained classes [B]: one pass of the batch, one of a blank image."""
-    blurred = blur(batch.images)  # as in remove-and-classify
-    of_blank = log_p_y(torch.zeros_like(batch.images[:1])).expand(len(classes), -1)
-    shown = (batch.output.log_p_y, log_p_y(blurred), of_blank)
+def ends_of(images: Tensor, full: Tensor, classes: Tensor, log_p_y: Callable[[Tensor], Tensor]) -> Ends:
+    """The ends of the curves of the explained classes [B]; ``full`` is log p(y|x) of the images, [B,K]."""
+    blurred = blur(images)  # as in remove-and-classify
+    of_blank = log_p_y(torch.zeros_like(images[:1])).expand(len(classes), -1)
+    shown = (full, log_p_y(blurred), of_blank)
     return Ends(blurred, *(_of_classes(log_p, classes) for log_p in shown))
 
 
@@ -72,7 +72,7 @@ def _of_classes(log_p_y: Tensor, classes: Tensor) -> Tensor:
     return log_p_y.gather(1, classes[:, None])[:, 0].exp()
 
 
-def _probability(log_p_y: Callable[[Tensor], Tensor], classes: Tensor) -> Probability:
+def probability_of(log_p_y: Callable[[Tensor], Tensor], classes: Tensor) -> Probability:
     return lambda images: _of_classes(log_p_y(images), classes.repeat(len(images) // len(classes)))
 
 

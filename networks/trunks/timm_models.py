@@ -3,7 +3,7 @@
 import ast
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -130,7 +130,7 @@ def ways(made: TimmName, *, large_feature_map: bool, image_size: int | None) -> 
 
 
 @contextmanager
-def quiet_hub() -> Iterator[None]:
+def quiet_hub() -> Generator[None, None, None]:
     """Silence of the hub's log, which reports each of its attempts where there is no network."""
     logger = logging.getLogger("huggingface_hub")
     level = logger.level

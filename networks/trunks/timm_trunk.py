@@ -131,7 +131,8 @@ class TimmTrunk(Network):
 
     def whole(self, num_classes: int) -> nn.Module:
         """The classifier that the trunk is the front of, where the trunk has its strides."""
-        return create(self.made, **{**self.way.options, "num_classes": num_classes})
+        options: dict[str, Any] = {**self.way.options, "num_classes": num_classes}
+        return create(self.made, **options)
 
     def imagenet_state(self) -> tuple[dict[str, Tensor], str]:
         """timm's own pretrained weights, its classifier's among them, from the cache of its hub or by download."""

@@ -150,7 +150,7 @@ class TorchvisionTrunk(Network):
 
     def imagenet_state(self) -> tuple[dict[str, Tensor], str]:
         """torchvision's default weights, its classifier's among them, from torch.hub's folder or by download."""
-        weights = torchvision.models.get_model_weights(self.torchvision_name).DEFAULT
+        weights: Any = torchvision.models.get_model_weights(self.torchvision_name)["DEFAULT"]
         try:
             return weights.get_state_dict(progress=False, check_hash=True), f"torchvision:{weights}"
         except (OSError, RuntimeError) as error:
