@@ -1,7 +1,7 @@
 """The arithmetic a network runs in, and how its tensors lie in memory."""
 
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -32,7 +32,8 @@ def settle_arithmetic(device: torch.device, precision: str, *, deterministic: bo
         torch.backends.cudnn.deterministic = deterministic
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
         torch.backends.cuda.matmul.fp32_precision = "tf32" if tf32 else "ieee"
-        torch.backends.cudnn.conv.fp32_precision = "tf32" if tf32 else "ieee"
+        cudnn: Any = torch.backends.cudnn  # its stubs do not know that convolutions have a precision
+        cudnn.conv.fp32_precision = "tf32" if tf32 else "ieee"
     if precision != "auto":
         return precision
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
@@ -41,5 +42,6 @@ def settle_arithmetic(device: torch.device, precision: str, *, deterministic: bo
 def laid_out(network: Module, device: torch.device, channels_last: bool | None) -> Module:
     """The network on the device, its weights with the channels last where asked for; None asks for it on a GPU."""
     if device.type == "cuda" if channels_last is None else channels_last:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it alone
+        move: Any = network.to  # its stubs do not know the layout alone
+        move(memory_format=torch.channels_last)
     return network.to(device)
