@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data_root", default="dataset", help="folder that holds CUB/ and SynthBirds/")
     parser.add_argument("--metadata_root", default="metadata", help="folder that holds their metadata")
     parser.add_argument("--out", help="where report writes results.md and results/ (docs/, or save/reduced/docs/)")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     save_root = args.save_root or ("save/reduced" if args.reduced else "save")
     places = Places(save_root, args.data_root, args.metadata_root)
     steps = chosen(list(plan.steps(reduced=args.reduced)), args.names)

@@ -77,7 +77,7 @@ def test_a_run_that_failed_goes_on_where_it_was(commands, tmp_path, capsys):
     assert len(commands) == 1 + sum(step.dataset == "SynthBirds" for step in plan.steps(reduced=True))
     ran = len(commands)
     assert errors.run(lambda: experiments.main(words)) == 0 and len(commands) == ran
-    assert errors.run(lambda: experiments.main(["list", "nothing"])) == 2
+    assert errors.run(lambda: experiments.main(["list", "--reduced", "nothing"])) == 2
 
 
 def test_a_verdict_needs_the_whole_interval():
