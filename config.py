@@ -150,6 +150,9 @@ def _validate(args: Config) -> None:
     for name in ("momentum", "em_momentum", "model_ema_decay"):
         if not 0 <= (args[name] or 0) < 1:
             raise UserError(f"--{name}={args[name]} should lie in [0, 1)")
+    seeds = args.get("seeds") or []
+    if len(set(seeds)) < len(seeds) or (seeds and not args.is_train):
+        raise UserError(f"--seeds {seeds}: to train with, each once")
     if not args.experiment_name.strip("/. "):
         raise UserError(f"--experiment_name={args.experiment_name}: should be the name of a folder")
     if "/" in (args.get("tag") or ""):

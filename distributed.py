@@ -1,12 +1,19 @@
 """Other processes: who am I, what is my share, and how do we add up."""
 
 import os
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+LINE_SECONDS = 30
+"""Between two lines of progress where there is no terminal."""
 
 
 class Process(NamedTuple):
@@ -71,6 +78,33 @@ def print0(*args: Any, flush: bool = True, **options: Any) -> None:
     """``print`` on rank 0, flushed."""
     if is_main():
         print(*args, flush=flush, **options)
+
+
+class Lines(Generic[Item]):
+    """The items, one by one; every half minute a line on standard error tells how far they are."""
+
+    def __init__(self, items: Iterable[Item], title: str) -> None:
+        self.items, self.title, self.facts = items, title, ""
+
+    def __iter__(self) -> Iterator[Item]:
+        total = f" of {len(self.items)}" if isinstance(self.items, Sized) else ""
+        due = time.monotonic() + LINE_SECONDS
+        for number, item in enumerate(self.items, start=1):
+            yield item
+            if time.monotonic() >= due:
+                print(f"{self.title}: {number}{total}{self.facts}", file=sys.stderr, flush=True)
+                due = time.monotonic() + LINE_SECONDS
+
+    def set_postfix(self, **facts: str) -> None:
+        """What the lines say beside the number, as in ``tqdm``."""
+        self.facts = "".join(f", {name} {value}" for name, value in facts.items())
+
+
+def progress(items: Iterable[Item], title: str) -> tqdm | Lines[Item]:
+    """The items, one by one; rank 0 shows a bar where it has a terminal, else a line now and then."""
+    if is_main() and not sys.stderr.isatty():
+        return Lines(items, title)
+    return tqdm(items, desc=title, disable=not is_main(), dynamic_ncols=True, mininterval=1, leave=False)
 
 
 def shard(sequence: Sequence) -> Sequence:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from calm import distributed
 from calm.errors import UserError
@@ -16,8 +15,8 @@ from calm.networks.methods.base import Objective
 from calm.networks.outputs import NotFinite, Output, finite_later
 from calm.networks.precision import autocast
 
-BLOCK = 50
-"""Steps between two looks at the loss; more often would make a GPU wait."""
+BLOCK, LOOKS = 50, 10
+"""Steps between two looks at the loss, at most, and looks in an epoch, at least; more would make a GPU wait."""
 
 
 class NonFiniteLoss(UserError):
@@ -49,10 +48,6 @@ def compile_in_place(network: nn.Module, device: torch.device, *, one_graph: boo
         reason = str(error).split("\n")[0]
         raise UserError(f"`compile` does not work here ({reason}): install a compiler or leave it out") from error
     network.compile(fullgraph=one_graph)
-
-
-def _bar(loader: Iterable, title: str) -> tqdm:
-    return tqdm(loader, desc=title, disable=not distributed.is_main(), dynamic_ncols=True, mininterval=1, leave=False)
 
 
 def _check(losses: list[Tensor], last_step: int) -> list[float]:
@@ -107,7 +102,7 @@ def train_one_epoch(
         network: may be wrapped for several processes.
         objective: (network, images, targets) -> scalar; told of the network, not wrapped, after each step.
         after_step: called after each step.
-        on_block: called with (step, mean loss of the block) every ``BLOCK`` steps and at the end.
+        on_block: called with (step, mean loss since the last call) at each look at the loss and at the end.
 
     Raises:
         NonFiniteLoss: within ``BLOCK`` steps of the first loss that is NaN or infinite.
@@ -115,7 +110,7 @@ def train_one_epoch(
     network.train()
     start, total, images_seen, step = time.perf_counter(), 0.0, 0, 0
     losses: list[Tensor] = []
-    bar = _bar(loader, title)
+    bar, block = distributed.progress(loader, title), max(1, min(BLOCK, len(loader) // LOOKS))
     for step, (images, targets, _) in enumerate(bar, start=1):
         # the layout that depthwise convolutions are quickest in; weights and activations follow the images'
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
@@ -123,7 +118,7 @@ def train_one_epoch(
         losses.append(_step(network, objective, optimizer, images, targets, precision=precision))
         after_step()
         images_seen += len(images) * distributed.world_size()
-        if step % BLOCK == 0 or step == len(loader):
+        if step % block == 0 or step == len(loader):
             values = _check(losses, step)
             losses.clear()
             total += sum(values)
@@ -164,7 +159,7 @@ def predict(
         NotFinite: an output has a NaN or an infinity.
     """
     network.eval()
-    for images, targets, indices in _bar(loader, title):
+    for images, targets, indices in distributed.progress(loader, title):
         images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
         with finite_later() as finite:
             with autocast(device, precision):

@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.attribution import comparison, judged
     from calm.evaluation.attribution.report import print_table
     from calm.evaluation.session import Session, start_session
+    from calm.evaluation.uninformed import UNTRAINED
 
     # All are loaded, and their names looked at, before the first is judged.
     sessions: list[Session] = []
@@ -36,13 +37,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     every_label = [label for own in labels for label in own.values()]
     wins = comparison.wins_of(every_label, [values for one in each for values in one.values.values()])
     means_of: dict[str, dict[str, float]] = {}
-    baselines = judged.baselines_of(sessions[0])
-    for one, own in zip(each, labels, strict=True):
+    baselines, untrained = judged.baselines_of(sessions[0]), {}
+    for one, attributions, own in zip(each, names, labels, strict=True):
+        without = judged.untrained_baselines(one.session, attributions)
+        untrained |= {own[name]: measures for name, measures in without.items()}
+        beside = baselines | {f"{UNTRAINED}/{name}": measures for name, measures in without.items()}
         means = {name: comparison.mean_of(values) for name, values in one.values.items()}
         means_of |= {own[name]: mean for name, mean in means.items()}
         details = {"num_images": len(one.session.dataset), "wins": wins, "images": one.details()}
-        one.session.write(comparison.with_wins(means, own, wins), details, baselines)
-    print_table(means_of, baselines, wins, sessions[0].args.crop_size)
+        one.session.write(comparison.with_wins(means, own, wins), details, beside)
+    print_table(means_of, baselines, untrained, wins, sessions[0].args.crop_size)
 
 
 if __name__ == "__main__":

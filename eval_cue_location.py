@@ -18,13 +18,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.cue_location import cases, report
     from calm.evaluation.cue_location.collect import collect, needed_classes
     from calm.evaluation.cue_location.maps import open_maps
-    from calm.evaluation.cue_location.measure import measure_pairs, summarise, summarise_uninformed
+    from calm.evaluation.cue_location.measure import mean_pxap, measure_pairs, summarise, summarise_uninformed
     from calm.evaluation.cue_location.protocols import protocol_maker
     from calm.evaluation.cue_location.resampled import replicates_over_pairs
     from calm.evaluation.cue_location.scores import cue_score
     from calm.evaluation.intervals import interval_of
     from calm.evaluation.session import start_session
-    from calm.evaluation.uninformed import stated, uninformed_maps
+    from calm.evaluation.uninformed import UNTRAINED, stated, uninformed_maps
+    from calm.evaluation.untrained import untrained
 
     session = start_session(args, "cue_location")
     args, size = session.args, session.args.crop_size
@@ -41,10 +42,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     scaling = {"size": size, "ksize": args.smoothing_ksize, "norm_type": args.norm_type}
     score_of = cue_score(args.cue_score, maps.kind, **scaling, aligned=maps.aligned)
     protocol = protocol_maker(args.protocol, args.threshold_type, args.cam_curve_interval)
-    collected = collect(session.loader(images), maps.maps_of, [needed[target] for target in targets])
-    computing = {"device": session.device, "uninformed": uninformed_maps(size)}
-    results = measure_pairs(pairs, collected, targets, score_of, protocol, **computing)
-    metrics, baselines = summarise(results), stated(summarise_uninformed(results), size)
+    classes_of = [needed[target] for target in targets]
+    collected = collect(session.loader(images), maps.maps_of, classes_of)
+    case, device = (targets, score_of, protocol), session.device
+    results = measure_pairs(pairs, collected, *case, device=device, uninformed=uninformed_maps(size))
+    metrics, without = summarise(results), summarise_uninformed(results)
+    if other := untrained(session, session.map_name):
+        others = collect(session.loader(images), open_maps(other, image_ids).maps_of, classes_of)
+        without[UNTRAINED] = mean_pxap(measure_pairs(pairs, others, *case, device=device, intervals=False))
+    baselines = stated(without, size)
     by = f"{args.attribution_method} on " if session.restored else ""
     title = f"{by}{args.dataset_name}, {maps.name}, {args.protocol} protocol, {args.cue_score} score"
     replicates = replicates_over_pairs([result.resampled for result in results if result.resampled])

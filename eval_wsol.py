@@ -17,7 +17,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.distributed import is_main
     from calm.evaluation.map_sources import open_maps
     from calm.evaluation.session import start_session
-    from calm.evaluation.uninformed import stated
+    from calm.evaluation.uninformed import UNTRAINED, stated
+    from calm.evaluation.untrained import untrained
     from calm.evaluation.wsol.measure import measure
     from calm.evaluation.wsol.report import draw, print_table, warn_of_levels
 
@@ -28,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     maps = open_maps(session)
     thresholds, ious = args.cam_curve_interval, args.iou_thresholds
     localisation, beside = measure(maps, dataset, truth_of, thresholds, ious, workers=args.workers)
+    if other := untrained(session, session.map_name):
+        beside[UNTRAINED], _ = measure(open_maps(other), dataset, truth_of, thresholds, ious, workers=args.workers)
     values = localisation.compute()
     baselines = stated({name: uninformed.compute() for name, uninformed in beside.items()}, args.crop_size)
     title = f"localisation on {args.dataset_name}, {len(dataset)} images: {maps.name}"

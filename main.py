@@ -1,7 +1,7 @@
 """Train one network and measure its test accuracy, or only measure the accuracy of a checkpoint.
 
 python main.py --dataset=CUB --attribution_method=CALM_EM --experiment_name=x
-python main.py --config configs/demo.yaml --epochs=10
+python main.py --config configs/demo.yaml --epochs=10 --seeds 0 1 2
 python main.py --is_train=False --load_checkpoint=save/x/
 """
 
@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.runs import ensure_data, resolved
     from calm.training.accuracy import evaluate
     from calm.training.epochs import train
+    from calm.training.seeds import train_seeds
     from calm.training.start import started
 
     args = resolved(args)
@@ -36,12 +37,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.is_train and args.load_checkpoint and not args.resume:
         args = started(args)
     resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
-    if args.seed is None:
+    if args.seed is None and not args.seeds:
         args = args.replaced(seed=distributed.gather(random.SystemRandom().randrange(2**31))[0])
     arithmetic = {"deterministic": args.deterministic, "tf32": args.tf32}
     args = args.replaced(precision=settle_arithmetic(process.device, args.precision, **arithmetic))
     ensure_data(args)
-    if args.is_train:
+    if args.seeds:
+        train_seeds(args, process, read_config=read_config)
+    elif args.is_train:
         train(args, process, read_config=read_config)
     else:
         evaluate(args, process)

@@ -1,6 +1,8 @@
 """Write the paper's tables and figures, filled with the results of run folders.
 
 python make_tables.py save/*/ --out tables/
+
+The files hold every published row; what is printed are those that have runs, or all with --all.
 """
 
 import sys
@@ -22,12 +24,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("runs", nargs="*", help="run folders; without any, the published numbers alone")
     parser.add_argument("--out", required=True, help="folder of the tables")
     parser.add_argument("--only", nargs="+", choices=list(published), metavar="TABLE", help=", ".join(published))
+    parser.add_argument("--all", action="store_true", help="print the rows without runs too")
     args = parser.parse_args(argv)
     missing = [run for run in args.runs if not Path(run).is_dir()]
     if missing:
         raise UserError(f"{missing[0]}: no such run folder")
     # What follows is slow to import: --help and a wrong flag should not wait for it.
-    from calm.tables.build import build_table
+    from calm.tables.build import build_table, with_runs
     from calm.tables.files import as_markdown, write_table
     from calm.tables.run_results import read_results
 
@@ -35,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for key in args.only or published:
         table = build_table(key, published[key], results)
         paths = write_table(table, args.out)
-        print(as_markdown(table).split("\nCommands")[0])
+        printed = table if args.all or not args.runs else with_runs(table)
+        if printed.rows:
+            print(as_markdown(printed).split("\nCommands")[0])
         print("written: " + ", ".join(map(str, paths)) + "\n")
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from calm.attribution.score_map import resize
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.score_maps import read_score_map, score_map_path, shape_of, shared_stems
-from calm.distributed import is_main, print0, shard
+from calm.distributed import print0, progress, shard
 from calm.engine import Prediction
 from calm.errors import UserError
 
@@ -75,7 +74,7 @@ class FileMaps:
         indices = shard(range(len(self._dataset)))
         for index in indices:
             self._folder.find(self._image_id(index))
-        for index in tqdm(indices, desc="score maps", disable=not is_main(), dynamic_ncols=True, leave=False):
+        for index in progress(indices, "score maps"):
             yield index, None, self._folder.path(self._image_id(index))
 
     def some(self, indices: Sequence[int]) -> list[np.ndarray]:

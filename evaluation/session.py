@@ -123,8 +123,11 @@ class Session:
     @cached_property
     def supersets(self) -> dict[int, list[int]]:
         """Class -> the classes that share its parts."""
-        data_set = dataset_named(self.args.dataset_name)
-        return data_set.supersets(self.network.num_classes, self.args.data_root)
+        data_set, total = dataset_named(self.args.dataset_name), self.network.num_classes
+        supersets = data_set.supersets(total, self.args.data_root)
+        if all(len(classes) == total for classes in supersets.values()):
+            distributed.print0(f"notice: the superset of every class is all {total} classes: the subset is no choice")
+        return supersets
 
     def attribution_options(self, name: str) -> dict[str, Any]:
         """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data."""

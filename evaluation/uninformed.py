@@ -11,7 +11,7 @@ import numpy as np
 
 SIGMA = 0.25
 """Standard deviation of the centred Gaussian, in sides of the map."""
-CONSTANT, CENTRED_GAUSSIAN = "constant", "centred_gaussian"
+CONSTANT, CENTRED_GAUSSIAN, UNTRAINED = "constant", "centred_gaussian", "untrained_heads"
 
 
 def constant(size: int) -> np.ndarray:
@@ -43,4 +43,5 @@ def stated(metrics_of: Mapping[str, Mapping[str, Any]], size: int) -> dict[str, 
 
 def titles(size: int) -> dict[str, str]:
     """Name -> how a printed table calls it."""
-    return {CONSTANT: "constant map", CENTRED_GAUSSIAN: f"centred Gaussian, sigma {SIGMA * size:g} px"}
+    gaussian = f"centred Gaussian, sigma {SIGMA * size:g} px"
+    return {CONSTANT: "constant map", CENTRED_GAUSSIAN: gaussian, UNTRAINED: "untrained heads"}

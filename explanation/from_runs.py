@@ -1,7 +1,6 @@
 """Figures 3 and 4 of the paper, drawn from run folders."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from munch import Munch
@@ -9,12 +8,10 @@ from munch import Munch
 from calm import distributed, runs
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.classes import display_name
-from calm.data_loaders.cues.annotations import annotations_folder
 from calm.data_loaders.cues.pairs import class_pairs, differing_parts
-from calm.data_loaders.cues.part_maps import ExactParts
-from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.images import read_rgb
 from calm.errors import UserError
+from calm.explanation.cues import part_maps_of
 from calm.explanation.examples import choose_counterfactuals, class_probabilities, correct_images, most_doubtful
 from calm.explanation.explainer import Explainer, method_in_words
 from calm.explanation.figure3 import maps_figure
@@ -49,12 +46,6 @@ def load(args: Munch, checkpoint: str) -> Run:
         raise UserError(f"{path}: was trained on {data_set.name}; the figures need SynthBirds, whose cues are known")
     method = method_in_words(network, stated.prior_activation)
     return Run(network, stated, data_set.families(network.num_classes), method, path.parent.name)
-
-
-def part_maps_of(flags: Config, dataset: ImageDataset) -> tuple[Path, ExactParts]:
-    """The data set's folder and its true part maps, at the network's input size."""
-    root = annotations_folder(flags.data_root, flags.dataset_name)
-    return root, ExactParts(root, [record.image_id for record in dataset.records], size=flags.crop_size)
 
 
 def figure3(args: Munch) -> list[str]:

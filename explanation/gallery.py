@@ -32,6 +32,8 @@ class Card(NamedTuple):
     target: str
     p_y: float
     predicted: str
+    label: str | None
+    """The true class, where it is known."""
     sentence: str
     picture: str
     """Data URI of the picture."""
@@ -45,8 +47,14 @@ def _thumbnail(pixels: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def card(explanation: Explanation, page: str) -> Card:
-    """Reduce an explanation to its card; ``page`` is the name of its page's file, beside the gallery."""
+def card(explanation: Explanation, page: str, *, label: str | None = None) -> Card:
+    """Reduce an explanation to its card.
+
+    Args:
+        explanation: of the image.
+        page: name of its page's file, beside the gallery.
+        label: the true class, as people read it, where it is known.
+    """
     small = explanation.picture.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     pixels, target = np.asarray(small), explanation.question.target
@@ -58,6 +66,7 @@ def card(explanation: Explanation, page: str) -> Card:
         target=explanation.names[target],
         p_y=float(explanation.p_y[target]),
         predicted=explanation.names[int(explanation.ranking[0])],
+        label=label,
         sentence=explanation.sentence(explanation.attribution),
         picture=_thumbnail(pixels),
         attribution=_thumbnail(overlay(pixels, scores)),

@@ -133,16 +133,27 @@ def listed(names: Sequence[str], word: str) -> str:
     return f" {word} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
-def subset_in_words(names: list[str]) -> str:
-    """["A", "B"] -> "A or B"; more than three are counted."""
+def subset_in_words(names: list[str], total: int) -> str:
+    """["A", "B"] -> "A or B"; more than three are counted, and all ``total`` of them are said to be all."""
+    if len(names) == total > 1:
+        return f"any of all {total} classes"
     if len(names) > 3:
         return f"one of {len(names)} classes"
     return listed(names, "or") or "no class"
 
 
-def sentence(kind: MapKind, value: float, *, target: str, versus: str, subset: list[str]) -> str:
-    """What ``value`` at a cell of a map means. A negative counterfactual speaks for the other class."""
+def sentence(kind: MapKind, value: float, *, target: str, versus: str, subset: list[str], total: int) -> str:
+    """What ``value`` at a cell of a map means. A negative counterfactual speaks for the other class.
+
+    Args:
+        kind: of the map.
+        value: of the map there.
+        target: name of the explained class.
+        versus: of the class to compare with.
+        subset: names of the subset's classes.
+        total: number of all classes.
+    """
     if kind.signed and value < 0:
         target, versus, value = versus, target, -value
-    words = {"target": target, "versus": versus, "subset": subset_in_words(subset)}
+    words = {"target": target, "versus": versus, "subset": subset_in_words(subset, total)}
     return kind.sentence.format(**words, value=value_in_words(value, is_probability=kind.is_probability))

@@ -111,7 +111,16 @@ class Explanation:
             target=self.names[self.question.target],
             versus=self.names[self.question.versus],
             subset=[self.names[index] for index in self.question.subset],
+            total=len(self.names),
         )
+
+    def line(self) -> str:
+        """The prediction with its probability, the runner-up, and where the attribution is highest, in one line."""
+        ranked = "; then ".join(f"{self.names[k]}, p = {self.p_y[k]:.2f}" for k in self.ranking[:2])
+        row, column = self.peak(self.attribution)
+        height, width = self.maps[self.attribution].shape
+        place = f"row {row + 1}, column {column + 1} of {height} x {width}"
+        return f"{ranked}. At {place}: {self.sentence(self.attribution)}"
 
     def summary(self) -> dict[str, Any]:
         """The line of JSON: top-5 classes, p(y|x), the cell with the highest attribution and its share.

@@ -16,6 +16,7 @@ from calm.errors import UserError
 from calm.explanation import gallery
 from calm.explanation.explainer import Explainer
 from calm.explanation.figure import explain_figure
+from calm.explanation.labels import is_right, label_of
 from calm.explanation.maps import Explanation
 from calm.explanation.page import render
 from calm.explanation.questions import Ask
@@ -39,7 +40,7 @@ class Listing:
         """Take an image in whose files are written."""
         self.lines.append(json.dumps(line, ensure_ascii=False))
         if self.several:
-            self.cards.append(gallery.card(explanation, line["files"]["page"]))
+            self.cards.append(gallery.card(explanation, line["files"]["page"], label=line["label"]))
         if time.monotonic() >= self._due:
             self.write()
 
@@ -70,9 +71,11 @@ def explain_files(explainer: Explainer, paths: Sequence[Path], ask: Ask, out: Pa
                 print(f"left out: {error}", file=sys.stderr)
                 unreadable += 1
                 continue
-            page = f"{name}.html" if several else "index.html"
-            listing.add(explanation, write(explanation, path, out, name, page=page, in_gallery=several))
-            print(f"{as_text(path)}: {explanation.sentence(explanation.attribution)}", flush=True)
+            page, label = f"{name}.html" if several else "index.html", label_of(path, explainer.class_names)
+            line = write(explanation, path, out, name, page=page, in_gallery=several)
+            listing.add(explanation, line | {"label": label, "correct": is_right(explanation, label)})
+            wrong = "" if is_right(explanation, label) is not False else f" Wrong: its folder says {label}."
+            print(f"{as_text(path)}: {explanation.line()}{wrong}", flush=True)
     finally:  # whatever ended it, the page has what was explained
         if listing.lines:
             listing.write()

@@ -54,7 +54,7 @@ def default_of(name: str, flags: Mapping[str, Flag], given: Mapping[str, Any]) -
     for (other, value), default in flag.default_under.items():
         if other in flags and default_of(other, flags, given) == value:
             return default
-    return list(flag.default) if flag.many else flag.default
+    return list(flag.default) if flag.many and flag.default is not None else flag.default
 
 
 def value_of(flag: Flag, value: Any) -> Any:

@@ -33,6 +33,16 @@ RUN = (
         "fixes everything random; without it main.py chooses a seed and records it, an evaluation takes 0",
         label=True,
     ),
+    place_flag(
+        "seeds",
+        natural,
+        None,
+        "in place of --seed: train a run for each of these, named <experiment_name>_seed0 and so on; finished ones are "
+        "kept and unfinished ones resumed; then mean and spread of their accuracies",
+        many=True,
+        on_resume="call",
+        scripts=("main",),
+    ),
     Flag(
         "precision",
         str,

@@ -6,7 +6,7 @@ nothing but the seed share it.
 
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from calm.attribution.catalogue import title_of
@@ -104,6 +104,11 @@ def build_table(key: str, published: Mapping[str, Any], results: Sequence[Result
     return Table(
         key, published["title"], published["source"], published["metrics"], digits, tuple(rows), " ".join(notes)
     )
+
+
+def with_runs(table: Table) -> Table:
+    """The table with those of its rows alone that were run."""
+    return replace(table, rows=tuple(row for row in table.rows if row.status == RUN))
 
 
 def _by_method(specs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -31,7 +31,7 @@ def settings_of(
         attribution: our name of the map; None where the network alone is evaluated.
     """
     of_maps, evaluated = set(names(role="map")), set(names(stated=True))
-    settings = {key: value for key, value in trained.items() if key not in of_maps}
+    settings = {key: value for key, value in _completed(trained).items() if key not in of_maps}
     if attribution is not None:
         evaluated |= of_maps
         settings |= {name: flag.absent for name, flag in flags_of().items() if flag.absent is not None}
@@ -40,6 +40,12 @@ def settings_of(
         settings[EVALUATION_PRECISION] = flags["precision"]
     idle = places() | set(names(label=True)) | idle_flags(settings, evaluation, method, attribution)
     return {key: value for key, value in settings.items() if key not in idle}
+
+
+def _completed(trained: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of a training, those that are younger than the run among them, at what they leave as it was."""
+    flags = flags_of("main") if trained else {}
+    return {name: default_of(name, flags, trained) for name in flags} | dict(trained)
 
 
 def idle_flags(settings: Mapping[str, Any], evaluation: str, method: str, attribution: str | None) -> set[str]:

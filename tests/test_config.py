@@ -112,6 +112,7 @@ def test_the_resize_follows_the_crop():
         (["--crop_size=64", "--resize_size=32"], "--resize_size"),
         (["--experiment_name=.."], "--experiment_name"),
         (["--seed=-1"], "--seed"),
+        (["--seeds", "0", "1", "0"], "each once"),
         (["--is_different_checkpoint"], "--load_checkpoint"),
         (["--use_load_checkpoint=True"], "--load_checkpoint"),
     ],
@@ -222,7 +223,7 @@ def test_recorded_values_can_be_given_back(tmp_path):
 
 
 def test_every_script_knows_the_released_flags():
-    released = set(flags_of("main")) - {"resume"}
+    released = set(flags_of("main")) - {"resume", "seeds"}
     for script in SCRIPTS:
         assert released <= set(flags_of(script))
 

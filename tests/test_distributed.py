@@ -1,5 +1,6 @@
 """Two real processes add, gather and share, also after torchrun has started them again."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,23 @@ def test_two_processes_and_their_restart(tmp_path):
 def test_alone_everything_is_mine():
     assert distributed.shard([1, 2, 3]) == [1, 2, 3]
     assert distributed.gather("x") == ["x"] and distributed.rank() == 0 and distributed.world_size() == 1
+
+
+class Screen(io.StringIO):
+    """Standard error, a terminal or not."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self.isatty = lambda: terminal
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch):
+    for terminal in (True, False):
+        monkeypatch.setattr(distributed, "LINE_SECONDS", 0)
+        monkeypatch.setattr("sys.stderr", Screen(terminal=terminal))
+        bar = distributed.progress("abc", "letters")
+        for number, _ in enumerate(bar):
+            bar.set_postfix(loss=f"{number}.0")
+        assert ("\r" in sys.stderr.getvalue()) == terminal and "letters" in sys.stderr.getvalue()
+    lines = ["letters: 1 of 3, loss 0.0", "letters: 2 of 3, loss 1.0", "letters: 3 of 3, loss 2.0"]
+    assert sys.stderr.getvalue().splitlines() == lines

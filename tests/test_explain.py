@@ -15,6 +15,7 @@ from PIL import Image
 import explain
 from calm import errors
 from calm.attribution import build_attribution
+from calm.data_loaders.classes import display_name
 from calm.data_loaders.transforms import to_tensor
 from calm.errors import run
 from calm.explanation.explainer import method_in_words
@@ -99,11 +100,12 @@ def test_one_image(checkpoints, picture, tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_results_go_to_the_run_folder_and_a_folder_makes_a_gallery(checkpoints, picture, tmp_path):
-    for name in ("a/bird.png", "b/bird.png"):
+def test_results_go_to_the_run_folder_and_a_folder_makes_a_gallery(checkpoints, picture, tmp_path, capsys):
+    for name in (f"{NAMES[0]}/bird.png", "b/bird.png"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(picture.read_bytes())
     explain.main([str(tmp_path), "--load_checkpoint=CAM", f"--save_root={checkpoints}"])
+    said = capsys.readouterr().out.splitlines()
     out = checkpoints / "CAM" / "results" / "explain"
     assert {p.name for p in out.glob("*.html")} == {"index.html", "bird.html", "bird_2.html"}
     assert len((out / "explanations.jsonl").read_text().splitlines()) == 2
@@ -116,7 +118,17 @@ def test_results_go_to_the_run_folder_and_a_folder_makes_a_gallery(checkpoints, 
     maps = network(to_tensor(pixels, network.mean, network.std)[None]).class_maps[0].detach().numpy()
     expected = maps[stored["target"]] - maps[stored["versus"]]
     np.testing.assert_allclose(stored["counterfactual"], expected, rtol=1e-4, atol=1e-6)
-    assert json.loads((out / "explanations.jsonl").read_text().splitlines()[0])["peak"]["share"] is None
+    labelled, plain = (json.loads(line) for line in (out / "explanations.jsonl").read_text().splitlines())
+    if labelled["label"] is None:
+        labelled, plain = plain, labelled
+    assert labelled["peak"]["share"] is None and labelled["label"] == display_name(NAMES[0])
+    assert (plain["label"], plain["correct"]) == (None, None)
+    assert labelled["correct"] == (labelled["predicted"] == NAMES[0])
+    first, second = (f"{display_name(entry['name'])}, p = {entry['p']:.2f}" for entry in labelled["top5"][:2])
+    row, column = labelled["peak"]["row"] + 1, labelled["peak"]["column"] + 1
+    wanted = f": {first}; then {second}. At row {row}, column {column} of 6 x 6: {labelled['sentences']['cam']}"
+    line = next(line for line in said if NAMES[0] in line)
+    assert wanted in line and ("Wrong: its folder says" in line) == (not labelled["correct"])
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -149,7 +161,7 @@ def test_any_name_of_a_file_is_explained_and_linked(checkpoints, picture, tmp_pa
     assert len(links) == len(HOSTILE) and links["b#1.png"] == "b%231.html" and links["\ufffd.png"] == "%EF%BF%BD.html"
     assert all((out / unquote(urlsplit(link).path)).is_file() for link in links.values())
     assert len((out / "explanations.jsonl").read_text().splitlines()) == len(HOSTILE)
-    assert "\ufffd.png: The cue for" in capsys.readouterr().out
+    assert re.search("\ufffd\\.png: .*, p = .*: The cue for", capsys.readouterr().out)
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -13,6 +13,7 @@ from calm import pictures
 from calm.evaluation.pixel_perturb import pictures as perturbation_pictures
 from calm.evaluation.wsol import pictures as localisation_pictures
 from calm.explanation import map_sheet
+from calm.explanation.answers import Answers, sure_and_one_mistake
 from tests.tiny_networks import tiny_network
 
 NAME = "Yellow_backed_Spotted_white_breasted_Thrush"
@@ -20,7 +21,7 @@ SIZE = 32
 
 
 class Birds:
-    """Twelve grey images of classes with long names."""
+    """Twelve grey images of three classes with long names."""
 
     class_names = (NAME, NAME, NAME)
 
@@ -32,7 +33,11 @@ class Birds:
 
 
 def draw_map_sheet(path) -> None:
-    map_sheet.save_map_sheet(path, tiny_network("CALM_EM"), Birds(), device=torch.device("cpu"))
+    indices = torch.arange(12)
+    answers = Answers(indices, indices % 3, torch.where(indices == 4, 0, indices % 3), torch.linspace(0.9, 0.1, 12))
+    cpu = torch.device("cpu")
+    network = tiny_network("CALM_EM", num_classes=3)
+    map_sheet.save_map_sheet(path, network, Birds(), answers, device=cpu, cue=lambda *_: np.eye(SIZE, dtype=bool))
 
 
 def draw_erased(path) -> None:
@@ -72,6 +77,19 @@ def test_names_are_whole_and_apart(draw, tmp_path, monkeypatch):
     for boxes in rows.values():
         boxes.sort(key=lambda box: box.x0)
         assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
+
+
+def test_the_surest_answer_of_each_class_and_the_surest_mistake_are_shown():
+    targets = torch.tensor([0, 0, 1, 1, 2, 2, 2])
+    predicted = torch.tensor([0, 0, 1, 0, 1, 2, 2])
+    p = torch.tensor([0.3, 0.9, 0.4, 0.6, 0.7, 0.5, 0.2])
+    answers = Answers(torch.arange(7) + 10, targets, predicted, p)
+    assert sure_and_one_mistake(answers, 4) == [1, 2, 5, 4]
+    assert sure_and_one_mistake(answers, 3) == [1, 5, 4]
+    assert sure_and_one_mistake(answers, 6) == [1, 2, 5, 0, 6, 4]
+    right = Answers(*(field[[1, 2]] for field in answers))
+    assert sure_and_one_mistake(right, 4) == [0, 1]
+    assert len(Answers.joined([answers, right]).p) == 9 and not len(Answers.joined([]).p)
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from torch.utils.data import DataLoader
 
@@ -11,22 +11,33 @@ from calm.data_loaders.datasets import ImageDataset
 from calm.distributed import Process
 from calm.engine import predict
 from calm.evaluation.metrics import Accuracy, reduce
+from calm.explanation.answers import Answers
+from calm.explanation.cues import known_cue
 from calm.explanation.map_sheet import save_map_sheet
 from calm.flags import Config
 from calm.networks.network import Network
 from calm.runs import evaluation_dataset, evaluation_loader, restore, run_folder, write_results
 
 
-def measure_accuracy(
-    network: Network, loader: DataLoader, process: Process, *, precision: str, title: str
-) -> tuple[float, int]:
-    """Accuracy in percent over all processes, and the number of images."""
-    accuracy = Accuracy()
+class Measured(NamedTuple):
+    """How often a network is right, and about what."""
+
+    accuracy: float
+    """In percent over all processes."""
+    num_images: int
+    answers: Answers
+    """To this process's images."""
+
+
+def measure_accuracy(network: Network, loader: DataLoader, process: Process, *, precision: str, title: str) -> Measured:
+    """Classify the images of a loader."""
+    accuracy, answers = Accuracy(), []
     name_of = cast(ImageDataset, loader.dataset).name_of  # torch leaves the type of a loader's data set open
     for batch in predict(network, loader, device=process.device, precision=precision, title=title, name_of=name_of):
         accuracy.update(batch.output.log_p_y, batch.targets)
+        answers.append(Answers.of(batch))
     reduce(accuracy)
-    return accuracy.compute()["accuracy"], int(accuracy.totals()[0][1])
+    return Measured(accuracy.compute()["accuracy"], int(accuracy.totals()[0][1]), Answers.joined(answers))
 
 
 def report(
@@ -54,8 +65,12 @@ def report(
         details: more to record.
         checksum: SHA-256 of ``checkpoint``, where it is known already.
     """
-    accuracy, num_images = measure_accuracy(network, loader, process, precision=args.precision, title="test")
-    distributed.print0(f"test accuracy: {accuracy:.2f} % of {num_images} images")
+    measured = measure_accuracy(network, loader, process, precision=args.precision, title="test")
+    accuracy, num_images, answers = measured
+    guessing = 100 / network.num_classes
+    distributed.print0(
+        f"test accuracy: {accuracy:.2f} % of {num_images} images (higher is better; guessing gets {guessing:.2f} %)"
+    )
     path = write_results(
         args,
         "accuracy",
@@ -68,7 +83,8 @@ def report(
     distributed.print0(f"results: {path}")
     if distributed.is_main():
         picture = folder / "results" / "test_maps.png"
-        save_map_sheet(picture, network, dataset, device=process.device)
+        cue = known_cue(args, dataset, network.num_classes)
+        save_map_sheet(picture, network, dataset, answers, device=process.device, cue=cue)
         distributed.print0(f"attribution maps of test images: {picture}")
 
 

@@ -1,73 +1,25 @@
 """A training run from its first epoch, or the first that is missing, to its last."""
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
-from torch.utils.data import DataLoader
 
 from calm import distributed
 from calm.data_loaders.catalogue import dataset_named
-from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from calm.data_loaders.imagenet_classes import check_imagenet_classes
 from calm.data_loaders.loaders import TrainingOrder
 from calm.distributed import Process
 from calm.engine import NonFiniteLoss, train_one_epoch
 from calm.errors import UserError
+from calm.explanation.map_strip import map_strip
 from calm.flags import Config
-from calm.networks.network import Network
 from calm.networks.weight_files import first_not_finite
-from calm.runs import BEST, LAST, evaluation_dataset, evaluation_loader, run_folder
+from calm.runs import BEST, LAST, run_folder
 from calm.training.accuracy import measure_accuracy, report
+from calm.training.loading import Loaders, build_loaders, smallest_batch
 from calm.training.resume import ReadConfig, resumed
 from calm.training.run import CONFIG, Run, create_run, refuse_reuse, run_lock
 from calm.training.state import Training, build_training, check_batch
-
-
-class Loaders(NamedTuple):
-    """Two of the splits and this process's batches of each of the three, built once for all epochs."""
-
-    train_set: ImageDataset
-    test_set: ImageDataset
-    train: DataLoader
-    val: DataLoader
-    test: DataLoader
-
-
-def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
-    """All three splits, so that a wrong folder is found out before training, not after."""
-    train_set = build_dataset(
-        args.dataset_name,
-        "train",
-        data_root=args.data_root,
-        metadata_root=args.metadata_root,
-        resize_size=args.resize_size,
-        crop_size=args.crop_size,
-        mean=network.mean,
-        std=network.std,
-        augment=True,
-        seed=args.seed,
-        decoder=args.decoder,
-        proxy=args.proxy_training_set,
-    )
-    train_loader = build_loader(
-        train_set,
-        args.batch_size // process.world_size,
-        workers=args.workers,
-        shuffle=True,
-        seed=args.seed,
-        rank=process.rank,
-        world_size=process.world_size,
-        device=process.device,
-    )
-    val_set, test_set = (evaluation_dataset(args, network, split) for split in ("val", "test"))
-    val, test = (evaluation_loader(args, dataset, process) for dataset in (val_set, test_set))
-    return Loaders(train_set, test_set, train_loader, val, test)
-
-
-def smallest_batch(loader: DataLoader) -> int:
-    """Images of the last batch of an epoch, which may be fewer than of the others."""
-    sampler, batch_size = cast(TrainingOrder, loader.sampler), cast(int, loader.batch_size)  # torch leaves both open
-    return (len(sampler) - 1) % batch_size + 1
 
 
 def last_good(training: Training, run: Run) -> str:
@@ -106,11 +58,12 @@ def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, pr
             f"after epoch {epoch} at learning rate {lr:g} the values of {broken} are not finite; the last good "
             f"checkpoint: {last_good(training, run)}; try a lower `lr`"
         )
-    val_accuracy, _ = measure_accuracy(training.evaluated, loaders.val, process, precision=args.precision, title="val")
-    training.epoch = epoch
+    measured = measure_accuracy(training.evaluated, loaders.val, process, precision=args.precision, title="val")
+    val_accuracy = measured.accuracy
+    training.epoch, seen = epoch, first_step + len(loaders.train)
     run.record(
         epoch=epoch,
-        step=first_step + len(loaders.train),
+        step=seen,
         train_loss=summary.loss,
         val_accuracy=val_accuracy,
         lr=lr,
@@ -121,6 +74,7 @@ def train_epoch(training: Training, args: Config, loaders: Loaders, run: Run, pr
         f"epoch {epoch}: loss {summary.loss:.4f}, val accuracy {val_accuracy:.2f} %, lr {lr:g}, "
         f"{summary.images_per_second:.1f} images/s"
     )
+    run.picture("maps of validation images", seen, lambda: map_strip(training.evaluated, *loaders.shown))
     is_best = val_accuracy > training.best_accuracy
     training.best_accuracy = max(val_accuracy, training.best_accuracy)
     content = training.state(args, loaders.train_set.class_names)
@@ -162,6 +116,7 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
         training.restore(stored)
     training.plan(args, len(loaders.train))
     run = create_run(args) if stored is None else Run(last.parent, resumed_epoch=training.epoch)
+    run.describe(args)
     run.log(
         f"{args.attribution_method} {args.architecture} on {args.dataset_name}: {len(loaders.train_set)} training "
         f"images, {num_classes} classes, seed {args.seed}, {process.world_size} x {process.device.type}, "

@@ -2,17 +2,18 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from calm import distributed, errors
 from calm.atomic import exclusive, remove_leftovers, write_text
 from calm.errors import UserError
-from calm.flags import Config, recorded
+from calm.flags import Config, flags_of, recorded
 from calm.networks.tensor_files import write_tensors
 from calm.runs import BEST, LAST, run_folder
 
@@ -69,6 +70,26 @@ class Run:
             if isinstance(value, float):
                 self._board.add_scalar(name, value, values["step"])
         self._board.flush()
+
+    def describe(self, args: Config) -> None:
+        """Tell TensorBoard what the run was trained with, so that it can be set beside others by flag and accuracy."""
+        if self._board is None:
+            return
+        from torch.utils.tensorboard.summary import hparams  # see event_writer
+
+        trained = (name for name, flag in flags_of("main").items() if flag.role in ("network", "data", "run"))
+        values = {
+            name: value if isinstance(value, (bool, int, float)) else str(value)
+            for name, value in ((name, args[name]) for name in trained)
+        }
+        for summary in hparams(values, {"val_accuracy": 0.0, "train_loss": 0.0}):
+            self._board.file_writer.add_summary(summary)
+
+    def picture(self, name: str, step: int, draw: Callable[[], np.ndarray]) -> None:
+        """Show TensorBoard a picture, uint8 [H,W,3]; it is drawn only where somebody will see it."""
+        if self._board is not None:
+            self._board.add_image(name, draw(), step, dataformats="HWC")
+            self._board.flush()
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a checkpoint atomically; the first of a run that replaces an earlier one lets go of that."""

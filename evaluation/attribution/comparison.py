@@ -108,11 +108,24 @@ def means_without_knowledge(dataset_regions: Iterable[Tensor], size: int) -> dic
     means = {name: Means(scales_of(LOCATIONS)) for name in fixed}
     for regions in dataset_regions:
         for name, own in fixed.items():
-            maps = own.expand(len(regions), -1, -1)
-            means[name].update({measure: function(maps, regions) for measure, function in LOCATIONS.items()})
+            means[name].update(places(own.expand(len(regions), -1, -1), regions))
     for metric in means.values():
         reduce(metric)
     return {name: metric.compute() for name, metric in means.items()}
+
+
+def places(maps: Tensor, regions: Tensor) -> dict[str, Tensor]:
+    """Every measure of place, [n], of score maps [n,S,S] on regions [n,S,S]."""
+    return {measure: function(maps, regions) for measure, function in LOCATIONS.items()}
+
+
+def mean_places(scored: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    """Measure of place -> mean over the images of all processes, of pairs of score maps and regions [n,S,S]."""
+    means = Means(scales_of(LOCATIONS))
+    for maps, regions in scored:
+        means.update(places(maps, regions))
+    reduce(means)
+    return means.compute()
 
 
 def wins_of(labels: Sequence[str], values: Sequence[Values]) -> dict[str, float]:

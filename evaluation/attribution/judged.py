@@ -7,13 +7,22 @@ import torch
 from torch import Tensor
 
 from calm.attribution import ATTRIBUTIONS, canonical_name
+from calm.attribution.score_map import normalize
 from calm.distributed import print0, shard
 from calm.errors import UserError
-from calm.evaluation.attribution.comparison import Values, judge_all, means_without_knowledge, per_image
+from calm.evaluation.attribution.comparison import (
+    Values,
+    judge_all,
+    mean_places,
+    means_without_knowledge,
+    per_image,
+)
+from calm.evaluation.attribution.measures import enlarged
 from calm.evaluation.attribution.regions import region_of
 from calm.evaluation.file_maps import FileMaps
 from calm.evaluation.session import Session
 from calm.evaluation.uninformed import stated
+from calm.evaluation.untrained import untrained
 
 IMAGES_PER_PASS = 32
 """Of the curves, without ``eval_batch_size``."""
@@ -72,6 +81,22 @@ def baselines_of(session: Session) -> dict[str, dict[str, float]]:
         return {}
     size, own = session.args.crop_size, shard(range(len(session.dataset)))
     return stated(means_without_knowledge((regions_of(session, [index]) for index in own), size), size)
+
+
+def untrained_baselines(session: Session, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Attribution -> its measures of place for a network with untrained heads.
+
+    Empty without any truth; attributions for which ``untrained`` gives nothing are left out.
+    """
+    size, found = session.args.crop_size, {}
+    for name in names if has_regions(session) else ():
+        other = untrained(session, name)
+        if other is None:
+            continue
+        maps_of, batches = other.raw_maps(name), other.predict(other.loader(), f"{name}, untrained heads")
+        scored = ((normalize(enlarged(maps_of(batch), size), session.args.norm_type), batch) for batch in batches)
+        found[name] = mean_places((maps.cpu(), regions_of(session, batch.indices.tolist())) for maps, batch in scored)
+    return found
 
 
 def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:

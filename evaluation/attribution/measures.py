@@ -25,6 +25,11 @@ DELTAS = (0.0, 0.25, 0.5)
 """Thresholds of Loc (Grad-CAM++, Section 4.2)."""
 
 
+def enlarged(maps: Tensor, size: int | tuple[int, int]) -> Tensor:
+    """[B,h,w] -> [B,H,W]; made in float64, so that rounding marks no pixel of a flat part."""
+    return resize(maps.double(), size).float()
+
+
 @dataclass(frozen=True)
 class Case:
     """A batch of images and their maps by one attribution: all that a measure may look at.
@@ -56,8 +61,8 @@ class Case:
 
     @cached_property
     def resized(self) -> Tensor:
-        """[B,H,W] raw maps; made in float64, so that rounding marks no pixel of a flat part."""
-        return resize(self.maps.double(), self.size).float()
+        """[B,H,W] raw maps."""
+        return enlarged(self.maps, self.size)
 
     @cached_property
     def score_maps(self) -> Tensor:

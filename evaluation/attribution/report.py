@@ -4,17 +4,27 @@ from collections.abc import Mapping
 
 from calm.distributed import print0
 from calm.evaluation.attribution.measures import MEASURES
-from calm.evaluation.uninformed import titles
+from calm.evaluation.uninformed import UNTRAINED, titles
 
 
 def print_table(
     means_of: Mapping[str, Mapping[str, float]],
     baselines: Mapping[str, Mapping[str, float]],
+    untrained: Mapping[str, Mapping[str, float]],
     wins: Mapping[str, float],
     size: int,
 ) -> None:
-    """A line per attribution and per map without knowledge, then who wins how often."""
+    """A line per attribution and per map without knowledge, then who wins how often.
+
+    Args:
+        means_of: attribution -> measure -> mean.
+        baselines: the same of maps that never looked at an image.
+        untrained: attribution -> its measures of place for a network with untrained heads.
+        wins: of ``comparison.wins_of``.
+        size: side of the maps, pixels.
+    """
     lines = {**means_of, **{text: baselines[name] for name, text in titles(size).items() if name in baselines}}
+    lines |= {f"{titles(size)[UNTRAINED]}, {label}": means for label, means in untrained.items()}
     width = max(map(len, lines)) + 4
     print0("\n" + " " * width + "".join(f"{measure.title:>16}" for measure in MEASURES.values()))
     better = ("higher" if measure.higher_is_better else "lower" for measure in MEASURES.values())

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from calm import distributed
 from calm.data_loaders.cues.pairs import PARTS, ClassPair
@@ -72,7 +71,7 @@ def collect(
     raw, part_maps = np.empty((0, 1, 1), np.float32), np.empty((0, 1, 1), np.uint8)
     visible, areas = torch.zeros(2, len(classes), len(PARTS), dtype=torch.int64)
     pixels = torch.zeros(len(classes), dtype=torch.int64)
-    for images, positions, parts, seen in tqdm(loader, desc="maps", disable=not distributed.is_main(), leave=False):
+    for images, positions, parts, seen in distributed.progress(loader, "maps"):
         positions = positions.tolist()
         maps = maps_of(images, positions, [classes[position] for position in positions]).cpu().numpy()
         if not len(raw):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from calm import distributed
 from calm.data_loaders.cues.pairs import ClassPair
@@ -43,6 +42,7 @@ def measure_pairs(
     *,
     device: torch.device,
     uninformed: Mapping[str, np.ndarray] = MappingProxyType({}),
+    intervals: bool = True,
 ) -> list[PairResult]:
     """PxAP of every pair, in this order; one pair's pixels are in memory at a time.
 
@@ -56,13 +56,14 @@ def measure_pairs(
         new_protocol: gives what makes curves of the pixels, one for the maps and one per map without knowledge.
         device: where scores are made and sorted.
         uninformed: name -> score map [S,S], the same for every image, to be measured beside.
+        intervals: whether images are drawn again, where the protocol allows it.
     """
     protocol, beside = new_protocol(), {name: new_protocol() for name in uninformed}
     members: dict[int, Positions] = {}
     for position, target in enumerate(targets):
         members.setdefault(target, []).append(position)
     results = []
-    for pair in tqdm(pairs, desc="pairs", disable=not distributed.is_main(), leave=False):
+    for pair in distributed.progress(pairs, "pairs"):
         of_a, of_b = (members.get(class_index, []) for class_index in (pair.class_a, pair.class_b))
         positions = of_a + of_b
         parts = list(pair.parts)
@@ -78,7 +79,7 @@ def measure_pairs(
         pixels = PixelScores(scores, mask)
         found = protocol.curve_of(pixels)
         again = None
-        if protocol.is_exact and found:
+        if intervals and protocol.is_exact and found:
             counts = counts_per_image(scores, mask, own, used, pixels)
             again = resample(counts, pair.class_a, pair.class_b, 100 * found.average_precision)
         curves = {name: beside[name].curve_of(_repeated(pair, collected, own, uninformed[name])) for name in beside}
@@ -116,11 +117,15 @@ def summarise(results: Sequence[PairResult]) -> dict[str, float | int | None]:
     mPxAP, mPxAP_1 ..., and prevalence, prevalence_1 ..., which are those of a constant map.
     """
     measured = [result for result in results if result.pxap is not None]
-    metrics: dict[str, float | int | None] = {}
-    metrics |= _means("mPxAP", measured, lambda result: result.pxap)
+    metrics: dict[str, float | int | None] = {**mean_pxap(results)}
     metrics |= _means("prevalence", measured, lambda result: result.prevalence)
     metrics |= {f"num_pairs_{n}": sum(len(result.pair.parts) == n for result in measured) for n in (1, 2, 3)}
     return metrics | {"num_pairs_skipped": len(results) - len(measured)}
+
+
+def mean_pxap(results: Sequence[PairResult]) -> dict[str, float | None]:
+    """mPxAP, mPxAP_1, mPxAP_2 and mPxAP_3 alone."""
+    return _means("mPxAP", [result for result in results if result.pxap is not None], lambda result: result.pxap)
 
 
 def summarise_uninformed(results: Sequence[PairResult]) -> dict[str, dict[str, float | None]]:

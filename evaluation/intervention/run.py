@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from calm.data_loaders.catalogue import DATASETS, dataset_named
-from calm.distributed import gather, is_main, shard
+from calm.distributed import gather, progress, shard
 from calm.engine import Prediction
 from calm.errors import UserError
 from calm.evaluation.intervention.measure import Case, Effects, Judged, case_of, joined, judge
@@ -23,7 +22,7 @@ def cases_of(session: Session) -> Iterator[Case]:
         drawn = " or ".join(name for name, known in DATASETS.items() if known.redraw)
         raise UserError(f"an intervention draws a picture again, which goes with {drawn}, not with {data_set.name}")
     redraw = data_set.redraw(data_set.root(args.data_root))
-    for index in tqdm(shard(range(len(dataset))), desc="birds", disable=not is_main(), leave=False):
+    for index in progress(shard(range(len(dataset))), "birds"):
         yield case_of(dataset, index, redraw(dataset.records[index].image_id))
 
 

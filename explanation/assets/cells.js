@@ -72,7 +72,7 @@ class CellReader {
     this.marker.style.left = `${100 * Math.min(Math.max(share, 0), 1)}%`;
     const words = {
       target: this.names[question.target], versus: this.names[question.versus],
-      subset: [...question.subset].sort((a, b) => a - b).map((k) => this.names[k]),
+      subset: [...question.subset].sort((a, b) => a - b).map((k) => this.names[k]), total: this.names.length,
     };
     const text = (id, content) => { this.card.ownerDocument.getElementById(id).textContent = content; };
     text("sentence", sentenceOf(this.kinds[kindName], map[cell], words));

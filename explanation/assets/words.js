@@ -7,14 +7,15 @@ function valueInWords(value, unit) {
   return value > 0.995 ? "more than 0.99" : String(Number(value.toPrecision(2)));
 }
 
-function subsetInWords(names) {
+function subsetInWords(names, total) {
+  if (total > 1 && names.length === total) return `any of all ${total} classes`;
   if (names.length > 3) return `one of ${names.length} classes`;
   if (names.length === 0) return "no class";
   return [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" or ");
 }
 
-function sentenceOf(kind, value, { target, versus, subset }) {
-  let words = { target, versus, subset: subsetInWords(subset), value };
+function sentenceOf(kind, value, { target, versus, subset, total }) {
+  let words = { target, versus, subset: subsetInWords(subset, total), value };
   if (kind.signed && value < 0) words = { ...words, target: versus, versus: target, value: -value };
   words.value = valueInWords(words.value, kind.unit);
   return kind.sentence.replace(/\{(\w+)\}/g, (_, word) => words[word]);

@@ -136,7 +136,7 @@ def transfer(address: str, part: Path, title: str) -> int | None:
         if response.headers.get_content_type() == "text/html":
             raise UserError(web_page_message(address))
         write_text(note_of(part), json.dumps({"address": address, "mark": _mark(response.headers)}))
-        bar = tqdm(total=total, initial=start, unit="B", unit_scale=True, unit_divisor=1024, desc=title)
+        bar = tqdm(total=total, initial=start, unit="B", unit_scale=True, unit_divisor=1024, desc=title, disable=None)
         with part.open("ab" if resumed else "wb") as file, bar:
             _receive(response, file.write, bar.update)
     return total

@@ -16,7 +16,7 @@ from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
 from calm.evaluation.file_maps import score_map_at
 from calm.evaluation.session import start_session
-from calm.networks import build_network
+from calm.networks import build_network, load_network
 
 CLASSES, SIZE, PER_CLASS = 3, 48, 2
 
@@ -74,6 +74,33 @@ def test_cues_of_class_folders_equal_the_network_and_need_none(birds):
     assert files["details"]["attribution"] == f"maps of {birds / 'maps'}"
     assert own["baselines"]["constant"]["mPxAP"] == pytest.approx(own["metrics"]["prevalence"])
     assert own["baselines"]["centred_gaussian"]["sigma"] == SIZE / 4
+    assert set(own["baselines"]) - set(alone["baselines"]) == {"untrained_heads"}
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_untrained_heads_are_drawn_anew_and_measured_beside(birds, capsys):
+    network, _ = load_network(birds / "run")
+    torch.manual_seed(0)
+    for layer in (network.conv_last, network.attention[0]):
+        torch.nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        torch.nn.init.zeros_(layer.bias)
+    content = torch.load(birds / "run" / "last_checkpoint.pth.tar", weights_only=True)
+    (birds / "fresh").mkdir()
+    torch.save({**content, "state_dict": network.state_dict()}, birds / "fresh" / "last_checkpoint.pth.tar")
+    for evaluate, name, more in (
+        (eval_cue_location, "cue_location", []),
+        (eval_wsol, "wsol", []),
+        (eval_attribution, "attribution", ["--attributions=joint,gradient", "--auc_steps=1"]),
+    ):
+        evaluate.main(flags(birds, "--tag=beside", *more))
+        assert "untrained heads" in capsys.readouterr().out
+        beside = results(birds, f"{name}_beside")["baselines"]
+        evaluate.main([f"--load_checkpoint={birds / 'fresh'}", "--workers=0", *more])
+        metrics = json.loads((birds / "fresh" / "results" / f"{name}.json").read_text())["metrics"]
+        wanted = metrics["joint"] if name == "attribution" else metrics
+        found = beside["untrained_heads/joint" if name == "attribution" else "untrained_heads"]
+        assert found and found == pytest.approx({key: wanted[key] for key in found}, abs=1e-4)
+    assert "untrained_heads/gradient" not in beside
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -91,7 +118,7 @@ def test_attributions_are_compared_with_files(birds):
     found = results(birds, "attribution")
     own, files = found["metrics"].values()
     assert list(found["metrics"]) == ["joint", f"maps of {birds / 'maps'}"]
-    assert own == pytest.approx(files, abs=1e-4) and set(found["baselines"]) == {"constant", "centred_gaussian"}
+    assert own == pytest.approx(files, abs=1e-4) and set(found["baselines"]) >= {"constant", "centred_gaussian"}
     assert errors.run(lambda: eval_attribution.main([f"--scoremap_root={birds / 'maps'}"])) == 2
 
 

@@ -122,7 +122,7 @@ def test_choosing_classes_and_maps_draws_python_s_maps(show, method, exact, monk
         names = {"target": "Scarlet Tanager", "versus": "Indigo Bunting"}
         peak = expected.flat[np.abs(expected).argmax() if look.signed else expected.argmax()]
         subset = ["Lazuli Bunting", "Scarlet Tanager", "Sooty <Tern>"]
-        assert text(driver, "sentence") == sentence(look, peak, **names, subset=subset)
+        assert text(driver, "sentence") == sentence(look, peak, **names, subset=subset, total=6)
     no_complaint(driver)
 
 
@@ -278,6 +278,14 @@ def test_the_gallery_links_searches_and_sorts(show):
     enter(driver, "search", "no such bird")
     assert links(driver) == []
     no_complaint(driver)
+    right = gallery.card(made_up(seed=0), "0.html", label=cards[0].predicted)
+    wrong = gallery.card(made_up(seed=1), "1.html", label="Another Bird")
+    driver = show(gallery.render([right, wrong, cards[2]], "CALM"))
+    enter(driver, "sort", "wrong")
+    assert links(driver)[0] == "1.html"
+    marks = driver.execute_script("return [...document.querySelectorAll('.label')].map((mark) => mark.textContent)")
+    assert marks == ["wrong: labelled Another Bird", "", ""]
+    assert "1 of 2 labelled images are predicted wrong" in text(driver, "count")
 
 
 def test_a_hostile_class_name_stays_text():

@@ -30,7 +30,7 @@ def test_an_open_question_is_settled_by_the_image():
 
 def test_words():
     kind = CALM_KINDS["counterfactual"]
-    words = {"target": "Tern", "versus": "Gull", "subset": []}
+    words = {"target": "Tern", "versus": "Gull", "subset": [], "total": 9}
     assert sentence(kind, 0.31, **words) == "Here the cue speaks for Tern rather than Gull, by a probability of 0.31."
     assert "for Gull rather than Tern, by a probability of 0.25" in sentence(kind, -0.25, **words)
     assert sentence(CALM_KINDS["joint"], 0.3141, **words) == "The cue for Tern was here with probability 0.31."
@@ -41,11 +41,12 @@ def test_words():
         "more than 0.99",
     ]
     assert value_in_words(-12.345, is_probability=False) == "-12.3"
-    assert [subset_in_words(list(names)) for names in ("", "A", "AB", "ABC", "ABCD")] == [
+    assert [subset_in_words(list(names), 5) for names in ("", "A", "AB", "ABC", "ABCD", "ABCDE")] == [
         "no class",
         "A",
         "A or B",
         "A, B or C",
         "one of 4 classes",
+        "any of all 5 classes",
     ]
     assert [display_name(n) for n in [NAMES[0], "n01.x", "a_b"]] == ["Painted Bunting", "n01.x", "a b"]

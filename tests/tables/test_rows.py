@@ -37,6 +37,16 @@ def test_seeds_of_one_recipe_share_a_row(tmp_path):
     assert rows_of("table1", *folders)["CUB", "CAM", ""].status == "not run"
 
 
+def test_a_run_from_before_a_flag_counts_with_those_that_leave_it_alone(tmp_path):
+    folders = [write_run(tmp_path, f"em{seed}", "CALM_EM", seed, attribution="joint") for seed in (0, 1)]
+    path = folders[0] / "config.yaml"
+    older = yaml.safe_load(path.read_text())
+    for flag in ("optimizer", "schedule", "warmup_epochs", "freeze_trunk", "label_smoothing", "model_ema_decay"):
+        del older[flag]
+    path.write_text(yaml.safe_dump(older))
+    assert rows_of("table1", *folders)["CUB", "CALM_EM", ""].seeds == (0, 1)
+
+
 def test_other_settings_make_another_row_and_are_named(tmp_path):
     plain = write_run(tmp_path, "a", "CALM_EM", 0, attribution="joint")
     relu = write_run(tmp_path, "b", "CALM_EM", 0, attribution="joint", prior_activation="relu")

@@ -1,0 +1,37 @@
+"""The maps of a network whose heads never learnt: what trunk, grid and resize give without knowledge of the classes."""
+
+import copy
+from dataclasses import replace
+
+import torch
+
+from calm.attribution import output_attribution
+from calm.evaluation.session import Session
+from calm.networks.network import Network
+from calm.networks.trunks.initialise import initialise
+
+SEED = 0
+"""Of the first weights."""
+
+
+def with_untrained_heads(network: Network) -> Network:
+    """A copy of a network, the head's layers drawn anew as before its training."""
+    fresh = copy.deepcopy(network)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        for layer in fresh.head_layers:
+            initialise(fresh.get_submodule(layer).cpu(), fresh.draw_weight)
+    return fresh.to(next(network.parameters()).device).eval()
+
+
+def untrained(session: Session, map_name: str) -> Session | None:
+    """The same evaluation of the network with untrained heads; None where its maps would cost too much, or none exist.
+
+    That is: maps from files, and maps that need more than one pass of the network.
+    """
+    if session.args.get("scoremap_root") is not None or session.restored is None:
+        return None
+    if output_attribution(map_name, **session.attribution_options(map_name)) is None:
+        return None
+    restored = session.restored._replace(network=with_untrained_heads(session.network))
+    return replace(session, restored=restored, beside=session)

@@ -1,0 +1,68 @@
+"""The splits of a training run and their batches."""
+
+from typing import NamedTuple, cast
+
+import torch
+from torch.utils.data import DataLoader
+
+from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
+from calm.data_loaders.loaders import TrainingOrder
+from calm.distributed import Process
+from calm.explanation.map_strip import spread_images
+from calm.flags import Config
+from calm.networks.network import Network
+from calm.runs import evaluation_dataset, evaluation_loader
+
+SHOWN = 8
+"""Validation images whose maps are drawn after every epoch."""
+
+
+class Loaders(NamedTuple):
+    """Two of the splits and this process's batches of each of the three, built once for all epochs."""
+
+    train_set: ImageDataset
+    test_set: ImageDataset
+    train: DataLoader
+    val: DataLoader
+    test: DataLoader
+    shown: tuple[torch.Tensor, torch.Tensor]
+    """Some validation images and their classes, on the network's device."""
+
+
+def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
+    """All three splits, so that a wrong folder is found out before training, not after."""
+    train_set = build_dataset(
+        args.dataset_name,
+        "train",
+        data_root=args.data_root,
+        metadata_root=args.metadata_root,
+        resize_size=args.resize_size,
+        crop_size=args.crop_size,
+        mean=network.mean,
+        std=network.std,
+        augment=True,
+        seed=args.seed,
+        decoder=args.decoder,
+        proxy=args.proxy_training_set,
+    )
+    train_loader = build_loader(
+        train_set,
+        args.batch_size // process.world_size,
+        workers=args.workers,
+        shuffle=True,
+        seed=args.seed,
+        rank=process.rank,
+        world_size=process.world_size,
+        device=process.device,
+    )
+    val_set, test_set = (evaluation_dataset(args, network, split) for split in ("val", "test"))
+    val, test = (evaluation_loader(args, dataset, process) for dataset in (val_set, test_set))
+    images, targets = spread_images(val_set, SHOWN)
+    shown = images.to(process.device), targets.to(process.device)
+    return Loaders(train_set, test_set, train_loader, val, test, shown)
+
+
+def smallest_batch(loader: DataLoader) -> int:
+    """Images of the last batch of an epoch, which may be fewer than of the others."""
+    sampler, batch_size = cast(TrainingOrder, loader.sampler), cast(int, loader.batch_size)  # torch leaves both open
+    return (len(sampler) - 1) % batch_size + 1
