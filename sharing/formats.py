@@ -25,6 +25,7 @@ class NamedOutputs(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
+        network.must_be_finite = False  # asking depends on the data, which a file cannot
         self.network = network
         self.names = ("joint", "prior", "probabilities") if network.head.uses_prior else ("class_maps", "probabilities")
 
