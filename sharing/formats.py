@@ -32,10 +32,10 @@ class NamedOutputs(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """[B,3,S,S] -> joint p(y,z|x) [B,K,h,w] and prior p(z|x) [B,h,w], or class maps; probabilities p(y|x) [B,K]."""
         output = self.network(images)
-        probabilities = {"probabilities": output.log_p_y.exp()}
         if not output.has_prior:
-            return {"class_maps": output.class_maps} | probabilities
-        return {"joint": output.log_joint.exp(), "prior": output.log_p_z_given_x[:, 0].exp()} | probabilities
+            return {"class_maps": output.class_maps, "probabilities": output.log_p_y.exp()}
+        joint = output.log_joint.exp()  # its sum is p(y|x); log_p_y goes image by image, and B is to be free
+        return {"joint": joint, "prior": output.log_p_z_given_x[:, 0].exp(), "probabilities": joint.sum(dim=(2, 3))}
 
 
 def _to_onnx(module: NamedOutputs, images: Tensor, path: Path) -> None:
