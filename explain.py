@@ -33,7 +33,10 @@ def parse(argv: Sequence[str] | None) -> Config:
     parser.add_argument("--video", type=Path, help="only draw maps over the frames of a video or folder: .mp4 or .gif")
     parser.add_argument("--fps", type=float, help="frames a second of --video [those of the video, else 10]")
     flags = flags_of("main")
-    known = ("load_checkpoint", "save_root", *names(stated=True))
+    flags["resize_alignment"] = flags["resize_alignment"]._replace(
+        default="receptive_field", help="cells are drawn where the network looks, or as tiles (grid)"
+    )
+    known = ("load_checkpoint", "save_root", "resize_alignment", *names(stated=True))
     for name in known:
         config.add_flag(parser, flags[name])
     given = vars(parser.parse_args(argv))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.transforms import to_tensor
 from calm.errors import UserError
+from calm.explanation.cells import Cells
 from calm.explanation.image_files import Photograph, open_image
 from calm.explanation.maps import Explanation
 from calm.explanation.questions import Ask
@@ -38,6 +40,13 @@ class Explainer:
     supersets: Mapping[int, Sequence[int]]
     model: str
     """What it is, in words."""
+    resize_alignment: str = "receptive_field"
+    """Maps are drawn with every cell where the network looks, or "grid": as tiles over the picture."""
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Where the cells of the network's maps look."""
+        return Cells.of(self.network, self.input_size)
 
     def __call__(self, path: str | Path, ask: Ask | None = None) -> Explanation:
         """Explain one file, with one forward pass.
@@ -85,6 +94,7 @@ class Explainer:
             supersets=self.supersets,
             question=ask.of(ranking, self.supersets),
             model=self.model,
+            layout=None if self.resize_alignment == "grid" else lambda: self.cells,
         )
 
 
@@ -120,4 +130,5 @@ def explainer_of(
         supersets = {index: [index] for index in range(network.num_classes)}
     method = method_in_words(network, flags.get("prior_activation", "softplus"))
     model = f"{method} · {flags['architecture']} · {data_set.name}"
-    return Explainer(network, flags["crop_size"], names, supersets, model)
+    alignment = flags.get("resize_alignment", "receptive_field")
+    return Explainer(network, flags["crop_size"], names, supersets, model, alignment)

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from PIL import Image
 
 from calm.attribution.score_map import resize
+from calm.explanation.cells import Cells
 from calm.explanation.maps import Explanation
 from calm.pictures import DIVERGING, SEQUENTIAL, as_written
 
@@ -22,9 +23,10 @@ LINE = 0.17
 """Height of a line of words under a panel, inches."""
 
 
-def enlarge(values: np.ndarray, size: int | tuple[int, int] = SIDE) -> np.ndarray:
-    """[h,w] -> [H,W], bilinear, cell centres aligned."""
-    return resize(torch.from_numpy(np.ascontiguousarray(values))[None].float(), size)[0].numpy()
+def enlarge(values: np.ndarray, size: int = SIDE, cells: Cells | None = None) -> np.ndarray:
+    """[h,w] -> [size,size], bilinear; the cells as tiles, or where ``cells`` says. A map of pixels takes no cells."""
+    maps = torch.from_numpy(np.ascontiguousarray(values))[None].float()
+    return (resize(maps, size) if cells is None else cells.laid(maps, size))[0].numpy()
 
 
 def grey(picture: Image.Image, side: int = SIDE) -> np.ndarray:
@@ -42,8 +44,16 @@ def draw_picture(axis: Axes, picture: Image.Image) -> None:
     axis.spines[:].set_visible(False)
 
 
-def draw_map(axis: Axes, picture: Image.Image, values: np.ndarray, *, signed: bool, high: float | None = None):
-    """Draw a map [h,w] over its picture; returns the image, for a colour bar.
+def draw_map(
+    axis: Axes,
+    picture: Image.Image,
+    values: np.ndarray,
+    *,
+    signed: bool,
+    high: float | None = None,
+    cells: Cells | None = None,
+):
+    """Draw a map [h,w] over its picture, see ``enlarge``; returns the image, for a colour bar.
 
     A signed map is red above zero, blue below and white at zero, to the same extent on both sides, over a paler
     picture; others start at zero, or at their minimum where they are scores below zero. ``high`` ends the scale in
@@ -56,9 +66,8 @@ def draw_map(axis: Axes, picture: Image.Image, values: np.ndarray, *, signed: bo
     high = float(np.abs(values).max() if signed else values.max()) if high is None else high
     low = -high if signed else min(0.0, float(values.min()))
     palette = DIVERGING if signed else SEQUENTIAL
-    drawn = axis.imshow(
-        enlarge(values), cmap=palette, alpha=opacity, extent=extent, vmin=low, vmax=high if high > low else low + 1
-    )
+    ends = {"vmin": low, "vmax": high if high > low else low + 1}
+    drawn = axis.imshow(enlarge(values, cells=cells), cmap=palette, alpha=opacity, extent=extent, **ends)
     axis.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0), aspect="equal")
     axis.spines[:].set_visible(False)
     return drawn
@@ -74,12 +83,12 @@ def outline(axis: Axes, picture: Image.Image, mask: np.ndarray, *, line: float =
     axis.set(xlim=(0, width), ylim=(height, 0))
 
 
-def mark_cell(axis: Axes, picture: Image.Image, cell: tuple[int, int], grid: tuple[int, int]) -> None:
-    """Outline one cell [row, column] of an h x w grid."""
-    width, height = picture.size[0] / grid[1], picture.size[1] / grid[0]
-    corner = (cell[1] * width, cell[0] * height)
+def mark_cell(axis: Axes, picture: Image.Image, box: tuple[float, float, float, float]) -> None:
+    """Outline a box, x0, y0, x1, y1 in shares of the picture's sides."""
+    width, height = picture.size
+    corner, sides = (box[0] * width, box[1] * height), ((box[2] - box[0]) * width, (box[3] - box[1]) * height)
     for colour, line in (("black", 2.4), ("white", 1.2)):
-        axis.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=line))
+        axis.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=colour, linewidth=line))
 
 
 def colour_bar(figure: Figure, axis: Axes, drawn, unit: str) -> None:
@@ -107,8 +116,8 @@ def _below(figure: Figure, axis: Axes, inches: float, text: str) -> None:
 
 def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str) -> None:
     kind, values = explanation.kinds[name], explanation.maps[name]
-    drawn = draw_map(axis, explanation.picture, values, signed=kind.signed)
-    mark_cell(axis, explanation.picture, explanation.peak(name), values.shape)
+    drawn = draw_map(axis, explanation.picture, values, signed=kind.signed, cells=explanation.cells)
+    mark_cell(axis, explanation.picture, explanation.cells.box(*explanation.peak(name)))
     axis.set_title(f"{kind.title}   {kind.formula}", fontsize=9, color=INK, loc="left", pad=5)
     colour_bar(figure, axis, drawn, kind.unit)
     _below(figure, axis, 0.62, _words(explanation, name))

@@ -59,7 +59,8 @@ def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str | Non
         return
     kind = explanation.kinds[name]
     high = float(explanation.maps["saliency"].max()) if name in _shares(explanation) else None
-    drawn = draw_map(axis, explanation.picture, explanation.maps[name], signed=kind.signed, high=high)
+    look = {"signed": kind.signed, "high": high, "cells": explanation.cells}
+    drawn = draw_map(axis, explanation.picture, explanation.maps[name], **look)
     axis.set_title("Attribution" if name == explanation.attribution else kind.title, fontsize=9, color=INK, pad=20)
     place: dict[str, Any] = {
         "xy": (0.5, 1),

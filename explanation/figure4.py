@@ -84,13 +84,14 @@ def counterfactual_map(column: Column, image: Tensor, class_a: int, class_b: int
 
 def average_precision(values: np.ndarray, cue: np.ndarray) -> float:
     """Pixel-wise average precision of |s^A - s^B| for the cue in one image, in percent; NaN where it has no pixel."""
-    scores = torch.from_numpy(np.abs(enlarge(values, cue.shape)))
+    scores = torch.from_numpy(np.abs(enlarge(values, len(cue))))
     curve = exact_curve(PixelScores(scores[None], torch.from_numpy(cue)[None]))
     return float("nan") if curve is None else 100 * curve.average_precision
 
 
-def scale_of(values: np.ndarray, size: tuple[int, int]) -> float:
-    """The end of a map's colours: ``PERCENTILE`` of its |value| at ``size``, or its largest where that is zero."""
+def scale_of(values: np.ndarray, size: int) -> float:
+    """The end of a map's colours: ``PERCENTILE`` of its |value| at ``size`` pixels a side, or its largest where that is
+    zero."""
     heights = np.abs(enlarge(values, size))
     return float(np.percentile(heights, PERCENTILE)) or float(heights.max()) or 1.0
 
@@ -135,7 +136,7 @@ def _panel(axis: Axes, row: Row, title: str) -> None:
         axis.imshow(~row.cue, cmap="gray", vmin=0, vmax=1)
     else:
         values = row.maps[title]
-        draw_map(axis, row.picture, values, signed=True, high=scale_of(values, row.cue.shape))
+        draw_map(axis, row.picture, values, signed=True, high=scale_of(values, len(row.cue)))
         outline(axis, row.picture, row.cue, line=0.5)
         text = f"{average_precision(values, row.cue):.0f}"
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}

@@ -10,10 +10,9 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
-import torch
 from PIL import Image
 
-from calm.attribution.score_map import normalize, resize
+from calm.attribution.score_map import normalize
 from calm.data_loaders.images import as_text
 from calm.explanation.maps import Explanation
 from calm.explanation.page import ASSETS, fill
@@ -58,8 +57,7 @@ def card(explanation: Explanation, page: str, *, label: str | None = None) -> Ca
     small = explanation.picture.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     pixels, target = np.asarray(small), explanation.question.target
-    attribution = torch.from_numpy(explanation.maps[explanation.attribution])[None]
-    scores = normalize(resize(attribution, pixels.shape[:2]), "max")[0].numpy()
+    scores = normalize(explanation.enlarged(explanation.attribution, pixels.shape[:2]), "max")[0].numpy()
     return Card(
         page=link_to(page),
         image_id=explanation.image_id,

@@ -1,6 +1,6 @@
 """An image, the network's output for it, and the question asked: everything that figure, page and JSON draw from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from calm.attribution import output_attribution
 from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.classes import display_name
+from calm.explanation.cells import Cells
 from calm.explanation.kinds import MapKind, kinds_of, sentence
 from calm.networks.outputs import Output
 from calm.pictures import overlay
@@ -45,6 +47,13 @@ class Explanation:
     question: Question
     model: str
     """What made the output, in words."""
+    layout: Callable[[], Cells] | None = None
+    """Gives, when something is drawn, where the cells look; None: they are tiles over the picture."""
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Where the cells are drawn."""
+        return Cells.tiles(self.output.class_maps.shape[-1]) if self.layout is None else self.layout()
 
     @property
     def kinds(self) -> dict[str, MapKind]:
@@ -93,9 +102,13 @@ class Explanation:
         """
         name = name or self.attribution
         pixels, signed = np.asarray(self.picture), self.kinds[name].signed
-        values = resize(torch.from_numpy(self.maps[name])[None], pixels.shape[:2])
+        values = self.enlarged(name, pixels.shape[:2])
         scores = normalize(values.abs(), "max") * values.sign() if signed else normalize(values, "max")
         return Image.fromarray(overlay(pixels, scores[0].numpy(), signed=signed))
+
+    def enlarged(self, name: str, size: tuple[int, int]) -> Tensor:
+        """A map [1,H,W] of this size, every cell where it is drawn."""
+        return resize(self.cells.laid(torch.from_numpy(self.maps[name])[None], max(size)), size)
 
     def peak(self, name: str) -> tuple[int, int]:
         """Row and column of the cell where the map is highest (the counterfactual: farthest from zero)."""
@@ -126,13 +139,12 @@ class Explanation:
         """The line of JSON: top-5 classes, p(y|x), the cell with the highest attribution and its share.
 
         ``share`` is p(z|x,y) of that cell, the part of p(y|x) that it holds; a CAM network has none (null).
-        ``box`` is the cell in the file's pixels: x0, y0, x1, y1, the last two excluded.
+        ``box`` is where the cell is drawn, in the file's pixels: x0, y0, x1, y1, the last two excluded.
         """
         question, values = self.question, self.maps[self.attribution]
         row, column = self.peak(self.attribution)
         (height, width), (full_width, full_height) = values.shape, self.size
-        xs = [full_width * edge / width for edge in (column, column + 1)]
-        ys = [full_height * edge / height for edge in (row, row + 1)]
+        x0, y0, x1, y1 = self.cells.box(row, column)
         share = float(self.maps["posterior"][row, column]) if "posterior" in self.maps else None
         return {
             "image": self.image_id,
@@ -153,7 +165,7 @@ class Explanation:
                 "grid": [height, width],
                 "value": float(values[row, column]),
                 "share": share,
-                "box": [xs[0], ys[0], xs[1], ys[1]],
+                "box": [x0 * full_width, y0 * full_height, x1 * full_width, y1 * full_height],
             },
             "sentences": {name: self.sentence(name) for name in self.kinds},
         }

@@ -96,6 +96,7 @@ def payload(explanation: Explanation, table: Exact | Codes, prior: np.ndarray | 
     question = explanation.question
     return {
         "grid": list(next(iter(explanation.maps.values())).shape),
+        "cells": list(explanation.cells),
         "names": explanation.names,
         "p": [float(f"{p:.9g}") for p in explanation.p_y],
         "table": _packed(table),
@@ -114,6 +115,9 @@ def _accuracy(explanation: Explanation, table: Exact | Codes, deviation: float) 
     height, width = next(iter(explanation.maps.values())).shape
     size, (full_width, full_height) = explanation.input_size, explanation.size
     held = "in single precision"
+    drawn = "drawn as tiles over the picture"
+    if explanation.layout is not None:
+        drawn = "each drawn about the middle of the pixels that it sees"
     if isinstance(table, Codes):
         held = (
             f"to within 1/{int(1 / max(deviation, 1e-9)):,} of each map’s maximum, a counterfactual to within that "
@@ -121,7 +125,7 @@ def _accuracy(explanation: Explanation, table: Exact | Codes, deviation: float) 
         )
     return (
         f"The network saw the whole picture ({full_width} × {full_height}) at {size} × {size} pixels and answered on a "
-        f"grid of {height} × {width} cells. This page holds its maps {held}."
+        f"grid of {height} × {width} cells, {drawn}. This page holds its maps {held}."
     )
 
 

@@ -93,7 +93,8 @@ def test_one_image(checkpoints, picture, tmp_path):
     assert joint[row, column] == joint.max() == pytest.approx(line["peak"]["value"])
     assert line["p_y"] == pytest.approx(joint.sum(), rel=1e-5)
     assert line["peak"]["share"] == pytest.approx(joint.max() / joint.sum(), rel=1e-5)
-    assert line["peak"]["box"] == pytest.approx([20 * column, 15 * row, 20 * (column + 1), 15 * (row + 1)])
+    x0, y0 = 20 * column - 5, 15 * row - 3.75  # cells look at pixel 1.5 + 8 i of 48, a quarter cell before their tiles
+    assert line["peak"]["box"] == pytest.approx([max(x0, 0), max(y0, 0), x0 + 20, y0 + 15])
     probabilities = [entry["p"] for entry in line["top5"]]
     assert probabilities == sorted(probabilities, reverse=True) and sum(probabilities) == pytest.approx(1)
     assert (line["target"], line["versus"], line["subset"]) == (NAMES[2], NAMES[1], [NAMES[0], NAMES[2]])

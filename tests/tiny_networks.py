@@ -1,5 +1,7 @@
 """Networks small enough to check by hand: two convolutions, then the real branches and heads."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +24,7 @@ class TinyNetwork(Network):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.relu = nn.ReLU(inplace=True)
         self.channels, self.method = channels, method
+        self.cell_stride, self.cell_offset = cell_grid([(3, 2, 1), (3, 1, 1)])
         self.dropout_places = {"bn1": channels, "conv2": channels}
         self.guidance_places = GuidancePlaces("conv1", channels, "bn1", channels, width=channels)
         self.add_head(METHODS[method].head(**head_options), num_classes)
@@ -39,7 +42,7 @@ class TinyTrunk(Network):
     norm: type[nn.Module] = nn.BatchNorm2d
 
     channels = 16
-    dropout_places = ("conv2", "conv3")
+    dropout_places: ClassVar = {"conv2": 12, "conv3": 16}
     guidance_places = GuidancePlaces("conv2", 12, "conv3", 16, width=8)
     released_base_words = ("conv1", "conv2")
     draw_weight = staticmethod(he_fan_out)

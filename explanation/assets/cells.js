@@ -19,7 +19,8 @@ class CellReader {
 
   at(event) {
     const box = this.picture.getBoundingClientRect();
-    const inside = (share, cells) => Math.min(Math.max(Math.floor(share * cells), 0), cells - 1);
+    const { step, first } = this.model;
+    const inside = (share, cells) => Math.min(Math.max(Math.round((share - first) / step), 0), cells - 1);
     const column = inside((event.clientX - box.left) / box.width, this.model.width);
     return inside((event.clientY - box.top) / box.height, this.model.height) * this.model.width + column;
   }
@@ -64,9 +65,9 @@ class CellReader {
     const { width, height, prior } = this.model;
     const cell = this.cell;
     const [row, column] = [Math.floor(cell / width), cell % width];
+    const [[left, right], [top, bottom]] = [this.model.edges(column), this.model.edges(row)];
     Object.assign(this.outline.style, {
-      left: `${(100 * column) / width}%`, top: `${(100 * row) / height}%`,
-      width: `${100 / width}%`, height: `${100 / height}%`,
+      left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%`,
     });
     const share = high > low ? (map[cell] - low) / (high - low) : 0.5;
     this.marker.style.left = `${100 * Math.min(Math.max(share, 0), 1)}%`;

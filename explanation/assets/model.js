@@ -35,12 +35,19 @@ function smallest(values) {
 class Model {
   constructor(payload) {
     [this.height, this.width] = payload.grid;
+    [this.step, this.first] = payload.cells; // the cells' centres, in shares of the picture's sides
     this.cells = this.height * this.width;
     this.classes = payload.names.length;
     this.p = payload.p;
     this.table = decodeTable(payload.table, this.cells); // p(y|x,z), or CAM's g(y,z)
     this.prior = payload.prior && new Float32Array(bytesOf(payload.prior).buffer); // p(z|x)
     this.ranges = new Map();
+  }
+
+  /* Where cell i of a row or column begins and ends, in shares of the picture's side. */
+  edges(i) {
+    const middle = this.first + i * this.step;
+    return [middle - this.step / 2, middle + this.step / 2].map((share) => Math.min(Math.max(share, 0), 1));
   }
 
   row(k, weight) {

@@ -41,11 +41,11 @@ const page = (() => {
   }
 
   function look(name, map) {
-    const { width, height } = model;
+    const { width, height, step, first } = model;
     const { signed } = kinds[name];
     const palette = signed ? palettes.diverging : palettes.sequential;
     const { smooth, opacity } = state;
-    return { width, height, range: rangeOf(name, map, state.scale), palette, signed, smooth, opacity };
+    return { width, height, places: { step, first }, range: rangeOf(name, map, state.scale), palette, signed, smooth, opacity };
   }
 
   function drawTab(tab) {

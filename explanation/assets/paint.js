@@ -7,14 +7,13 @@ function paletteOf(base64) {
 }
 
 /* For each of `pixels` pixels along a side of `cells` cells: the two cells it lies between and the second's weight.
-   Cell centres are aligned and borders replicated, as in Python. */
-function steps(cells, pixels, smooth) {
+   Cell i is centred on `first` + i * `step`, in shares of the side; borders are replicated, as in Python. */
+function steps(cells, pixels, smooth, { step = 1 / cells, first = 0.5 / cells }) {
   return Array.from({ length: pixels }, (_, i) => {
-    const at = ((i + 0.5) * cells) / pixels - 0.5;
-    if (!smooth) return [Math.round(at), Math.round(at), 0];
-    const inside = Math.min(Math.max(at, 0), cells - 1);
-    const first = Math.floor(inside);
-    return [first, Math.min(first + 1, cells - 1), inside - first];
+    const inside = Math.min(Math.max(((i + 0.5) / pixels - first) / step, 0), cells - 1);
+    if (!smooth) return [Math.round(inside), Math.round(inside), 0];
+    const before = Math.floor(inside);
+    return [before, Math.min(before + 1, cells - 1), inside - before];
   });
 }
 
@@ -29,11 +28,11 @@ function opacities(palette, signed, opacity) {
 }
 
 /* Fill a canvas with a map; `range` [low, high] spans the palette, values beyond it take the end's colour. */
-function paintMap(canvas, map, { width, height, range: [low, high], palette, smooth, signed = false, opacity = 1 }) {
+function paintMap(canvas, map, { width, height, places = {}, range: [low, high], palette, smooth, signed = false, opacity = 1 }) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
-  const xs = steps(width, canvas.width, smooth);
-  const ys = steps(height, canvas.height, smooth);
+  const xs = steps(width, canvas.width, smooth, places);
+  const ys = steps(height, canvas.height, smooth, places);
   const scale = high > low ? (palette.size - 1) / (high - low) : 0;
   const middle = high > low ? 0 : (palette.size - 1) / 2;
   const alphas = opacities(palette, signed, opacity);

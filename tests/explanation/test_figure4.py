@@ -49,18 +49,18 @@ def test_counterfactual_map_is_the_difference_of_the_two_classes():
 def test_average_precision_is_scikit_learn_s():
     rng = np.random.default_rng(0)
     values, cue = rng.standard_normal((7, 7)), rng.random((20, 20)) < 0.2
-    expected = average_precision_score(cue.ravel(), np.abs(enlarge(values, (20, 20))).ravel())
+    expected = average_precision_score(cue.ravel(), np.abs(enlarge(values, 20)).ravel())
     assert average_precision(values, cue) == pytest.approx(100 * expected, abs=1e-4)
 
 
 def test_an_extreme_pixel_does_not_end_the_scale():
     values = np.random.default_rng(0).uniform(-1, 1, (64, 64))
     values[5, 5] = -1000.0
-    assert 0.98 < scale_of(values, (64, 64)) < 1.0
+    assert 0.98 < scale_of(values, 64) < 1.0
     alone = np.zeros((64, 64))
     alone[5, 5] = -3.0
-    assert scale_of(alone, (64, 64)) == 3.0
-    assert scale_of(np.zeros((64, 64)), (64, 64)) == 1.0
+    assert scale_of(alone, 64) == 3.0
+    assert scale_of(np.zeros((64, 64)), 64) == 1.0
 
 
 def test_zero_is_white_positive_red_negative_blue():

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +13,8 @@ import torch
 from PIL import Image
 
 from calm.attribution import output_attribution
-from calm.attribution.score_map import resize
 from calm.explanation import gallery
+from calm.explanation.cells import Cells
 from calm.explanation.encode import EXACT_CELLS, STATED_BOUND
 from calm.explanation.kinds import sentence
 from calm.explanation.maps import Explanation, Question
@@ -126,14 +127,24 @@ def test_choosing_classes_and_maps_draws_python_s_maps(show, method, exact, monk
     no_complaint(driver)
 
 
+def at_pixels(maps: torch.Tensor, cells: Cells, smooth: bool) -> torch.Tensor:
+    """[1,h,w] -> [1,S,S], each pixel between the cells whose centres lie around it, or as the nearest of them."""
+    places = (((np.arange(SIDE) + 0.5) / SIDE - cells.first) / cells.step).clip(0, maps.shape[-1] - 1)
+    if not smooth:
+        places = np.floor(places + 0.5)
+    weights = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(maps.shape[-1])))
+    return torch.from_numpy(weights @ maps[0].numpy() @ weights.T)[None]
+
+
 @pytest.mark.parametrize("kind", ["joint", "counterfactual"])
 @pytest.mark.parametrize("smooth", [True, False])
-def test_the_pixels_are_the_palette_at_the_resized_map(show, kind, smooth):
-    explanation = made_up(side=8)
+@pytest.mark.parametrize("layout", [None, lambda: Cells(1 / 8, 0.02)])
+def test_the_pixels_are_the_palette_at_the_resized_map(show, kind, smooth, layout):
+    explanation = replace(made_up(side=8), layout=layout)
     driver = show(render(explanation))
     driver.execute_script("page.change({kind: arguments[0], opacity: 1, smooth: arguments[1]})", kind, smooth)
     true = torch.from_numpy(true_map(explanation, kind, explanation.question))[None]
-    enlarged = resize(true, SIDE) if smooth else true.repeat_interleave(56, 1).repeat_interleave(56, 2)
+    enlarged = at_pixels(true, explanation.cells, smooth)
     signed = kind == "counterfactual"
     palette = colour_table(DIVERGING if signed else SEQUENTIAL).astype(int)
     high = float(true.abs().max())
