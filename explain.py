@@ -29,19 +29,25 @@ def parse(argv: Sequence[str] | None) -> Config:
     parser.add_argument("--target", help="the class to explain, by name or index from 0 [predicted]")
     parser.add_argument("--versus", help="the class to compare with [the most probable other one]")
     parser.add_argument("--subset", help="classes with commas between them, or superset [superset]")
+    parser.add_argument(
+        "--interactions",
+        choices=("auto", "on", "off"),
+        help="the page tells which cells act together, by Taylor-CAM, of networks with a prior\n"
+        "[auto: where it takes seconds]",
+    )
     parser.add_argument("--out", type=Path, help="folder of the results [results/explain/ in the run folder]")
     parser.add_argument("--video", type=Path, help="only draw maps over the frames of a video or folder: .mp4 or .gif")
     parser.add_argument("--fps", type=float, help="frames a second of --video [those of the video, else 10]")
-    flags = flags_of("main")
-    flags["resize_alignment"] = flags["resize_alignment"]._replace(
-        default="receptive_field", help="cells are drawn where the network looks, or as tiles (grid)"
+    aligned = flags_of()["resize_alignment"]._replace(
+        default="receptive_field", help="draw the cells of maps where the network looks, or as tiles (grid)"
     )
+    flags = flags_of("main") | {"resize_alignment": aligned}
     known = ("load_checkpoint", "save_root", "resize_alignment", *names(stated=True))
     for name in known:
         config.add_flag(parser, flags[name])
     given = vars(parser.parse_args(argv))
     ours = dict.fromkeys(("versus", "out", "video", "fps"))
-    ours |= {"target": "predicted", "subset": "superset", "compile": False}
+    ours |= {"target": "predicted", "subset": "superset", "compile": False, "interactions": "auto"}
     defaults = ours | {name: flags[name].default for name in known}
     return Config(defaults | given | {"given": frozenset(given)})
 

@@ -14,6 +14,7 @@ from calm.data_loaders.transforms import to_tensor
 from calm.errors import UserError
 from calm.explanation.cells import Cells
 from calm.explanation.image_files import Photograph, open_image
+from calm.explanation.interactions import Interactions, interactions_of, takes_little
 from calm.explanation.maps import Explanation
 from calm.explanation.questions import Ask
 from calm.networks.network import Network
@@ -42,6 +43,9 @@ class Explainer:
     """What it is, in words."""
     resize_alignment: str = "receptive_field"
     """Maps are drawn with every cell where the network looks, or "grid": as tiles over the picture."""
+    interactions: str = "off"
+    """Whether pages tell which cells act together: "off", "on", or "auto": where that takes little time. Networks with
+    a prior alone have pairs that differ."""
 
     @cached_property
     def cells(self) -> Cells:
@@ -71,19 +75,22 @@ class Explainer:
         if images is None:
             mean, std = self.network.mean, self.network.std
             images = torch.stack([to_tensor(photograph.view, mean, std) for photograph in photographs])
+        images = images.to(next(self.network.parameters()).device)
         try:
             with torch.no_grad():
-                outputs = self.network(images.to(next(self.network.parameters()).device))
+                outputs = self.network(images)
         except NotFinite as error:
             raise error.named(lambda position: photographs[position].name) from None
         outputs = type(outputs)(*(part.float().cpu() for part in outputs))
+        alone = (type(outputs)(*parts) for parts in zip(*(part.split(1) for part in outputs)))
         return [
-            self._explanation(photograph, ask, type(outputs)(*(part[index : index + 1] for part in outputs)))
-            for index, (photograph, ask) in enumerate(zip(photographs, asks, strict=True))
+            self._explanation(photograph, ask, output, image)
+            for photograph, ask, output, image in zip(photographs, asks, alone, images.split(1), strict=True)
         ]
 
-    def _explanation(self, photograph: Photograph, ask: Ask, output: Output) -> Explanation:
+    def _explanation(self, photograph: Photograph, ask: Ask, output: Output, image: Tensor) -> Explanation:
         ranking = output.log_p_y[0].double().sort(descending=True, stable=True).indices.tolist()
+        question = ask.of(ranking, self.supersets)
         return Explanation(
             image_id=photograph.name,
             picture=photograph.picture,
@@ -92,10 +99,19 @@ class Explainer:
             output=output,
             class_names=self.class_names,
             supersets=self.supersets,
-            question=ask.of(ranking, self.supersets),
+            question=question,
             model=self.model,
             layout=None if self.resize_alignment == "grid" else lambda: self.cells,
+            interactions=self._interactions(output, image, question.target),
         )
+
+    def _interactions(self, output: Output, image: Tensor, target: int) -> Interactions | None:
+        cells = output.class_maps.shape[-1]
+        if not output.has_prior or self.interactions == "off":
+            return None
+        if self.interactions == "auto" and not takes_little(self.network, cells):
+            return None
+        return interactions_of(self.network, image, target)
 
 
 def explainer_of(
@@ -130,5 +146,5 @@ def explainer_of(
         supersets = {index: [index] for index in range(network.num_classes)}
     method = method_in_words(network, flags.get("prior_activation", "softplus"))
     model = f"{method} · {flags['architecture']} · {data_set.name}"
-    alignment = flags.get("resize_alignment", "receptive_field")
-    return Explainer(network, flags["crop_size"], names, supersets, model, alignment)
+    drawing = {name: flags[name] for name in ("resize_alignment", "interactions") if name in flags}
+    return Explainer(network, flags["crop_size"], names, supersets, model, **drawing)

@@ -14,6 +14,7 @@ from calm.attribution import output_attribution
 from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.classes import display_name
 from calm.explanation.cells import Cells
+from calm.explanation.interactions import Interactions
 from calm.explanation.kinds import MapKind, kinds_of, sentence
 from calm.networks.outputs import Output
 from calm.pictures import overlay
@@ -49,6 +50,8 @@ class Explanation:
     """What made the output, in words."""
     layout: Callable[[], Cells] | None = None
     """Gives, when something is drawn, where the cells look; None: they are tiles over the picture."""
+    interactions: Interactions | None = None
+    """Which cells act together on the target, where that was asked for."""
 
     @cached_property
     def cells(self) -> Cells:

@@ -21,13 +21,14 @@ from calm.explanation.encode import (
     largest_deviation,
     log2_conditional,
 )
+from calm.explanation.interactions import Interactions
 from calm.explanation.maps import Explanation
 from calm.networks.outputs import states_prior
 from calm.pictures import DIVERGING, SEQUENTIAL, colour_table
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 STYLES = ("colors.css", "page.css")
-SCRIPTS = ("model.js", "paint.js", "words.js", "classes.js", "cells.js", "page.js")
+SCRIPTS = ("model.js", "paint.js", "words.js", "classes.js", "partners.js", "cells.js", "page.js")
 KIND_PARTS = ("title", "formula", "sentence", "unit", "signed")
 """What the scripts read of a kind of map."""
 PICTURE_SIDE = 640
@@ -81,6 +82,13 @@ def _packed(table: Exact | Codes) -> dict[str, Any]:
     }
 
 
+def _interactions(found: Interactions | None) -> dict[str, Any] | None:
+    """The interactions as the page's scripts read them."""
+    if found is None:
+        return None
+    return {"target": found.target, "codes": base64_of(found.codes().astype("<u2").tobytes())}
+
+
 def _groups(explanation: Explanation) -> dict[str, Any]:
     """Supersets, each list of classes written once."""
     groups: dict[tuple[int, ...], int] = {}
@@ -104,6 +112,7 @@ def payload(explanation: Explanation, table: Exact | Codes, prior: np.ndarray | 
         "kinds": {name: {part: getattr(kind, part) for part in KIND_PARTS} for name, kind in explanation.kinds.items()},
         "question": {"target": question.target, "versus": question.versus, "subset": list(question.subset)},
         "supersets": _groups(explanation),
+        "interactions": _interactions(explanation.interactions),
         "palettes": {
             "sequential": base64_of(colour_table(SEQUENTIAL).tobytes()),
             "diverging": base64_of(colour_table(DIVERGING).tobytes()),

@@ -2,8 +2,8 @@
 /* The cell under the pointer, under the keyboard's cursor, or at the map's peak, and what the network says there. */
 
 class CellReader {
-  constructor(root, model, names, kinds, onChoose) {
-    Object.assign(this, { model, names, kinds, onChoose, hovered: null, pinned: null });
+  constructor(root, model, names, kinds, partners, onChoose) {
+    Object.assign(this, { model, names, kinds, partners, onChoose, hovered: null, pinned: null });
     this.picture = root.querySelector("#picture");
     this.outline = root.querySelector("#outline");
     this.marker = root.querySelector("#marker");
@@ -83,6 +83,7 @@ class CellReader {
     text("cell-formula", this.kinds[kindName].formula);
     text("cell-prior", prior ? short(prior[cell]) : "");
     this.drawTop(cell);
+    this.partners.draw(cell);
   }
 
   drawTop(cell) {

@@ -14,7 +14,8 @@ const page = (() => {
   };
   let opacityBefore = state.opacity;
   const list = new ClassList(document, model, names, change);
-  const reader = new CellReader(document, model, names, kinds, (target) => change({ target }));
+  const partners = new Partners(document, payload, model, palettes.sequential);
+  const reader = new CellReader(document, model, names, kinds, partners, (target) => change({ target }));
   const tabs = kindNames.map(makeTab);
 
   /* Where the palette's ends lie for a map: at its own extremes, at those of any class, or at 0 and 1. */
@@ -129,5 +130,5 @@ const page = (() => {
 
   connect();
   draw();
-  return { state, model, change, rangeOf, map: () => model.map(state.kind, state) };
+  return { state, model, partners, change, rangeOf, map: () => model.map(state.kind, state) };
 })();

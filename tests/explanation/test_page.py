@@ -16,6 +16,7 @@ from calm.attribution import output_attribution
 from calm.explanation import gallery
 from calm.explanation.cells import Cells
 from calm.explanation.encode import EXACT_CELLS, STATED_BOUND
+from calm.explanation.interactions import Interactions
 from calm.explanation.kinds import sentence
 from calm.explanation.maps import Explanation, Question
 from calm.explanation.page import render
@@ -304,3 +305,22 @@ def test_a_hostile_class_name_stays_text():
     page = render(Explanation(**{**vars_of(explanation), "class_names": ["</script><b>{{image}}"] * 6}))
     assert "</script><b>" not in page
     assert page.count("bunting.jpg") == 3
+
+
+def test_the_page_tells_which_cells_act_together(show):
+    table = np.random.default_rng(0).random((49, 49)).astype(np.float32)
+    table += table.T
+    np.fill_diagonal(table, 9.0)  # of a cell with itself: not shown
+    driver = show(render(replace(made_up(), interactions=Interactions(0, table))))
+    pairs = table - 9.0 * np.eye(49)
+    for cell in (0, 23, 48):
+        found = driver.execute_script("return Array.from(page.partners.map(arguments[0]))", cell)
+        np.testing.assert_allclose(found, pairs[cell] / pairs.max(), atol=1e-5)
+    driver.execute_script("page.partners.draw(23)")
+    best = int(pairs[23].argmax())
+    lines = [line.text for line in driver.find_elements("css selector", "#partners li")]
+    share = 100 * pairs[23, best] / pairs.max()
+    assert len(lines) == 3 and lines[0].startswith(f"Row {best // 7 + 1}, column {best % 7 + 1}: ")
+    assert float(lines[0].split()[-2]) == pytest.approx(share, abs=0.06)
+    no_complaint(driver)
+    assert not show(render(made_up())).find_element("id", "partners").is_displayed()
