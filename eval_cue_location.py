@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.data_loaders.cues.annotations import annotations_folder
     from calm.distributed import is_main
     from calm.evaluation.cue_location import cases, report
-    from calm.evaluation.cue_location.collect import collect, needed_classes
+    from calm.evaluation.cue_location.collect import collect, needed_maps
     from calm.evaluation.cue_location.maps import open_maps
     from calm.evaluation.cue_location.measure import mean_pxap, measure_pairs, summarise, summarise_uninformed
     from calm.evaluation.cue_location.protocols import protocol_maker
@@ -32,9 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     root = annotations_folder(args.data_root, args.dataset_name)
     classes = session.network.num_classes if session.restored else None
     pairs = cases.pairs_to_evaluate(root, args.class_pairs, classes)
-    needed = needed_classes(pairs)
     masks = {"cue_masks": args.cue_masks, "inside_bird": args.mask_to_segmentation, "points": args.part_points}
-    images = cases.cue_images(session.dataset, root, list(needed), size=size, **masks)
+    classes_of_pairs = {class_index for pair in pairs for class_index in pair[:2]}
+    images = cases.cue_images(session.dataset, root, sorted(classes_of_pairs), size=size, **masks)
     records = [session.dataset.records[index] for index in images.indices]
     targets, image_ids = [record.target for record in records], [record.image_id for record in records]
     maps = open_maps(session, image_ids)
@@ -42,13 +42,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     scaling = {"size": size, "ksize": args.smoothing_ksize, "norm_type": args.norm_type}
     score_of = cue_score(args.cue_score, maps.kind, **scaling, aligned=maps.aligned)
     protocol = protocol_maker(args.protocol, args.threshold_type, args.cam_curve_interval)
-    classes_of = [needed[target] for target in targets]
-    collected = collect(session.loader(images), maps.maps_of, classes_of)
+    needed = needed_maps(pairs, versus=maps.versus)
+    asked = [needed[target] for target in targets]
+    collected = collect(session.loader(images), maps.maps_of, asked)
     case, device = (targets, score_of, protocol), session.device
     results = measure_pairs(pairs, collected, *case, device=device, uninformed=uninformed_maps(size))
     metrics, without = summarise(results), summarise_uninformed(results)
     if other := untrained(session, session.map_name):
-        others = collect(session.loader(images), open_maps(other, image_ids).maps_of, classes_of)
+        others = collect(session.loader(images), open_maps(other, image_ids).maps_of, asked)
         without[UNTRAINED] = mean_pxap(measure_pairs(pairs, others, *case, device=device, intervals=False))
     baselines = stated(without, size)
     by = f"{args.attribution_method} on " if session.restored else ""

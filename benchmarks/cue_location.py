@@ -28,7 +28,7 @@ from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.loaders import build_loader
 from calm.data_loaders.metadata import write_records
 from calm.data_loaders.record import Record
-from calm.evaluation.cue_location.collect import collect, needed_classes
+from calm.evaluation.cue_location.collect import collect, needed_maps
 from calm.evaluation.cue_location.measure import PairResult, measure_pairs
 from calm.evaluation.cue_location.protocols import PaperProtocol
 from calm.networks import build_network
@@ -73,7 +73,7 @@ class Bench:
     """Some pairs with their pictures and a network, and both ways to evaluate them."""
 
     def __init__(self, annotations: Path, folder: Path, pairs: Sequence[ClassPair], per_class: int) -> None:
-        self.pairs, self.root, self.needed = pairs, folder / "CUB", needed_classes(pairs)
+        self.pairs, self.root, self.needed = pairs, folder / "CUB", needed_maps(pairs)
         self.names = write_pictures(annotations, folder, self.needed, per_class)
         self.data = build_dataset("CUB", "test", data_root=folder, metadata_root=folder / "metadata")
         torch.manual_seed(0)

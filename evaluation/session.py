@@ -129,15 +129,19 @@ class Session:
             distributed.print0(f"notice: the superset of every class is all {total} classes: the subset is no choice")
         return supersets
 
-    def attribution_options(self, name: str) -> dict[str, Any]:
-        """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data."""
+    def attribution_options(self, name: str, *, versus: bool = False) -> dict[str, Any]:
+        """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data.
+
+        ``versus`` says that the evaluation itself names a second class.
+        """
         attribution = ATTRIBUTIONS[name]
-        if attribution.needs_versus:
+        if attribution.needs_versus and not versus:
             raise UserError(
-                f"the attribution {name} compares two classes, and an evaluation explains one: choose joint, or "
-                "explain.py with `versus`"
+                f"the attribution {name} compares two classes, and this evaluation explains one: choose joint, "
+                "cue localisation, or explain.py with `versus`"
             )
-        options = {option: self.args[option] for option in attribution.options if option in self.args}
+        named = [option for option in attribution.options if option in self.args and option != "versus"]
+        options = {option: self.args[option] for option in named}
         return options | ({"supersets": self.supersets} if attribution.needs_supersets else {})
 
     def aligned(self, name: str) -> Callable[[Tensor], Tensor]:

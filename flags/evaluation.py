@@ -35,6 +35,16 @@ EVALUATION = (
         owners=(Owner("cue_location"),),
     ),
     map_flag(
+        "versus",
+        str,
+        None,
+        "Finer-CAM: pair compares each class with the other of its pair, not with similar ones",
+        ("pair",),
+        words={"pair": "versus the pair's other class"},
+        scripts=("eval_cue_location",),
+        owners=(Owner("map"),),
+    ),
+    map_flag(
         "part_points",
         str,
         "mean",

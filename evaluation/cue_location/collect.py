@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from calm import distributed
+from calm.attribution.several_classes import Asked
 from calm.data_loaders.cues.pairs import PARTS, ClassPair
 
 IN_MEMORY = 512 * 2**20
@@ -21,29 +22,33 @@ class Collected(NamedTuple):
     """Raw maps and part maps of this process's images, and which part is where in all images."""
 
     raw: np.ndarray  # float32 [rows,h,w]
-    row_of: dict[tuple[int, int], int]  # (position, class) -> row of raw
+    row_of: dict[tuple[int, Asked], int]  # (position, what was asked) -> row of raw
     part_maps: np.ndarray  # uint8 [own images,S,S]
     index_of: dict[int, int]  # position -> index of part_maps; this process's images alone
     visible: Tensor  # int64 [N,7], 1 where the part is visible, all images
     areas: Tensor  # int64 [N,7], pixels of the part, all images
     pixels: Tensor  # int64 [N], of the whole part map, all images
 
-    def raw_of(self, positions: Positions, class_index: int) -> Tensor:
-        """[n,h,w], the raw maps of a class in some of this process's images."""
-        return torch.from_numpy(self.raw[[self.row_of[position, class_index] for position in positions]])
+    def raw_of(self, positions: Positions, class_index: int, other: int) -> Tensor:
+        """[n,h,w], the raw maps of one class of a pair in some of this process's images."""
+        asked = [(class_index, other) if (i, (class_index, other)) in self.row_of else class_index for i in positions]
+        return torch.from_numpy(self.raw[[self.row_of[key] for key in zip(positions, asked)]])
 
     def parts_of(self, positions: Positions) -> np.ndarray:
         """uint8 [n,S,S]."""
         return self.part_maps[[self.index_of[position] for position in positions]]
 
 
-def needed_classes(pairs: Sequence[ClassPair]) -> dict[int, list[int]]:
-    """Class -> the classes whose maps its images need: itself and its partners."""
-    needed: dict[int, set[int]] = {}
+def needed_maps(pairs: Sequence[ClassPair], *, versus: bool = False) -> dict[int, list[Asked]]:
+    """Class -> what is asked of its images: maps of itself and of its partners.
+
+    With ``versus`` each is a map of one class compared with the other of the pair, so that there are more of them.
+    """
+    needed: dict[int, set[Asked]] = {}
     for a, b, _ in pairs:
         for own in (a, b):
-            needed.setdefault(own, set()).update((a, b))
-    return {own: sorted(classes) for own, classes in needed.items()}
+            needed.setdefault(own, set()).update({(a, b), (b, a)} if versus else {a, b})
+    return {own: sorted(asked) for own, asked in needed.items()}
 
 
 def _array(shape: Sequence[int], dtype: type) -> np.ndarray:
@@ -55,29 +60,29 @@ def _array(shape: Sequence[int], dtype: type) -> np.ndarray:
 
 def collect(
     loader: Iterable,
-    maps_of: Callable[[Tensor, Sequence[int], Sequence[Sequence[int]]], Tensor],
-    classes: Sequence[Sequence[int]],
+    maps_of: Callable[[Tensor, Sequence[int], Sequence[Sequence[Asked]]], Tensor],
+    asked: Sequence[Sequence[Asked]],
 ) -> Collected:
     """Go over the images once.
 
     Args:
         loader: batches of ``CueImages``, this process's share.
-        maps_of: (images [B,3,S,S], their positions, the classes of each) -> raw maps [n,h,w], image by image.
-        classes: of each image whose maps are needed, all images.
+        maps_of: (images [B,3,S,S], their positions, what is asked of each) -> raw maps [n,h,w], image by image.
+        asked: the maps that are needed of each image, all images.
     """
-    own = list(distributed.shard(range(len(classes))))
-    row_of = {key: row for row, key in enumerate((i, c) for i in own for c in classes[i])}
+    own = list(distributed.shard(range(len(asked))))
+    row_of = {key: row for row, key in enumerate((i, c) for i in own for c in asked[i])}
     index_of = {position: index for index, position in enumerate(own)}
     raw, part_maps = np.empty((0, 1, 1), np.float32), np.empty((0, 1, 1), np.uint8)
-    visible, areas = torch.zeros(2, len(classes), len(PARTS), dtype=torch.int64)
-    pixels = torch.zeros(len(classes), dtype=torch.int64)
+    visible, areas = torch.zeros(2, len(asked), len(PARTS), dtype=torch.int64)
+    pixels = torch.zeros(len(asked), dtype=torch.int64)
     for images, positions, parts, seen in distributed.progress(loader, "maps"):
         positions = positions.tolist()
-        maps = maps_of(images, positions, [classes[position] for position in positions]).cpu().numpy()
+        maps = maps_of(images, positions, [asked[position] for position in positions]).cpu().numpy()
         if not len(raw):
             raw = _array((len(row_of), *maps.shape[1:]), np.float32)
             part_maps = _array((len(own), *parts.shape[1:]), np.uint8)
-        raw[[row_of[i, c] for i in positions for c in classes[i]]] = maps
+        raw[[row_of[i, c] for i in positions for c in asked[i]]] = maps
         part_maps[[index_of[position] for position in positions]] = parts.numpy()
         visible[positions] = seen.long()
         areas[positions] = torch.stack([part.flatten().bincount(minlength=256)[: len(PARTS)] for part in parts])

@@ -1,13 +1,14 @@
 """The maps of both classes of every pair: a network's, or files that any tool wrote."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from calm.attribution import ATTRIBUTIONS
-from calm.attribution.several_classes import maps_of_several
+from calm.attribution.several_classes import Asked, maps_of_several
+from calm.errors import UserError
 from calm.evaluation.file_maps import ClassFileMaps
 from calm.evaluation.session import Session
 from calm.networks.network import Network
@@ -21,30 +22,39 @@ class CueMaps(NamedTuple):
     """Of the attribution, or of the files."""
     kind: str
     """Of ``Attribution.kind``; maps of files are score maps already and count as probabilities."""
-    maps_of: Callable[[Tensor, Sequence[int], Sequence[Sequence[int]]], Tensor]
-    """(images [B,3,S,S], their positions, the classes of each) -> raw maps [n,h,w], image by image."""
+    maps_of: Callable[[Tensor, Sequence[int], Sequence[Sequence[Any]]], Tensor]
+    """(images [B,3,S,S], their positions, what is asked of each) -> raw maps [n,h,w], image by image."""
     aligned: Callable[[Tensor], Tensor]
     """What is done to raw maps [n,h,w] first: cells where the trunk looks."""
+    versus: bool = False
+    """Whether the map of a class is one against the pair's other class."""
 
 
 def open_maps(session: Session, image_ids: Sequence[str]) -> CueMaps:
     """The maps that the flags ask for; ``image_ids`` are those of the evaluated images, by position."""
     args = session.args
     if args.scoremap_root is not None:
+        if args.versus is not None:
+            raise UserError(f"`versus`={args.versus} is of a network's maps, and those of `scoremap_root` are made")
         files = ClassFileMaps(args.scoremap_root, image_ids, args.crop_size)
         return CueMaps(files.name, "probability", files, lambda maps: maps)
     name, network, device = session.map_name, session.network, session.device
-    several = maps_of_several(name, precision=args.precision, **session.attribution_options(name))
+    attribution = ATTRIBUTIONS[name]
+    if args.versus == "pair" and "versus" not in attribution.options:
+        raise UserError(f"`versus`=pair: the attribution {name} compares a class with no other one")
+    versus = attribution.needs_versus or args.versus == "pair"
+    options = session.attribution_options(name, versus=versus)
+    several = maps_of_several(name, precision=args.precision, **options)
 
-    def maps_of(images: Tensor, positions: Sequence[int], classes: Sequence[Sequence[int]]) -> Tensor:
+    def maps_of(images: Tensor, positions: Sequence[int], asked: Sequence[Sequence[Asked]]) -> Tensor:
         images = images.to(device, non_blocking=True)
         try:
-            return several(network, images, classes)
+            return several(network, images, asked)
         except NotFinite:
             _name_of_first(network, images, lambda position: image_ids[positions[position]])
             raise
 
-    return CueMaps(name, ATTRIBUTIONS[name].kind, maps_of, session.aligned(name))
+    return CueMaps(name, attribution.kind, maps_of, session.aligned(name), versus)
 
 
 def _name_of_first(network: Network, images: Tensor, name_of: Callable[[int], str]) -> None:

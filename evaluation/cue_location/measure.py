@@ -100,7 +100,8 @@ def _pixels(
     """Scores [n,S,S] of some of this process's images, and which of their pixels are the cue."""
     if not own:
         return torch.empty(0, 0, 0, device=device), torch.empty(0, 0, 0, dtype=torch.bool, device=device)
-    maps = (collected.raw_of(own, class_index).to(device) for class_index in (pair.class_a, pair.class_b))
+    a, b = pair.class_a, pair.class_b
+    maps = (collected.raw_of(own, *classes).to(device) for classes in ((a, b), (b, a)))
     mask = torch.from_numpy(pair.mask(collected.parts_of(own)))
     return score_of(*maps), mask.to(device)
 

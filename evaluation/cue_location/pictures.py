@@ -106,7 +106,7 @@ def _draw_row(
 ) -> None:
     pair = result.pair
     rgb = to_rgb(images[position][0], *normalisation)
-    both = (aligned(collected.raw_of([position], c)) for c in (pair.class_a, pair.class_b))
+    both = (aligned(collected.raw_of([position], *classes)) for classes in (pair[:2], pair[1::-1]))
     raw = [resize(maps, rgb.shape[:2])[0].numpy() for maps in both]
     low, high = min(map(np.min, raw)), max(map(np.max, raw))
     difference = raw[0] - raw[1]

@@ -37,3 +37,16 @@ def test_bf16_is_near():
     network, (images, _) = tiny_network("CALM_EM"), tiny_batch()
     maps = [maps_of_several("joint", precision=p)(network, images, CLASSES) for p in ("fp32", "bf16")]
     assert not torch.equal(*maps) and torch.allclose(*maps, rtol=0.1, atol=1e-3)
+
+
+@pytest.mark.parametrize(("method", "name"), [("CAM", "finercam"), ("CALM_EM", "counterfactual")])
+def test_each_class_may_be_compared_with_another(method, name):
+    network, (images, _) = tiny_network(method), tiny_batch()
+    asked = [[(4, 0), (0, 4)], [(2, 1)], [(1, 3)]]
+    maps = maps_of_several(name)(network, images, asked)
+    expected = [
+        build_attribution(name, versus=other)(network, images[row : row + 1], torch.tensor([label]))[0]
+        for row, own in enumerate(asked)
+        for label, other in own
+    ]
+    assert torch.allclose(maps, torch.stack(expected), atol=1e-6)

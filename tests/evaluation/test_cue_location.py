@@ -13,7 +13,7 @@ from calm.attribution.several_classes import maps_of_several
 from calm.data_loaders.cues.pairs import NO_PART, ClassPair
 from calm.errors import UserError
 from calm.evaluation.cue_location import collect as collecting
-from calm.evaluation.cue_location.collect import collect, needed_classes
+from calm.evaluation.cue_location.collect import collect, needed_maps
 from calm.evaluation.cue_location.measure import measure_pairs, summarise, summarise_uninformed
 from calm.evaluation.cue_location.protocols import PaperProtocol, protocol_maker
 from calm.evaluation.cue_location.scores import cue_score, norm_type_is_idle
@@ -60,9 +60,9 @@ def plain_score_map(raw: np.ndarray, kind: str, norm_type: str, ksize: int) -> n
     return np.maximum(s, 0) / s.max() if s.max() > 0 else 0 * s
 
 
-def collected(network, name: str, birds: Birds, batch: int = 3, **options):
+def collected(network, name: str, birds: Birds, batch: int = 3, *, versus: bool = False, **options):
     maps_of = maps_of_several(name, **options)
-    classes = [needed_classes(PAIRS)[target] for target in TARGETS]
+    classes = [needed_maps(PAIRS, versus=versus)[target] for target in TARGETS]
     loader = torch.utils.data.DataLoader(birds, batch)
     return collect(loader, lambda images, positions, wanted: maps_of(network, images, wanted), classes)
 
@@ -120,13 +120,47 @@ def test_equals_the_plain_way(method, name, kind, norm_type, ksize):
         assert [area for area in result.mask_pixels if area is not None] == masks.sum(axis=(1, 2)).tolist()
 
 
+def test_a_class_is_compared_with_the_other_of_its_pair():
+    network, birds = tiny_network("CAM", num_classes=CLASSES), Birds()
+    maps = collected(network, "finercam", birds, versus=True, finercam_base="cam", finercam_gamma=0.5)
+    results = measure_pairs(PAIRS, maps, TARGETS, score("text", "finercam"), PaperProtocol, device=CPU)
+    for pair, result in zip(PAIRS, results, strict=True):
+
+        def finer(network, images, target, pair=pair):
+            g = network(images).class_maps.detach()[0]
+            own, other = pair[:2] if int(target) == pair.class_a else pair[1::-1]
+            return (g[own] - 0.5 * g[other])[None]
+
+        def plain_score(raw_a: np.ndarray, raw_b: np.ndarray) -> np.ndarray:
+            return np.abs(
+                plain_score_map(raw_a, "class map", "minmax", 1) - plain_score_map(raw_b, "class map", "minmax", 1)
+            )
+
+        scores, masks = plain_pixels(network, finer, birds, pair, plain_score)
+        if len(scores):
+            assert result.pxap == pytest.approx(100 * average_precision_score(masks.ravel(), scores.ravel()), abs=2e-2)
+
+
+def test_the_counterfactual_ranks_pixels_as_the_joint_does():
+    network, birds = tiny_network("CALM_EM", num_classes=CLASSES), Birds()
+    found = [
+        measure_pairs(PAIRS, maps, TARGETS, score("text", name), PaperProtocol, device=CPU)
+        for name, maps in (
+            ("joint", collected(network, "joint", birds)),
+            ("counterfactual", collected(network, "counterfactual", birds, versus=True)),
+        )
+    ]
+    for by_joint, by_difference in zip(*found, strict=True):
+        assert by_difference.pxap == pytest.approx(by_joint.pxap, abs=1e-3) if by_joint.pxap else True
+
+
 def test_a_pass_per_image_where_the_output_is_enough():
     network, birds, seen = tiny_network("CALM_EM", num_classes=CLASSES), Birds(), []
     network.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
     collected(network, "joint", birds)
     assert sum(seen) == len(TARGETS)
     collected(network, "gradient", birds)
-    assert sum(seen) == len(TARGETS) + sum(len(needed_classes(PAIRS)[target]) for target in TARGETS)
+    assert sum(seen) == len(TARGETS) + sum(len(needed_maps(PAIRS)[target]) for target in TARGETS)
 
 
 def test_released_histogram_fills_up_and_is_never_emptied():
