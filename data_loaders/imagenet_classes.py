@@ -21,7 +21,7 @@ def check_imagenet_classes(data_set: DataSet, data_root: str | Path, records: Se
         UserError: they differ.
     """
     theirs = imagenet_wnids()
-    ours = data_set.read_wnids(data_set.root(data_root)) if data_set.read_wnids else []
+    ours = data_set.wnids(data_root)
     if ours != theirs:
         raise UserError(
             f"`pretrained_classifier`: the classes of {data_set.name} are not ImageNet's 1000 in the order of their "

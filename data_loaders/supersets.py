@@ -1,7 +1,7 @@
 """Supersets: which classes share one set of parts, so that their attributions may be added up (paper, Section 5.4)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from calm.data_loaders.text_lines import fault
@@ -10,6 +10,7 @@ from calm.errors import UserError
 TABLES = Path(__file__).resolve().parent.parent / "metadata"
 ILSVRC_TABLE = "supersets_ILSVRC.txt"
 WORDNET_TABLE = "supersets_WordNet.txt"
+ANCESTRY_TABLE = "ancestors_WordNet.txt"
 
 Supersets = dict[int, list[int]]
 """Class -> the classes of its superset in ascending order, itself included: a partition of all classes."""
@@ -53,3 +54,29 @@ def read_table(path: Path) -> dict[str, str]:
             raise fault(path, number, f"expected wnid,superset but found {line!r}")
         table[wnid] = superset
     return table
+
+
+def read_ancestry() -> dict[str, tuple[str, str]]:
+    """wnid of ILSVRC's classes and of all nouns above them -> (wnid of the next one above, "" for the last; name)."""
+    lines = (TABLES / ANCESTRY_TABLE).read_text(encoding="utf-8").splitlines()
+    return {wnid: (parent, name) for wnid, parent, name in (line.split(",", 2) for line in lines)}
+
+
+def ancestors_of(target: int, wnids: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """Name and classes of every WordNet ancestor of a class, the nearest first; nothing where it is not in the table.
+
+    Args:
+        target: the class.
+        wnids: WordNet id of every class.
+    """
+    ancestry = read_ancestry()
+
+    def above(wnid: str) -> Iterator[str]:
+        while wnid := ancestry.get(wnid, ("", ""))[0]:
+            yield wnid
+
+    lines = [set(above(wnid)) for wnid in wnids]
+    return [
+        (ancestry[ancestor][1], [index for index, line in enumerate(lines) if ancestor in line])
+        for ancestor in above(wnids[target])
+    ]

@@ -99,6 +99,10 @@ class DataSet:
             return len(self.read_class_names(self.root(data_root)))
         return self.num_classes if isinstance(self.num_classes, int) else self.num_classes(self.root(data_root))
 
+    def wnids(self, data_root: str | Path) -> list[str]:
+        """The WordNet id of each class, in class order; none where the classes are not WordNet's."""
+        return self.read_wnids(self.root(data_root)) if self.read_wnids else []
+
     def class_names(self, data_root: str | Path) -> list[str]:
         """A name for each class, for people to read; the class's number where the data set's folder does not tell."""
         names, count = self.read_class_names(self.root(data_root)), self.count_classes(data_root)

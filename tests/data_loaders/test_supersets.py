@@ -5,8 +5,15 @@ import pytest
 import yaml
 
 from calm.data_loaders.catalogue import dataset_named
-from calm.data_loaders.prepare.wordnet import nearest_ancestor, read_ancestors, read_hypernyms
-from calm.data_loaders.supersets import ILSVRC_TABLE, TABLES, WORDNET_TABLE, read_table
+from calm.data_loaders.prepare.wordnet import Noun, ancestry, nearest_ancestor, read_ancestors, read_nouns
+from calm.data_loaders.supersets import (
+    ILSVRC_TABLE,
+    TABLES,
+    WORDNET_TABLE,
+    ancestors_of,
+    imagenet_wnids,
+    read_table,
+)
 from calm.errors import UserError
 
 
@@ -107,9 +114,23 @@ def test_wordnet_noun_file_is_read(tmp_path: Path):
         " @ 01317541 n 0000 | a member of the genus Canis\n"
         "02083346 05 n 02 canine 0 canid 0 000 | any of various fissiped mammals\n"
     )
-    assert read_hypernyms(path) == {"n02084071": ["n02083346", "n01317541"], "n02083346": []}
+    nouns = read_nouns(path)
+    assert nouns == {"n02084071": Noun("dog", ["n02083346", "n01317541"]), "n02083346": Noun("canine", [])}
+    assert ancestry(nouns, ["n02084071"]) == {"n02083346": ",canine", "n02084071": "n02083346,dog"}
     with pytest.raises(UserError, match="wordnet-base"):
-        read_hypernyms(tmp_path / "missing")
+        read_nouns(tmp_path / "missing")
+
+
+def test_what_stands_above_the_afghan_hound(tmp_path):
+    wnids = imagenet_wnids()
+    hound = wnids.index("n02088094")
+    above = dict(ancestors_of(hound, wnids))
+    assert list(above)[:3] == ["hound", "hunting dog", "dog"] and list(above)[-1] == "entity"
+    assert above["dog"] == supersets_of("ILSVRC", 1000, tmp_path)[hound]
+    assert above["entity"] == list(range(1000))
+    sizes = [len(classes) for classes in above.values()]
+    assert sizes == sorted(sizes) and all(hound in classes for classes in above.values())
+    assert ancestors_of(0, ["a folder", *wnids]) == []
 
 
 def test_an_ancestor_listed_twice_is_an_error(tmp_path: Path):
