@@ -1,11 +1,18 @@
-"""The paper's qualitative figures on SynthBirds, one command each.
+"""The paper's qualitative figures, one command each.
 
+    python make_figures.py figure1 --load_checkpoint save/cam/ save/calm_em/ --out figure1.png
     python make_figures.py figure3 --load_checkpoint=save/demo/ --out figure3.png
     python make_figures.py figure4 --load_checkpoint save/cam/ save/calm_ml/ save/calm_em/ --out figure4.png
+    python make_figures.py figure6 --load_checkpoint=save/demo/ --image dog.jpg --out figure6.png
 
-Figure 3 shows the maps of one test image: of those classified correctly, the one about which the network is in doubt
-most. Figure 4 shows images drawn at random among those that every network classifies correctly; its gradient columns
-are of the first network.
+Figure 1 shows maps of two classes and their difference, by each network; Figure 3 all maps of one network; Figure 4
+why A and not B, by every method, the gradient maps being of the first network; Figure 6 a map added up over the class
+alone, the sets of classes above it and all classes.
+
+Without --image the pictures are of the test split. Figures 1, 3 and 6 take a representative one: classified correctly
+by every network, of median sureness among the surer half, its cue visible and, for Figure 3, found. Figure 4 draws
+some at random among those that every network classifies correctly. Where the data set knows the parts in which two
+classes differ, the true cue is outlined.
 """
 
 import argparse
@@ -20,11 +27,11 @@ from calm.errors import UserError
 from calm.flags import flags_of
 from calm.flags.values import natural, positive_int
 
-FIGURES = ("figure3", "figure4")
+FIGURES = ("figure1", "figure3", "figure4", "figure6")
 """Those of ``explanation.from_runs``."""
+OF_ONE_RUN = ("figure3", "figure6")
 DATA_FLAGS = ("data_root", "metadata_root", "crop_size")
-FIGURE4 = {"seed": 0, "rows": 2}
-"""Flags of figure4 alone, and their defaults."""
+DEFAULTS = {"seed": 0, "rows": 2, "image": None, "target": None, "versus": None, "resize_alignment": "receptive_field"}
 
 
 def parse(argv: Sequence[str] | None) -> Munch:
@@ -33,16 +40,26 @@ def parse(argv: Sequence[str] | None) -> Munch:
         prog="make_figures.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("figure", choices=FIGURES, help="which figure of the paper")
-    parser.add_argument("--load_checkpoint", nargs="+", required=True, help="figure3: a run; figure4: runs")
+    parser.add_argument("--load_checkpoint", nargs="+", required=True, help="runs; one for figure3 and figure6")
     parser.add_argument("--save_root", default="save", help="where runs are looked for [save]")
     parser.add_argument("--out", type=Path, help="file to write, by its suffix png or pdf")
-    parser.add_argument("--seed", type=natural, help=f"figure4: draws which images are shown [{FIGURE4['seed']}]")
-    parser.add_argument("--rows", type=positive_int, help=f"figure4: images per number of parts [{FIGURE4['rows']}]")
+    parser.add_argument("--image", nargs="+", help="images, folders or patterns to show, in place of the test split's")
+    parser.add_argument("--target", help="with --image: the class A or y, by name or index from 0 [predicted]")
+    parser.add_argument("--versus", help="with --image: the class B or y' [the most probable other one]")
+    parser.add_argument("--seed", type=natural, help=f"draws which images are looked at or shown [{DEFAULTS['seed']}]")
+    parser.add_argument(
+        "--rows", type=positive_int, help=f"figure4: images per number of parts, or images [{DEFAULTS['rows']}]"
+    )
+    parser.add_argument(
+        "--resize_alignment",
+        choices=("grid", "receptive_field"),
+        help="the cells of maps as tiles, or where the network looks [receptive_field]",
+    )
     flags = flags_of("main")
     for name in DATA_FLAGS:
         config.add_flag(parser, flags[name]._replace(default="the run's"))
     given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
-    args = Munch(FIGURE4 | given, given=frozenset(given))
+    args = Munch(DEFAULTS | given, given=frozenset(given))
     _validate(args)
     return args
 
@@ -52,10 +69,14 @@ def _validate(args: Munch) -> None:
         raise UserError(f"--out is missing: name the file to write, such as {args.figure}.png or {args.figure}.pdf")
     if args.out.suffix not in (".png", ".pdf"):
         raise UserError(f"--out={args.out}: should end in .png or .pdf")
-    if args.figure == "figure3" and len(args.load_checkpoint) > 1:
-        raise UserError(f"--load_checkpoint {' '.join(args.load_checkpoint)}: figure3 shows one run")
-    if args.figure == "figure3" and (unused := sorted(args.given & set(FIGURE4))):
-        raise UserError(f"--{unused[0]}: belongs to figure4; nothing is drawn at random for figure3")
+    if args.figure in OF_ONE_RUN and len(args.load_checkpoint) > 1:
+        raise UserError(f"--load_checkpoint {' '.join(args.load_checkpoint)}: {args.figure} shows one run")
+    if "rows" in args.given and (args.figure != "figure4" or args.image):
+        raise UserError(
+            "--rows: belongs to figure4 of a test split; other figures show what --image names, or one image"
+        )
+    if not args.image and (idle := sorted(args.given & {"target", "versus"})):
+        raise UserError(f"--{idle[0]}: goes with --image; an image of the test split has a class of its own")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

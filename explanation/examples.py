@@ -1,48 +1,19 @@
-"""Which images Figures 3 and 4 show, among those that the networks classify correctly."""
+"""Which images the paper's figures show, among those that the networks classify correctly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from calm.data_loaders.cues.pairs import MAX_PARTS, ClassPair, pair_of
+from calm.data_loaders.cues.pairs import MAX_PARTS, ClassPair
 from calm.data_loaders.cues.part_maps import PartMaps
 from calm.data_loaders.datasets import ImageDataset
 from calm.errors import UserError
-from calm.networks.network import Network
 
-BATCH = 32
+Picture = TypeVar("Picture")
+
 SMALLEST_CUE = 0.01
 """Share of the picture that the true cue covers at least, so that there is something to see."""
-
-
-@torch.inference_mode()
-def class_probabilities(network: Network, dataset: ImageDataset) -> Tensor:
-    """p(y|x) of every image, [N,K] on the CPU, in the order of ``dataset``."""
-    device = next(network.parameters()).device
-    found = []
-    for start in range(0, len(dataset), BATCH):
-        images = [dataset[index][0] for index in range(start, min(start + BATCH, len(dataset)))]
-        found.append(network(torch.stack(images).to(device)).log_p_y.exp().cpu())
-    return torch.cat(found)
-
-
-def correct_images(probabilities: Sequence[Tensor], targets: Sequence[int]) -> list[int]:
-    """Indices of the images whose class every network predicts.
-
-    Args:
-        probabilities: p(y|x) of each network, [N,K].
-        targets: true class of every image, N of them.
-
-    Raises:
-        UserError: there is none.
-    """
-    right = torch.stack([p_y.argmax(dim=1) for p_y in probabilities]) == torch.tensor(targets)
-    found = right.all(dim=0).nonzero().flatten().tolist()
-    if not found:
-        raise UserError("no test image is classified correctly by every checkpoint: train longer first")
-    return found
 
 
 def shows(pair: ClassPair, part_maps: PartMaps, index: int) -> bool:
@@ -94,39 +65,48 @@ def _image_of(
     return next((index for index in rng.permutation(own).tolist() if shows(pair, part_maps, index)), None)
 
 
-def most_doubtful(
-    p_y: Tensor,
-    dataset: ImageDataset,
-    families: Mapping[int, Sequence[int]],
-    differs: np.ndarray,
-    part_maps: PartMaps,
-) -> tuple[ClassPair, int]:
-    """The class pair and image where a network is right, yet both a sibling and other families seem probable.
-
-    Where p(y|x) is near 1, attribution, saliency and subset are alike and nothing speaks against the class. So this
-    is the correctly classified image with the largest min(p(most probable sibling), p(all other families)), among
-    those that show the cue; of equal ones that with the more probable sibling, then the first.
+def one_per_class(correct: Sequence[int], targets: Sequence[int], *, rows: int, seed: int) -> list[int]:
+    """``rows`` of the images, drawn at random, of as many classes as there are; fewer where there are not so many.
 
     Args:
-        p_y: p(y|x) of every image, [N,K].
-        dataset: the images.
-        families: class -> the classes of its family, itself among them.
-        differs: bool [K,K,7], the parts in which two classes differ.
-        part_maps: called with an index into ``dataset``.
+        correct: indices of the images to draw from.
+        targets: class of every image.
+        rows: how many.
+        seed: of the draw.
+    """
+    drawn = [correct[place] for place in np.random.default_rng(seed).permutation(len(correct))]
+    counts: dict[int, int] = {}
+    turns = []
+    for index in drawn:
+        turns.append((counts.get(targets[index], 0), index))
+        counts[targets[index]] = turns[-1][0] + 1
+    return [index for _, index in sorted(turns, key=lambda turn: turn[0])][:rows]
+
+
+def representative(
+    surest: Mapping[int, float], picture: Callable[[int], Picture | None], is_found: Callable[[Picture], bool] | None
+) -> Picture:
+    """The image of median sureness among the surer half of those that are right; not the best one, not a doubtful one.
+
+    Args:
+        surest: index of a correctly classified image -> p(y|x).
+        picture: makes what is shown of an image; None where it does not show its cue.
+        is_found: whether the map finds the cue; images where it does come first. None: that does not matter.
 
     Raises:
-        UserError: no correctly classified image shows its cue.
+        UserError: no image shows its cue.
     """
-    doubts = []
-    for index, (p, record) in enumerate(zip(p_y, dataset.records, strict=True)):
-        family = families[record.target]
-        siblings = [other for other in family if other != record.target]
-        if int(p.argmax()) == record.target and siblings:
-            rival = max(siblings, key=lambda sibling: float(p[sibling]))
-            elsewhere = float(p[[k not in family for k in range(len(p))]].sum())
-            doubts.append((-min(float(p[rival]), elsewhere), -float(p[rival]), index, rival))
-    for _, _, index, rival in sorted(doubts):
-        pair = pair_of(differs, dataset.records[index].target, rival)
-        if shows(pair, part_maps, index):
-            return pair, index
-    raise UserError("no correctly classified test image shows the parts in which its class differs from a sibling")
+    order = sorted(surest, key=lambda index: (-surest[index], index))
+    half = order[: -(-len(order) // 2)]
+    middle = (len(half) - 1) / 2
+    from_the_middle = sorted(range(len(half)), key=lambda place: (abs(place - middle), place))
+    candidates = [half[place] for place in from_the_middle] + order[len(half) :]
+    first: Picture | None = None
+    for index in candidates:
+        shown = picture(index)
+        if shown is not None and (is_found is None or is_found(shown)):
+            return shown
+        first = first if first is not None else shown
+    if first is None:
+        raise UserError("no correctly classified test image shows the parts in which its class differs from another")
+    return first

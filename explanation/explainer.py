@@ -52,6 +52,10 @@ class Explainer:
         """Where the cells of the network's maps look."""
         return Cells.of(self.network, self.input_size)
 
+    def places(self, count: int) -> Cells:
+        """Where the cells of a map of ``count`` cells a side are drawn."""
+        return Cells.tiles(count) if self.resize_alignment == "grid" else self.cells
+
     def __call__(self, path: str | Path, ask: Ask | None = None) -> Explanation:
         """Explain one file, with one forward pass.
 

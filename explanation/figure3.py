@@ -1,7 +1,7 @@
-"""Figure 3 of the paper: one image and its maps side by side, the true cue outlined."""
+"""Figure 3 of the paper: an image and its maps side by side, the true cue outlined where it is known."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,36 +13,52 @@ from calm.explanation.maps import Explanation
 
 ONE_SCALE = ("joint", "saliency", "subset", "counterfactual")
 """Maps of p(y,z|x) or sums and differences of it, none above p(z|x): they are drawn on one scale."""
+GAP, ABOVE, BELOW = 0.14, 0.52, 1.2
+"""Between panels; above and below those of a line: inches."""
 
 
-def maps_figure(explanation: Explanation, cue: np.ndarray, parts: Sequence[str], *, width: float = 1.75) -> Figure:
+class Pictured(NamedTuple):
+    """One line of the figure."""
+
+    explanation: Explanation
+    cue: np.ndarray | None = None
+    """bool [S,S], the parts in which the question's two classes differ, where they are known."""
+    parts: Sequence[str] = ()
+    """Their names."""
+
+
+def maps_figure(lines: Sequence[Pictured], *, width: float = 1.75) -> Figure:
     """Input, attribution, conditional, saliency, subset and counterfactual in one row, each with its colour bar.
 
     Maps that can be compared share their scale (``ONE_SCALE``); each of these has its sum written below.
 
     Args:
-        explanation: of one image.
-        cue: bool [S,S], the parts in which the question's two classes differ.
-        parts: their names.
+        lines: a row each, of one network.
         width: of a panel, inches.
     """
-    panels = [name for name, kind in explanation.kinds.items() if kind.in_figure]
-    picture_width, picture_height = explanation.picture.size
-    height = width * min(max(picture_height / picture_width, 0.4), 2.5)
-    gap, above, below = 0.14, 0.52, 1.2
-    full_width, full_height = (len(panels) + 1) * (width + gap) + gap, above + height + below
+    panels = [None, *(name for name, kind in lines[0].explanation.kinds.items() if kind.in_figure)]
+    heights = [
+        width * min(max(line.explanation.picture.height / line.explanation.picture.width, 0.4), 2.5) for line in lines
+    ]
+    full_width, full_height = len(panels) * (width + GAP) + GAP, sum(heights) + len(lines) * (ABOVE + BELOW)
     figure = Figure(figsize=(full_width, full_height), facecolor="white")
-    for column, name in enumerate([None, *panels]):
-        left = (gap + column * (width + gap)) / full_width
-        axis = figure.add_axes((left, below / full_height, width / full_width, height / full_height))
-        _panel(figure, axis, explanation, name)
-        axis.spines[:].set(visible=True, linewidth=0.4, color=SOFT)
-        if name:
-            outline(axis, explanation.picture, cue)
-        place = (left + width / full_width / 2, (below - (0.46 if name else 0.1)) / full_height)
-        figure.text(*place, _words(explanation, name), ha="center", va="top", fontsize=7, color=INK, linespacing=1.4)
-    for bottom, colour, text in zip((0.22, 0.05), (INK, SOFT), _legend(explanation, parts)):
-        figure.text(gap / full_width, bottom / full_height, text, fontsize=7, color=colour, va="bottom")
+    top = full_height
+    for line, height in zip(lines, heights):
+        bottom = top - ABOVE - height
+        for column, name in enumerate(panels):
+            left = (GAP + column * (width + GAP)) / full_width
+            axis = figure.add_axes((left, bottom / full_height, width / full_width, height / full_height))
+            _panel(figure, axis, line.explanation, name)
+            axis.spines[:].set(visible=True, linewidth=0.4, color=SOFT)
+            if name and line.cue is not None:
+                outline(axis, line.explanation.picture, line.cue)
+            place = (left + width / full_width / 2, (bottom - (0.46 if name else 0.1)) / full_height)
+            words = _words(line.explanation, name)
+            figure.text(*place, words, ha="center", va="top", fontsize=7, color=INK, linespacing=1.4)
+        for below, colour, text in zip((0.98, 1.15), (INK, SOFT), _legend(line)):
+            place = (GAP / full_width, (bottom - below) / full_height)
+            figure.text(*place, text, fontsize=7, color=colour, va="bottom")
+        top = bottom - BELOW
     return figure
 
 
@@ -80,13 +96,15 @@ def _words(explanation: Explanation, name: str | None) -> str:
         return f"p(y | x) = {p:.2f}\np(y′ | x) = {rival:.2f}"
     lines = [f"sum over z: {explanation.maps[name].sum():.2f}"] if name in _shares(explanation) else []
     if explanation.kinds[name].of_subset:
-        lines.append(f"y and {len(question.subset) - 1} more of its family")
+        others = len(question.subset) - 1
+        lines.append(f"y and {others} more class{'' if others == 1 else 'es'}")
     return "\n".join([*lines, "y rather than y′"] if explanation.kinds[name].signed else lines)
 
 
-def _legend(explanation: Explanation, parts: Sequence[str]) -> tuple[str, str]:
-    """The two classes and their difference; the network and the scale."""
+def _legend(line: Pictured) -> tuple[str, str]:
+    """The two classes and, where it is known, their difference; the network and the scale."""
+    explanation = line.explanation
     target, versus = (explanation.names[k] for k in (explanation.question.target, explanation.question.versus))
     scale = "     Attribution, saliency, subset and counterfactual share one scale." if _shares(explanation) else ""
-    cue = f"Outline: the true cue, where they differ ({listed(parts, 'and')})"
-    return f"y: {target}     y′: {versus}     {cue}", explanation.model + scale
+    cue = f"     Outline: the true cue, where they differ ({listed(line.parts, 'and')})" if line.parts else ""
+    return f"y: {target}     y′: {versus}{cue}", explanation.model + scale

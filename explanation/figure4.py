@@ -1,4 +1,4 @@
-"""Figure 4 of the paper: why class A and not B, by every method, beside the true cue."""
+"""Figure 4 of the paper: why class A and not B, by every method, beside the true cue where it is known."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,11 +13,11 @@ from matplotlib.lines import Line2D
 from PIL import Image
 from torch import Tensor
 
-from calm.attribution import build_attribution
-from calm.attribution.catalogue import default_attribution
+from calm.attribution import ATTRIBUTIONS, build_attribution
 from calm.explanation.figure import INK, SOFT, draw_map, draw_picture, enlarge, outline
 from calm.explanation.kinds import listed
-from calm.networks.network import Network
+from calm.explanation.shown import Run
+from calm.networks import METHODS
 from calm.pictures import DIVERGING
 from calm.wsol_eval.pixel_ap import PixelScores, exact_curve
 
@@ -34,52 +34,55 @@ GAP, TOP, WORDS, FOOT = 0.03, 0.42, 0.22, 0.38
 """Between panels; above and below them all; under each row: inches."""
 
 
-class Column(NamedTuple):
-    """What one column shows."""
+class Attributed(NamedTuple):
+    """A network, and the attribution that explains it."""
 
-    network: Network
-    """In evaluation mode."""
+    run: Run
     attribution: str
     """A name of ``attribution.ATTRIBUTIONS``."""
 
 
-class Row(NamedTuple):
+class Contrast(NamedTuple):
     """A picture of class A, and why it is not B."""
 
     picture: Image.Image
-    cue: np.ndarray
-    """bool [S,S], the true cue: pixels of the parts in which A and B differ."""
+    cue: np.ndarray | None
+    """bool [S,S], the true cue: pixels of the parts in which A and B differ, where they are known."""
     class_a: str
     class_b: str
     parts: Sequence[str]
     """Names of the differing parts."""
     maps: dict[str, np.ndarray]
-    """Column's title -> s^A - s^B, signed, on the map's own grid."""
+    """Title -> s^A - s^B, signed, on the pixels [S,S] of the network's input."""
 
 
-def columns(networks: Mapping[str, Network]) -> dict[str, Column]:
-    """Title -> column: the baselines on the first network, then every network's own attribution.
+def all_attributed(runs: Mapping[str, Run]) -> dict[str, Attributed]:
+    """Title -> the baselines on the first network, then every network's own attribution.
 
     Args:
-        networks: title -> network.
+        runs: title -> run.
     """
-    first = next(iter(networks.values()))
-    baselines = {title: Column(first, attribution) for title, attribution in BASELINES.items()}
-    own = {title: Column(network, default_attribution(network.method)) for title, network in networks.items()}
+    first = next(iter(runs.values()))
+    baselines = {title: Attributed(first, attribution) for title, attribution in BASELINES.items()}
+    own = {title: Attributed(run, METHODS[run.network.method].default_map) for title, run in runs.items()}
     return baselines | own
 
 
-def counterfactual_map(column: Column, image: Tensor, class_a: int, class_b: int) -> np.ndarray:
-    """s^A - s^B (paper, Section 5.2) of one column's attribution on its own grid, [h,w].
+def counterfactual_map(explained: Attributed, image: Tensor, class_a: int, class_b: int) -> np.ndarray:
+    """s^A - s^B (paper, Section 5.2), [S,S] on the image's pixels, every cell where it is drawn.
 
     Args:
-        column: network and attribution.
-        image: [3,H,W], on the network's device.
+        explained: network and attribution.
+        image: [3,S,S], on the network's device.
         class_a, class_b: indices.
     """
+    run, size = explained.run, image.shape[-1]
     classes = torch.tensor([class_a, class_b], device=image.device)
-    maps = build_attribution(column.attribution)(column.network, image[None].expand(2, -1, -1, -1), classes)
-    return (maps[0] - maps[1]).float().cpu().numpy()
+    maps = build_attribution(explained.attribution)(run.network, image[None].expand(2, -1, -1, -1), classes)
+    difference = (maps[:1] - maps[1:]).float().cpu()
+    if ATTRIBUTIONS[explained.attribution].image_sized:
+        return difference[0].numpy()
+    return run.explainer.places(maps.shape[-1]).laid(difference, size)[0].numpy()
 
 
 def average_precision(values: np.ndarray, cue: np.ndarray) -> float:
@@ -89,37 +92,39 @@ def average_precision(values: np.ndarray, cue: np.ndarray) -> float:
     return float("nan") if curve is None else 100 * curve.average_precision
 
 
-def scale_of(values: np.ndarray, size: int) -> float:
-    """The end of a map's colours: ``PERCENTILE`` of its |value| at ``size`` pixels a side, or its largest where that is
-    zero."""
-    heights = np.abs(enlarge(values, size))
+def scale_of(values: np.ndarray) -> float:
+    """The end of a map's colours: ``PERCENTILE`` of its |value| over the pixels, or its largest where that is zero."""
+    heights = np.abs(values)
     return float(np.percentile(heights, PERCENTILE)) or float(heights.max()) or 1.0
 
 
-def counterfactuals_figure(rows: Iterable[Row], first: str, *, width: float = 0.75) -> Figure:
-    """A row per picture: input, true cue, then each column's map, red for A, blue for B, white for neither.
+def counterfactuals_figure(contrasts: Iterable[Contrast], first: str, *, width: float = 0.75) -> Figure:
+    """A row per picture: input, true cue, then each map, red for A, blue for B, white for neither.
 
     Args:
-        rows: all with the same columns.
+        contrasts: all with the same maps.
         first: title of the network that the baselines show; its own column follows theirs.
         width: of a panel, inches.
     """
-    rows = list(rows)
-    titles = ["Input", "True cue", *rows[0].maps]
-    full_width, full_height = len(titles) * (width + GAP) + GAP, TOP + len(rows) * (width + WORDS) + FOOT
+    contrasts = list(contrasts)
+    before = ["Input"] if contrasts[0].cue is None else ["Input", "True cue"]
+    titles = [*before, *contrasts[0].maps]
+    full_width, full_height = len(titles) * (width + GAP) + GAP, TOP + len(contrasts) * (width + WORDS) + FOOT
     figure = Figure(figsize=(full_width, full_height), facecolor="white")
-    for index, row in enumerate(rows):
+    for index, contrast in enumerate(contrasts):
         bottom = full_height - TOP - index * (width + WORDS) - width
         for column, title in enumerate(titles):
             place = ((GAP + column * (width + GAP)) / full_width, bottom / full_height)
             axis = figure.add_axes((*place, width / full_width, width / full_height))
-            _panel(axis, row, title)
+            _panel(axis, contrast, title)
             if index == 0:
                 axis.set_title(_broken(title), fontsize=6, color=INK, pad=2.5, linespacing=1.0)
-        words = f"A  {row.class_a}     B  {row.class_b}     differ in {listed(row.parts, 'and')}"
+        words = f"A  {contrast.class_a}     B  {contrast.class_b}"
+        if contrast.parts:
+            words += f"     differ in {listed(contrast.parts, 'and')}"
         figure.text(GAP / full_width, (bottom - 0.035) / full_height, words, fontsize=6, color=INK, va="top")
-    _bracket(figure, titles.index(first), width, f"maps of the {first} network")
-    _legend(figure, width)
+    _bracket(figure, (len(before), titles.index(first)), width, f"maps of the {first} network")
+    _legend(figure, width, with_cue=contrasts[0].cue is not None)
     return figure
 
 
@@ -128,33 +133,36 @@ def _broken(title: str) -> str:
     return "\n".join(textwrap.fill(words, 15) for words in title.replace(", ", ",\n").split("\n"))
 
 
-def _panel(axis: Axes, row: Row, title: str) -> None:
-    """The input, the true cue, or a map with the cue's outline and its average precision."""
+def _panel(axis: Axes, contrast: Contrast, title: str) -> None:
+    """The input, the true cue, or a map, where the cue is known with its outline and its average precision."""
+    cue = contrast.cue
     if title == "Input":
-        draw_picture(axis, row.picture)
-    elif title == "True cue":
-        axis.imshow(~row.cue, cmap="gray", vmin=0, vmax=1)
+        draw_picture(axis, contrast.picture)
+    elif title == "True cue" and cue is not None:
+        axis.imshow(~cue, cmap="gray", vmin=0, vmax=1)
     else:
-        values = row.maps[title]
-        draw_map(axis, row.picture, values, signed=True, high=scale_of(values, len(row.cue)))
-        outline(axis, row.picture, row.cue, line=0.5)
-        text = f"{average_precision(values, row.cue):.0f}"
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
-        axis.text(0.96, 0.04, text, transform=axis.transAxes, ha="right", va="bottom", fontsize=6, color=INK, bbox=box)
+        values = contrast.maps[title]
+        draw_map(axis, contrast.picture, values, signed=True, high=scale_of(values))
+        if cue is not None:
+            outline(axis, contrast.picture, cue, line=0.5)
+            text = f"{average_precision(values, cue):.0f}"
+            look = {"ha": "right", "va": "bottom", "fontsize": 6, "color": INK}
+            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+            axis.text(0.96, 0.04, text, transform=axis.transAxes, bbox=box, **look)
     axis.set(xticks=[], yticks=[], aspect="auto")
     axis.spines[:].set(visible=True, linewidth=0.4, color=SOFT)
 
 
-def _bracket(figure: Figure, last: int, width: float, words: str) -> None:
-    """A line over the columns from the first map to ``last``, with words."""
+def _bracket(figure: Figure, ends: tuple[int, int], width: float, words: str) -> None:
+    """A line over the columns from the first to the last of ``ends``, with words."""
     full_width, full_height = figure.get_size_inches()
-    left, right = (GAP + 2 * (width + GAP)) / full_width, (GAP + last * (width + GAP) + width) / full_width
+    left, right = ((GAP + column * (width + GAP) + extent) / full_width for column, extent in zip(ends, (0, width)))
     height = 1 - 0.15 / full_height
     figure.add_artist(Line2D([left, right], [height] * 2, color=SOFT, linewidth=0.5))
     figure.text((left + right) / 2, height + 0.02 / full_height, words, fontsize=6, color=SOFT, ha="center")
 
 
-def _legend(figure: Figure, width: float) -> None:
+def _legend(figure: Figure, width: float, *, with_cue: bool) -> None:
     """A colour bar under the first two columns, and what is drawn beside it."""
     full_width, full_height = figure.get_size_inches()
     place = (0.12 / full_width, 0.2 / full_height, (2 * width - 0.24) / full_width, 0.08 / full_height)
@@ -164,7 +172,9 @@ def _legend(figure: Figure, width: float) -> None:
     bar.outline.set_linewidth(0.4)
     words = (
         f"s(A) − s(B): red speaks for A, blue for B, white for neither. The colours of each map end at the "
-        f"{PERCENTILE}th percentile of its |s(A) − s(B)|.\n"
-        "Outline: the true cue. Number: average precision of |s(A) − s(B)| for the cue in this picture, in percent."
+        f"{PERCENTILE}th percentile of its |s(A) − s(B)|."
     )
+    if with_cue:
+        words += "\nOutline: the true cue. "
+        words += "Number: average precision of |s(A) − s(B)| for the cue in this picture, in percent."
     figure.text((GAP + 2 * (width + GAP)) / full_width, 0.06 / full_height, words, fontsize=6, color=SOFT, va="bottom")

@@ -141,7 +141,7 @@ def test_two_processes_equal_one(birds):
         (["--dataset_name=TinyImageNet"], "cue localisation takes CUB or SynthBirds"),
         (["--class_pairs=1-9"], "two classes from 1 to 4"),
         (["--class_pairs="], "two classes from 1 to 4"),
-        (["--score_map_process=counterfactual"], "choose joint"),
+        (["--score_map_process=joint", "--versus=pair"], "joint compares a class with no other one"),
         (["--score_map_process=joit"], "joint"),
     ],
 )
@@ -149,6 +149,14 @@ def test_refusals_are_one_sentence(birds, capsys, flags, words):
     assert evaluate(*bird_flags(birds), *flags) == 2
     message = capsys.readouterr().err
     assert words in message and message.count("\n") == 1
+
+
+def test_a_counterfactual_scores_as_the_joint_does(birds):
+    tags = {"joint": "j", "counterfactual": "c"}
+    for name, tag in tags.items():
+        assert evaluate(*bird_flags(birds), f"--score_map_process={name}", f"--tag={tag}") == 0
+    found = [results(birds / "save" / "run", f"_{tag}")["metrics"]["mPxAP"] for tag in tags.values()]
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
 
 
 def test_a_bad_keypoint_line_is_named(birds, capsys):

@@ -1,4 +1,4 @@
-"""make_figures.py: both commands end to end, and what a user may get wrong."""
+"""make_figures.py: every command end to end, and what a user may get wrong."""
 
 import subprocess
 import sys
@@ -9,63 +9,97 @@ import torch
 from PIL import Image
 
 from calm import make_figures
+from calm.data_loaders.catalogue import DATASETS
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import run
-from calm.explanation import figure4, from_runs
+from calm.explanation import examined, figure4, from_runs
 from calm.networks import build_network
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory):
+def birds(tiny_trunk, tmp_path_factory):
     """Drawn birds, and untrained networks CAM and CALM_EM for them in run folders."""
     folder = tmp_path_factory.mktemp("birds")
     roots = {"data_root": str(folder / "dataset"), "metadata_root": str(folder / "metadata")}
     counts = {"train_per_class": 1, "val_per_class": 1, "test_per_class": 2}
     synthbirds.generate(**roots, num_classes=4, image_size=48, seed=0, **counts)
+    names = DATASETS["SynthBirds"].class_names(roots["data_root"])
     for method in ("CAM", "CALM_EM"):
-        network = build_network("resnet18", method, 4)
+        network = build_network("tiny", method, 4)
         config = {"attribution_method": method, "large_feature_map": True, "dataset_name": "SynthBirds"} | roots
         config |= {"crop_size": 48, "resize_size": 48, "prior_activation": "softplus"}
-        content = {"architecture": "resnet18", "state_dict": network.state_dict(), "config": config}
+        content = {
+            "architecture": "tiny",
+            "state_dict": network.state_dict(),
+            "config": config,
+            "class_names": names,
+        }
         (folder / method).mkdir()
         torch.save(content, folder / method / "last_checkpoint.pth.tar")
     return folder
 
 
-def test_both_figures_by_one_command_each(birds, tmp_path, monkeypatch, capsys):
-    def right(network, dataset):
+@pytest.fixture
+def certain(monkeypatch):
+    """Every network is right, and one baseline is enough."""
+
+    def right(run, dataset):
         return 0.1 + 0.6 * torch.eye(4)[[record.target for record in dataset.records]]
 
-    monkeypatch.setattr(from_runs, "class_probabilities", right)
+    monkeypatch.setattr(examined, "class_probabilities", right)
     monkeypatch.setattr(figure4, "BASELINES", {"Gradient": "gradient"})
+    monkeypatch.setattr(from_runs, "DPI", 40)
+
+
+@pytest.mark.usefixtures("certain")
+def test_every_figure_by_one_command(birds, tmp_path, capsys):
     words = [f"--save_root={birds}", "--load_checkpoint"]
+    make_figures.main(["figure1", f"--out={tmp_path}/one.png", *words, "CAM", "CALM_EM"])
     make_figures.main(["figure3", f"--out={tmp_path}/three.png", *words, "CALM_EM"])
     make_figures.main(["figure4", f"--out={tmp_path}/four.pdf", "--rows=1", *words, "CAM", "CALM_EM"])
-    assert Image.open(tmp_path / "three.png").size[0] > 1500
+    make_figures.main(["figure6", f"--out={tmp_path}/six.png", *words, "CALM_EM"])
+    assert Image.open(tmp_path / "three.png").size[0] > 300
     assert (tmp_path / "four.pdf").read_bytes().startswith(b"%PDF")
-    three, four = capsys.readouterr().out.splitlines()
-    assert three.startswith(f"{tmp_path}/three.png: shows ") and three.count(".jpg") == 1
-    assert four.startswith(f"{tmp_path}/four.pdf: shows ") and four.count(".jpg") == 3
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(": shows ")[0] for line in said] == [
+        f"{tmp_path}/{n}" for n in ("one.png", "three.png", "four.pdf", "six.png")
+    ]
+    assert [line.count(".jpg") for line in said] == [1, 1, 3, 1]
+    assert said[0].split(": shows ")[1] == said[3].split(": shows ")[1]  # the same representative image
+
+
+@pytest.mark.usefixtures("undrawn", "certain")
+@pytest.mark.parametrize("figure", make_figures.FIGURES)
+def test_given_images_need_no_data_set(birds, tmp_path, figure, capsys):
+    picture = next((birds / "dataset").rglob("*.jpg"))
+    (tmp_path / "mine").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.open(picture).save(tmp_path / "mine" / name)
+    words = [f"--save_root={birds}", "--data_root=nowhere", "--metadata_root=nowhere", "--load_checkpoint", "CALM_EM"]
+    words += ["--image", str(tmp_path / "mine"), "--target=2", "--versus=0", f"--out={tmp_path}/x.png"]
+    make_figures.main([figure, *words])
+    assert capsys.readouterr().out.splitlines()[-1] == f"{tmp_path}/x.png: shows a.png, b.png"
 
 
 def test_every_run_has_its_own_name():
     runs = {"a": "CAM", "b": "CALM_EM, softplus prior", "c": "CALM_EM, ReLU prior", "d": "CALM_EM, ReLU prior"}
-    loaded = [SimpleNamespace(network=folder.upper(), method=method, folder=folder) for folder, method in runs.items()]
-    assert from_runs.named(loaded) == {
-        "CAM": "A",
-        "CALM_EM, softplus prior": "B",
-        "CALM_EM, ReLU prior c": "C",
-        "CALM_EM, ReLU prior d": "D",
-    }
+    loaded = [SimpleNamespace(method=method, folder=folder) for folder, method in runs.items()]
+    assert from_runs.names_of(loaded) == [
+        "CAM",
+        "CALM_EM, softplus prior",
+        "CALM_EM, ReLU prior c",
+        "CALM_EM, ReLU prior d",
+    ]
 
 
-def test_a_run_on_other_data_is_refused(birds, tmp_path, capsys):
+def test_runs_of_other_classes_are_refused(birds, tmp_path, capsys):
     content = torch.load(birds / "CAM" / "last_checkpoint.pth.tar")
-    content["config"]["dataset_name"] = "CUB"
-    torch.save(content, tmp_path / "cub.pth")
-    words = ["figure4", "--out=x.png", "--load_checkpoint", f"{tmp_path / 'cub.pth'}"]
+    content["class_names"] = ["w", "x", "y", "z"]
+    (tmp_path / "other").mkdir()
+    torch.save(content, tmp_path / "other" / "last_checkpoint.pth.tar")
+    words = ["figure4", "--out=x.png", "--load_checkpoint", f"{birds / 'CAM'}", f"{tmp_path / 'other'}"]
     assert run(lambda: make_figures.main(words)) == 2
-    assert "SynthBirds" in capsys.readouterr().err
+    assert "CAM and other know other classes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -75,8 +109,9 @@ def test_a_run_on_other_data_is_refused(birds, tmp_path, capsys):
         (["figure3", "--out=x.xyz"], ".png or .pdf"),
         (["figure4", "--out=x.png", "--seed=-1"], "--seed"),
         (["figure4", "--out=x.png", "--rows=0"], "--rows"),
-        (["figure3", "--out=x.png", "--seed=1"], "belongs to figure4"),
-        (["figure3", "--out=x.png", "--load_checkpoint", "a", "b"], "one run"),
+        (["figure3", "--out=x.png", "--rows=1"], "belongs to figure4"),
+        (["figure3", "--out=x.png", "--target=1"], "goes with --image"),
+        (["figure6", "--out=x.png", "--load_checkpoint", "a", "b"], "one run"),
         (["figure5"], "figure5"),
         (["figure4", "--unknown=1"], "--unknown"),
     ],

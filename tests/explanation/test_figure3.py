@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from calm.explanation.figure3 import maps_figure
+from calm.explanation.figure3 import Pictured, maps_figure
 from tests.explained import made_up, made_up_picture
 
 
@@ -15,7 +15,7 @@ def draw(method="CALM_EM", **options):
     explanation = replace(made_up(method, **options), model=f"{method}, ReLU prior · made up")
     cue = np.zeros((64, 64), dtype=bool)
     cue[48:, :32] = True
-    return explanation, maps_figure(explanation, cue, ["head", "tail"])
+    return explanation, maps_figure([Pictured(explanation, cue, ["head", "tail"])])
 
 
 def test_the_figure_says_both_classes_the_cue_and_the_network():
@@ -71,3 +71,12 @@ def test_words_are_apart_and_there_is_no_empty_band(method, shape):
     formulas = [axis.texts[0].get_window_extent() for axis in figure.axes if axis.texts]
     pictures = [axis.get_window_extent() for axis in figure.axes if axis.texts]
     assert all(text.y0 - picture.y1 > 0.04 * figure.dpi for text, picture in zip(formulas, pictures, strict=True))
+
+
+def test_without_a_known_cue_nothing_is_outlined_and_every_picture_has_its_line():
+    lines = [Pictured(made_up(picture=made_up_picture(*size))) for size in ((100, 100), (200, 100))]
+    figure = maps_figure(lines)
+    assert not [axis for axis in figure.axes if axis.collections and len(axis.images) == 2]
+    words = [text.get_text() for text in figure.texts]
+    assert words.count("y: Painted Bunting     y′: Summer Tanager") == 2
+    assert len(figure.axes) == 2 * (6 + 5)

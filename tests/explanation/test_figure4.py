@@ -9,41 +9,64 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
+from calm.explanation.explainer import Explainer
 from calm.explanation.figure import enlarge
 from calm.explanation.figure4 import (
     BASELINES,
-    Column,
-    Row,
+    Attributed,
+    Contrast,
+    all_attributed,
     average_precision,
-    columns,
     counterfactual_map,
     counterfactuals_figure,
     scale_of,
 )
+from calm.explanation.shown import Run
 from tests.tiny_networks import tiny_batch, tiny_network
 
 TITLES = [*BASELINES, "CAM", "CALM_ML, softplus prior", "CALM_EM, softplus prior", "CALM_EM, ReLU prior"]
 
 
-def row(maps, picture=None):
+def contrast(maps, picture=None):
     cue = np.zeros((64, 64), dtype=bool)
     cue[:16, :16] = True
-    return Row(picture or Image.new("RGB", (64, 64), "white"), cue, "Jay", "Crow", ["head", "leg", "wing"], maps)
+    return Contrast(picture or Image.new("RGB", (64, 64), "white"), cue, "Jay", "Crow", ["head", "leg", "wing"], maps)
 
 
-def test_columns_are_the_baselines_of_the_first_network_then_each_network_s_own_map():
-    networks = {"CAM": tiny_network("CAM"), "b": tiny_network("CALM_ML"), "c": tiny_network("CALM_EM")}
-    shown = columns(networks)
-    assert list(shown) == [*BASELINES, "CAM", "b", "c"]
-    assert [column.attribution for column in shown.values()] == [*BASELINES.values(), "cam", "joint", "joint"]
-    assert [column.network for column in shown.values()] == [networks["CAM"]] * 4 + list(networks.values())
+def run_of(method, alignment="grid"):
+    network = tiny_network(method)
+    explainer = Explainer(network, 12, [f"class {k}" for k in range(5)], {}, "tiny", alignment)
+    return Run(network, None, explainer, method, "a")
 
 
-def test_counterfactual_map_is_the_difference_of_the_two_classes():
-    network, (images, _) = tiny_network("CALM_EM"), tiny_batch()
-    joint = network(images[:1]).log_joint.exp()[0].detach().numpy()
-    ours = counterfactual_map(Column(network, "joint"), images[0], 3, 1)
-    np.testing.assert_allclose(ours, joint[3] - joint[1], rtol=1e-4, atol=1e-7)
+def test_the_baselines_of_the_first_network_come_before_each_network_s_own_map():
+    runs = {"CAM": run_of("CAM"), "b": run_of("CALM_ML"), "c": run_of("CALM_EM")}
+    explained = all_attributed(runs)
+    assert list(explained) == [*BASELINES, "CAM", "b", "c"]
+    assert [one.attribution for one in explained.values()] == [*BASELINES.values(), "cam", "joint", "joint"]
+    assert [one.run for one in explained.values()] == [runs["CAM"]] * 4 + list(runs.values())
+
+
+@pytest.mark.parametrize("alignment", ["grid", "receptive_field"])
+def test_counterfactual_map_is_the_difference_of_the_two_classes(alignment):
+    run, (images, _) = run_of("CALM_EM", alignment), tiny_batch()
+    joint = run.network(images[:1]).log_joint.exp()[0].detach()
+    places = (np.arange(12) / 2 - (0.25 if alignment == "grid" else 0.0)).clip(
+        0, 5
+    )  # cells look at pixels 0, 2, 4, ...
+    weights = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(6)))
+    expected = weights @ (joint[3] - joint[1]).numpy() @ weights.T
+    ours = counterfactual_map(Attributed(run, "joint"), images[0], 3, 1)
+    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-6)
+    gradient = counterfactual_map(Attributed(run, "gradient"), images[0], 3, 1)
+    assert gradient.shape == (12, 12)
+
+
+def test_without_a_known_cue_there_is_neither_outline_nor_number():
+    figure = counterfactuals_figure([contrast({"M": np.eye(64)})._replace(cue=None, parts=())], "M")
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["Input", "M"] and not figure.axes[1].texts
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert "cue" not in words and "differ" not in words
 
 
 def test_average_precision_is_scikit_learn_s():
@@ -56,17 +79,17 @@ def test_average_precision_is_scikit_learn_s():
 def test_an_extreme_pixel_does_not_end_the_scale():
     values = np.random.default_rng(0).uniform(-1, 1, (64, 64))
     values[5, 5] = -1000.0
-    assert 0.98 < scale_of(values, 64) < 1.0
+    assert 0.98 < scale_of(values) < 1.0
     alone = np.zeros((64, 64))
     alone[5, 5] = -3.0
-    assert scale_of(alone, 64) == 3.0
-    assert scale_of(np.zeros((64, 64)), 64) == 1.0
+    assert scale_of(alone) == 3.0
+    assert scale_of(np.zeros((64, 64))) == 1.0
 
 
 def test_zero_is_white_positive_red_negative_blue():
     values = np.zeros((4, 4))
     values[0, 0], values[3, 3] = 1.0, -1.0
-    figure = counterfactuals_figure([row({"M": values})], "M")
+    figure = counterfactuals_figure([contrast({"M": values})], "M")
     pale, drawn = figure.axes[2].images
     assert drawn.norm.vmin == -drawn.norm.vmax
     colours, weight = drawn.cmap(drawn.norm(drawn.get_array())), drawn.get_alpha()
@@ -78,14 +101,14 @@ def test_zero_is_white_positive_red_negative_blue():
 
 
 def test_a_black_picture_is_pale_under_a_map():
-    figure = counterfactuals_figure([row({"M": np.zeros((4, 4))}, Image.new("RGB", (64, 64)))], "M")
+    figure = counterfactuals_figure([contrast({"M": np.zeros((4, 4))}, Image.new("RGB", (64, 64)))], "M")
     pale, drawn = figure.axes[2].images
     assert (drawn.get_alpha() + (1 - drawn.get_alpha()) * pale.get_array() > 0.9).all()
 
 
 def test_the_figure_says_whose_maps_the_baselines_are():
     rng = np.random.default_rng(0)
-    rows = [row({title: rng.standard_normal((8, 8)) for title in TITLES}) for _ in range(2)]
+    rows = [contrast({title: rng.standard_normal((8, 8)) for title in TITLES}) for _ in range(2)]
     figure = counterfactuals_figure(rows, "CAM")
     (line,) = figure.artists
     panels = [axis.get_position() for axis in figure.axes]
@@ -99,7 +122,7 @@ def test_the_figure_says_whose_maps_the_baselines_are():
 @pytest.mark.parametrize("count", [2, 8])
 def test_words_are_apart(count):
     maps = {title: np.eye(4) for title in TITLES[-count:]}
-    figure = counterfactuals_figure([row(maps), row(maps)], TITLES[-count])
+    figure = counterfactuals_figure([contrast(maps), contrast(maps)], TITLES[-count])
     FigureCanvasAgg(figure).draw()
     texts = [*figure.texts, *(axis.title for axis in figure.axes), *figure.axes[-1].get_xticklabels()]
     boxes = [text.get_window_extent() for text in texts if text.get_text()]

@@ -1,0 +1,38 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from calm.explanation.cells import Cells
+from calm.explanation.figure6 import levels_figure
+from calm.explanation.levels import Level
+from calm.explanation.maps import Question
+from tests.explained import made_up
+
+LEVELS = [Level("Painted Bunting", (0,)), Level("bunting", (0, 1, 2)), Level("all classes", tuple(range(6)))]
+
+
+@pytest.mark.parametrize("method", ["CALM_EM", "CAM"])
+def test_a_panel_per_level_from_the_class_to_all(method):
+    explanation = made_up(method)
+    line = [(level, replace(explanation, question=Question(0, 3, level.classes))) for level in LEVELS]
+    figure = levels_figure([line, line[::2]])
+    titles = [axis.get_title().split("\n") for axis in figure.axes]
+    assert titles[:4] == [
+        ["Input"],
+        ["Painted Bunting", "1 class"],
+        ["bunting", "3 classes"],
+        ["all classes", "6 classes"],
+    ]
+    assert len(figure.axes) == 4 + 3
+    words = [text.get_text() for text in figure.texts]
+    sums = [f"sum over z: {explanation.p_y[list(level.classes)].sum():.2f}" for level in LEVELS]
+    drawn = [axis.images[-1] for axis in figure.axes[1:4]]
+    if method == "CAM":
+        assert not any("sum" in text for text in words)
+        return
+    assert [text for text in words if "sum" in text][:3] == sums
+    prior = explanation.output.log_p_z_given_x.exp()[0, 0].numpy()
+    assert {round(float(image.norm.vmax), 6) for image in drawn} == {round(float(prior.max()), 6)}
+    expected = Cells.tiles(7).laid(explanation.output.log_p_z_given_x.exp()[0], 448)[0]
+    np.testing.assert_allclose(drawn[-1].get_array(), expected, rtol=1e-4, atol=1e-7)
