@@ -54,11 +54,6 @@ def title_of(name: str) -> str:
     return (ATTRIBUTIONS[name].title if name in ATTRIBUTIONS else "") or name
 
 
-def default_attribution(method: str) -> str:
-    """The attribution that comes with a training method."""
-    return METHODS[method].default_map
-
-
 def resolve_name(score_map_process: str | None, score_map_method: str, method: str) -> str:
     """Our name of the attribution that three flags ask for.
 
@@ -68,7 +63,7 @@ def resolve_name(score_map_process: str | None, score_map_method: str, method: s
             Gradient maps have the same meaning under both.
         method: how the network was trained, a name in ``networks.METHODS``.
     """
-    name = canonical_name(score_map_process) if score_map_process else default_attribution(method)
+    name = canonical_name(score_map_process) if score_map_process else METHODS[method].default_map
     if score_map_method not in ("activation_map", "backprop"):
         raise UserError(f"unknown `score_map_method` {score_map_method!r}: choose activation_map or backprop")
     if score_map_method == "backprop" and ATTRIBUTIONS[name].kind != "gradient":

@@ -8,9 +8,10 @@ from torch import Tensor
 from calm import runs
 from calm.data_loaders.cues.annotations import annotations_folder
 from calm.data_loaders.cues.pairs import ClassPair, class_pairs, differing_parts
-from calm.data_loaders.cues.part_maps import ExactParts, KeypointParts, PartMaps
+from calm.data_loaders.cues.part_maps import KeypointParts, PartMaps
 from calm.data_loaders.datasets import ImageDataset
 from calm.errors import UserError
+from calm.explanation.cues import part_maps_of
 from calm.explanation.shown import Run, Shown
 
 LOOKED_AT = 500
@@ -65,8 +66,8 @@ class ExaminedSplit:
         target, p = self.targets[index], torch.stack([p_y[index] for p_y in self.probabilities]).mean(dim=0)
         if self.part_maps is None:
             return [(k, None) for k in p.argsort(descending=True, stable=True).tolist() if k != target]
-        of_target = {pair[1 - pair[:2].index(target)]: pair for pair in self.pairs if target in pair[:2]}
-        return sorted(of_target.items(), key=lambda item: -float(p[item[0]]))
+        of_target = [(pair.class_a + pair.class_b - target, pair) for pair in self.pairs if target in pair[:2]]
+        return sorted(of_target, key=lambda other: -float(p[other[0]]))
 
 
 def _cues(run: Run, dataset: ImageDataset) -> tuple[list[ClassPair], PartMaps | None]:
@@ -77,7 +78,7 @@ def _cues(run: Run, dataset: ImageDataset) -> tuple[list[ClassPair], PartMaps | 
     root = annotations_folder(run.flags.data_root, data_set.name)
     image_ids, pairs = [record.image_id for record in dataset.records], class_pairs(differing_parts(root))
     if data_set.exact_parts:
-        return pairs, ExactParts(root, image_ids, size=run.size)
+        return pairs, part_maps_of(run.flags, dataset)[1]
     sizes = [dataset.original_size(index) for index in range(len(dataset))]
     inside = (root / "segmentations").is_dir()
     return pairs, KeypointParts(root, image_ids, sizes, size=run.size, inside_bird=inside)

@@ -66,8 +66,9 @@ def draw_map(
     high = float(np.abs(values).max() if signed else values.max()) if high is None else high
     low = -high if signed else min(0.0, float(values.min()))
     palette = DIVERGING if signed else SEQUENTIAL
-    ends = {"vmin": low, "vmax": high if high > low else low + 1}
-    drawn = axis.imshow(enlarge(values, cells=cells), cmap=palette, alpha=opacity, extent=extent, **ends)
+    end = high if high > low else low + 1
+    laid = enlarge(values, cells=cells)
+    drawn = axis.imshow(laid, cmap=palette, alpha=opacity, extent=extent, vmin=low, vmax=end)
     axis.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0), aspect="equal")
     axis.spines[:].set_visible(False)
     return drawn

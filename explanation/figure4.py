@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -146,7 +146,7 @@ def _panel(axis: Axes, contrast: Contrast, title: str) -> None:
         if cue is not None:
             outline(axis, contrast.picture, cue, line=0.5)
             text = f"{average_precision(values, cue):.0f}"
-            look = {"ha": "right", "va": "bottom", "fontsize": 6, "color": INK}
+            look: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 6, "color": INK}
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
             axis.text(0.96, 0.04, text, transform=axis.transAxes, bbox=box, **look)
     axis.set(xticks=[], yticks=[], aspect="auto")

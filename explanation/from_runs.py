@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from munch import Munch
 
+from calm.data_loaders.cues.part_maps import PartMaps
 from calm.data_loaders.images import read_rgb
 from calm.explanation.examined import ExaminedSplit
 from calm.explanation.examples import choose_counterfactuals, one_per_class, representative, shows
@@ -27,7 +28,8 @@ def typical(runs: Sequence[Run], split: ExaminedSplit, *, found: bool) -> Shown:
 
     def picture(index: int) -> Shown | None:
         pairs = ((versus, pair) for versus, pair in compared[index])
-        seen = ((v, pair) for v, pair in pairs if pair is None or shows(pair, split.part_maps, index))
+        maps = split.part_maps
+        seen = ((v, pair) for v, pair in pairs if pair is None or maps is None or shows(pair, maps, index))
         return next((split.shown(index, versus, pair) for versus, pair in seen), None)
 
     def is_found(shown: Shown) -> bool:
@@ -96,7 +98,7 @@ def figure4(args: Munch) -> list[str]:
         shown = users_images(args, runs[0])
     else:
         split = ExaminedSplit(runs, args.seed)
-        shown = of_pairs(split, args) if split.part_maps else of_classes(split, args)
+        shown = of_pairs(split, split.part_maps, args) if split.part_maps else of_classes(split, args)
     named, contrasts = dict(zip(names_of(runs), runs)), []
     for picture in shown:
         classes = (picture.target, picture.versus)
@@ -111,11 +113,9 @@ def figure4(args: Munch) -> list[str]:
     return [picture.image_id for picture in shown]
 
 
-def of_pairs(split: ExaminedSplit, args: Munch) -> list[Shown]:
+def of_pairs(split: ExaminedSplit, part_maps: PartMaps, args: Munch) -> list[Shown]:
     """``rows`` images for each of 1, 2 and 3 differing parts, drawn at random."""
-    found = choose_counterfactuals(
-        split.pairs, split.dataset, split.part_maps, split.right, rows=args.rows, seed=args.seed
-    )
+    found = choose_counterfactuals(split.pairs, split.dataset, part_maps, split.right, rows=args.rows, seed=args.seed)
     return [split.shown(index, pair.class_b, pair) for pair, index in found]
 
 

@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from calm.attribution import build_attribution
-from calm.attribution.catalogue import default_attribution, title_of
+from calm.attribution.catalogue import title_of
 from calm.data_loaders.classes import short_name
 from calm.data_loaders.datasets import ImageDataset
 from calm.explanation.answers import RULE, Answers, sure_and_one_mistake
 from calm.explanation.figure import INK, SOFT, draw_map, draw_picture, outline
 from calm.explanation.kinds import kinds_of
+from calm.networks import METHODS
 from calm.networks.network import Network
 from calm.pictures import save_figure, to_rgb
 
@@ -50,7 +51,7 @@ def save_map_sheet(
     indices = answers.indices[chosen].tolist()
     images, predicted = torch.stack([dataset[index][0] for index in indices]).to(device), answers.predicted[chosen]
     with torch.inference_mode():
-        attribution = default_attribution(network.method)
+        attribution = METHODS[network.method].default_map
         maps = build_attribution(attribution)(network, images, predicted.to(device)).clamp_min(0).float().cpu().numpy()
     columns = min(COLUMNS, len(chosen))
     rows = -(-len(chosen) // columns)

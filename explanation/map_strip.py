@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from calm.attribution import build_attribution
-from calm.attribution.catalogue import default_attribution
 from calm.attribution.score_map import resize
 from calm.data_loaders.datasets import ImageDataset
+from calm.networks import METHODS
 from calm.networks.network import Network
 from calm.pictures import overlay, to_rgb
 
@@ -38,7 +38,7 @@ def map_strip(network: Network, images: Tensor, targets: Tensor) -> np.ndarray:
     """
     with torch.inference_mode():
         wrong = (network.eval()(images).log_p_y.argmax(dim=1) != targets).cpu()
-        maps = build_attribution(default_attribution(network.method))(network, images, targets)
+        maps = build_attribution(METHODS[network.method].default_map)(network, images, targets)
         scores = resize(maps, images.shape[-1]).clamp_min(0).cpu().numpy()
     scores /= scores.max() or 1
     above = [to_rgb(image, network.mean, network.std) for image in images]

@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from calm.attribution import build_attribution
-from calm.attribution.catalogue import default_attribution, resolve_name
+from calm.attribution.catalogue import resolve_name
 from calm.errors import UserError
+from calm.networks import METHODS
 from tests.tiny_networks import tiny_batch, tiny_network
 
 
@@ -31,7 +32,7 @@ def test_lficams_map_is_that_of_the_forward_pass_and_of_every_class():
 
 @pytest.mark.parametrize(("method", "name"), [("ACoL", "acol"), ("LFI_CAM", "lficam"), ("SPG", "cam"), ("HaS", "cam")])
 def test_they_come_with_their_methods(method, name):
-    assert default_attribution(method) == name
+    assert METHODS[method].default_map == name
     assert resolve_name(None, "activation_map", method) == name
 
 
