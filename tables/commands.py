@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from calm.flags import default_of, flags_of, names
 from calm.tables.settings import idle_flags, places
 
@@ -67,10 +69,12 @@ def _training_command(dataset: str, method: str, trunk: str | None) -> tuple[str
     own = f"{name}_{trunk}"
     if trunk is not None and (RECIPES / f"{own}.yaml").is_file():
         return own, f"python main.py --config configs/{own}.yaml"
-    if (RECIPES / f"{name}.yaml").is_file():
-        training = f"python main.py --config configs/{name}.yaml"
+    recipe = RECIPES / f"{name}.yaml"
+    if recipe.is_file():
+        training, flags = f"python main.py --config configs/{name}.yaml", yaml.safe_load(recipe.read_text())
     else:
         training = f"python main.py --experiment_name={name} --dataset={dataset} --attribution_method={method}"
-    if trunk is None or trunk == "resnet50":
+        flags = {}
+    if trunk in (None, default_of("architecture", flags_of("main"), flags)):
         return name, training
     return own, f"{training} --architecture={trunk} --experiment_name={own}"
