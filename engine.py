@@ -164,6 +164,8 @@ def predict(
         with finite_later() as finite:
             with autocast(device, precision):
                 output = network(images)
+            if not finite.has_seen:  # a compiled network does not look
+                finite.add(output)
             yield Prediction(output, images, targets, indices)
         try:
             finite.require()

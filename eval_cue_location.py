@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     case, device = (targets, score_of, protocol), session.device
     results = measure_pairs(pairs, collected, *case, device=device, uninformed=uninformed_maps(size))
     metrics, without = summarise(results), summarise_uninformed(results)
-    if other := untrained(session, session.map_name):
+    if other := untrained(session, session.map_name, versus=maps.versus):
         others = collect(session.loader(images), open_maps(other, image_ids).maps_of, asked)
         without[UNTRAINED] = mean_pxap(measure_pairs(pairs, others, *case, device=device, intervals=False))
     baselines = stated(without, size)

@@ -24,14 +24,16 @@ def with_untrained_heads(network: Network) -> Network:
     return fresh.to(next(network.parameters()).device).eval()
 
 
-def untrained(session: Session, map_name: str) -> Session | None:
+def untrained(session: Session, map_name: str, *, versus: bool = False) -> Session | None:
     """The same evaluation of the network with untrained heads; None where its maps would cost too much, or none exist.
 
-    That is: maps from files, and maps that need more than one pass of the network.
+    That is: maps from files, and maps that need more than one pass of the network. ``versus`` is that of
+    ``Session.attribution_options``.
     """
     if session.args.get("scoremap_root") is not None or session.restored is None:
         return None
-    if output_attribution(map_name, **session.attribution_options(map_name)) is None:
+    options = session.attribution_options(map_name, versus=versus)
+    if output_attribution(map_name, **options, **({"versus": 0} if versus else {})) is None:  # any class will do here
         return None
     restored = session.restored._replace(network=with_untrained_heads(session.network))
     return replace(session, restored=restored, beside=session)

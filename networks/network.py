@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 
 from calm.errors import UserError
@@ -136,10 +137,10 @@ class Network(nn.Module):
         """[B,C,h,w] features -> output; see ``Head.read`` for images [B,3,H,W] and targets [B].
 
         Raises:
-            NotFinite: in evaluation mode, an output with a NaN or an infinity.
+            NotFinite: in evaluation mode, an output with a NaN or an infinity; a compiled network does not look.
         """
         output = self.head.read(self, features, images=images, targets=targets)
-        if self.must_be_finite and not self.training:
+        if self.must_be_finite and not self.training and not torch.compiler.is_compiling():
             check_finite(output)
         return output
 

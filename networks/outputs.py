@@ -196,6 +196,11 @@ class Finite:
     def __init__(self) -> None:
         self._seen: list[tuple[list[str], Tensor]] = []
 
+    @property
+    def has_seen(self) -> bool:
+        """Whether there was an output."""
+        return bool(self._seen)
+
     def add(self, output: Output) -> None:
         """Look at an output's fields."""
         fields = output._asdict()

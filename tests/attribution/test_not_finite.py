@@ -6,6 +6,7 @@ import torch
 from calm import library
 from calm.attribution import ATTRIBUTIONS
 from calm.attribution.several_classes import maps_of_several
+from calm.engine import predict
 from calm.errors import UserError
 from calm.evaluation.cue_location.maps import _name_of_first
 from calm.networks.outputs import NotFinite
@@ -48,3 +49,14 @@ def test_training_is_left_to_the_loss():
     assert network.train()(images).class_maps.isinf().any()
     with pytest.raises(UserError, match="class_maps are not finite"):
         network.eval()(images)
+
+
+def test_predictions_of_a_compiled_network_are_looked_at():
+    network, (images, targets) = tiny_network("CALM_EM"), tiny_batch(2)
+    network.compile(backend="eager", fullgraph=True)
+    batches = [(images, targets, torch.arange(2))]
+    [_] = predict(network, batches, device=images.device)
+    with torch.no_grad():
+        network.conv2.weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(NotFinite, match=r"^image 0: the network's"):
+        list(predict(network, batches, device=images.device))

@@ -164,4 +164,4 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(synthbirds.files, "write_metadata", fail)
     with pytest.raises(RuntimeError):
         synthbirds.generate(tmp_path / "data", tmp_path / "metadata", **SMALL)
-    assert not list((tmp_path / "data").iterdir()) and not list((tmp_path / "metadata").iterdir())
+    assert not list(tmp_path.glob("data/*")) and not list(tmp_path.glob("metadata/*"))
