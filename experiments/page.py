@@ -12,6 +12,7 @@ from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import ALL_LABELS, CLAIMS, MAIN_LABELS, NETWORKS, Finding
 from calm.experiments.interventions_page import interventions, known_cause
 from calm.experiments.markdown import GENERATED, number, rows, with_interval
+from calm.networks import METHODS
 
 TABLES = ("table1", "table2", "table3", "figure5", "cam_family")
 
@@ -132,7 +133,7 @@ def headline(found: Mapping[str, Any]) -> str:
         return "Real birds were not run here."
     best = {}
     for is_cam in (True, False):
-        own = [item for item in full if (item[2]["config"]["attribution_method"] == "CAM") is is_cam]
+        own = [item for item in full if METHODS[item[2]["config"]["attribution_method"]].needs_prior is not is_cam]
         if own:
             best[is_cam] = max(own, key=lambda item: item[2]["metrics"]["mPxAP"])
     if len(best) < 2:

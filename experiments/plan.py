@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from calm.data_loaders.catalogue import dataset_named
+
 Flags = dict[str, object]
 
 BIRDS: Flags = {
@@ -139,7 +141,7 @@ def steps(*, reduced: bool = False) -> Iterator[Step]:
             dataset = str(network.flags["dataset"])
             minutes = network.minutes / 12 if reduced else network.minutes
             yield Step(run, _words("train", flags), "results/accuracy.json", minutes, dataset)
-            synthetic = dataset == "SynthBirds"
+            synthetic = dataset_named(dataset).ensure is not None  # it is drawn
             for step in _of_synthetic(network, run) if synthetic else _of_birds(network, run, seed):
                 few = (f"--max_images={REDUCED_IMAGES}",) if reduced else ()
                 yield step._replace(words=(*step.words, *few), minutes=step.minutes / (10 if reduced else 1))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from calm.data_loaders.catalogue import dataset_named
 from calm.errors import UserError
 from calm.experiments.plan import Step, result_path
 from calm.training.run import CONFIG
@@ -38,9 +39,16 @@ def chosen(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
 
 def runnable(steps: Sequence[Step], places: Places, say: Callable[[str], object]) -> list[Step]:
     """The steps whose data are there, or can be drawn."""
-    missing = [step for step in steps if step.dataset == "CUB" and not Path(places.data_root, "CUB/images").is_dir()]
+
+    def is_there(step: Step) -> bool:
+        data_set = dataset_named(step.dataset)
+        folders = data_set.image_folders("test", places.data_root)
+        return data_set.ensure is not None or any(folder.is_dir() for folder in folders)
+
+    missing = [step for step in steps if not is_there(step)]
     if missing:
-        say(f"notice: {places.data_root} has no CUB/images: {len(missing)} steps on real birds are left out")
+        named = ", ".join(sorted({step.dataset for step in missing}))
+        say(f"notice: {places.data_root} has no images of {named}: {len(missing)} steps are left out")
     return [step for step in steps if step not in missing]
 
 

@@ -128,16 +128,16 @@ def load_stock(state: Mapping[str, Tensor], given: Mapping[str, Any], path: Path
             f"{path}: a classifier's weights, which do not say of what network: give `architecture`, such as "
             "torchvision:resnet18 or timm:resnet18"
         )
-    method = canonical_method(given.get("attribution_method", "CAM"))
-    if method != "CAM" or given.get("large_feature_map"):
-        option = "large_feature_map" if method == "CAM" else "attribution_method"
-        raise UserError(f"{path}: is a stock classifier, a CAM network with cells as they are: leave `{option}` out")
     network = cam_network(given["architecture"], state, source=str(path))
+    own = {"attribution_method": network.method, "large_feature_map": False}
+    asked = own | {name: value for name, value in given.items() if name in own}
+    asked["attribution_method"] = canonical_method(asked["attribution_method"])
+    for option in (name for name in own if asked[name] != own[name]):
+        raise UserError(f"{path}: is a stock classifier, a CAM network with cells as they are: leave `{option}` out")
     if given.get("num_classes", network.num_classes) != network.num_classes:
         raise UserError(f"{path}: has {network.num_classes} classes, not {given['num_classes']}")
-    own = {"architecture": network.architecture, "attribution_method": "CAM", "large_feature_map": False}
     data = {"dataset_name": "ILSVRC"} if network.num_classes == 1000 else {}
-    return Loaded(network, Munch({**data, **given, **own}), {}, None)
+    return Loaded(network, Munch({**data, **given, **own, "architecture": network.architecture}), {}, None)
 
 
 def check_is_network(path: Path, recipe: Mapping[str, Any], num_classes: int) -> None:

@@ -70,7 +70,7 @@ def test_a_run_that_failed_goes_on_where_it_was(commands, tmp_path, capsys):
     words = ["run", "--reduced", f"--save_root={tmp_path / 'save'}", f"--data_root={tmp_path}"]
     assert errors.run(lambda: experiments.main(words)) == 2
     output = capsys.readouterr()
-    assert "CUB/images" in output.out and "minutes" in output.out and "goes on from here" in output.err
+    assert "no images of CUB" in output.out and "minutes" in output.out and "goes on from here" in output.err
     assert errors.run(lambda: experiments.main(words)) == 0
     kinds = [next(word for word in words[3:] if word in ("train", "intervention")) for words in commands]
     assert kinds == ["train", "intervention", *["intervention", "train"] * (len(kinds) // 2 - 1), "intervention"]
