@@ -44,7 +44,8 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see {self.prog} --help")
+        sentence = "\\n".join(message.splitlines())  # a word of the command line may hold a line break
+        raise UserError(f"{sentence}; see {self.prog} --help")
 
 
 def as_flags(message: str) -> str:
