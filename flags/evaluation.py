@@ -1,9 +1,8 @@
 """Flags of evaluations."""
 
-from calm.flags.flag import EVALUATIONS, Owner, map_flag, place_flag
+from calm.flags.flag import EVALUATIONS, RELEASED, Owner, map_flag, place_flag
 from calm.flags.values import boolean, positive_int
 
-_RELEASED = ("protocol", "released")
 EVALUATION = (
     map_flag(
         "protocol",
@@ -28,7 +27,7 @@ EVALUATION = (
         "text",
         "cue localisation: |map A - map B| of score maps (paper), or the score map of |raw A - raw B| (released)",
         ("text", "released"),
-        default_under={_RELEASED: "released"},
+        default_under={RELEASED: "released"},
         absent="released",
         words={"released": "released cue score"},
         scripts=("eval_cue_location",),
@@ -76,7 +75,7 @@ EVALUATION = (
         "blur",
         "what replaces erased pixels",
         ("blur", "zero", "mean", "noise"),
-        default_under={_RELEASED: "zero"},
+        default_under={RELEASED: "zero"},
         scripts=("eval_pixel_perturb",),
     ),
     map_flag(

@@ -50,6 +50,8 @@ class Flag(NamedTuple):
     """Value -> how a table says it."""
 
 
+RELEASED = ("protocol", "released")
+"""For ``Flag.default_under``."""
 METHOD, ATTRIBUTION, WSOL = (Owner("method"),), (Owner("map"),), (Owner("wsol"),)
 
 

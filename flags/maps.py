@@ -1,6 +1,6 @@
 """Flags of attribution maps."""
 
-from calm.flags.flag import ATTRIBUTION, EVALUATIONS, WSOL, Owner, map_flag
+from calm.flags.flag import ATTRIBUTION, EVALUATIONS, RELEASED, WSOL, Owner, map_flag
 from calm.flags.values import boolean, integer, interval, non_negative, positive_int
 
 MAPS = (
@@ -15,7 +15,6 @@ RELEASED_MAPS = (
 )
 """What --help lists of the open tables, so that it need not load them; a test holds the lists to the tables."""
 
-_RELEASED = ("protocol", "released")
 _RELEASED_BINS = Owner("cue_location", {"protocol": "released"})
 SCORE_MAPS = (
     map_flag(
@@ -53,7 +52,7 @@ SCORE_MAPS = (
         positive_int,
         31,
         "Gaussian kernel for gradient maps, odd; 1 is none",
-        default_under={_RELEASED: 1},
+        default_under={RELEASED: 1},
         owners=ATTRIBUTION,
     ),
     map_flag("smooth_grad_nr_iter", positive_int, 50, "noisy copies of SmoothGrad and VarGrad", owners=ATTRIBUTION),
@@ -71,7 +70,7 @@ SCORE_MAPS = (
         "standard",
         "integrated gradients: standard (times the input), or released",
         ("released", "standard"),
-        default_under={_RELEASED: "released"},
+        default_under={RELEASED: "released"},
         scripts=EVALUATIONS,
         owners=ATTRIBUTION,
     ),

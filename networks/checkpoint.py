@@ -14,7 +14,7 @@ from calm.networks.build import network_of
 from calm.networks.checkpoint_files import locate_checkpoint, read_checkpoint
 from calm.networks.methods import METHODS, canonical_method
 from calm.networks.network import Network
-from calm.networks.stock import cam_network, is_stock, renamed_classifier
+from calm.networks.stock import METHOD, cam_network, is_stock, renamed_classifier
 from calm.networks.trunks import canonical_architecture, trunk_named
 from calm.networks.weight_files import check_fit, copy_weights
 from calm.networks.zoo.files import read_note
@@ -128,12 +128,12 @@ def load_stock(state: Mapping[str, Tensor], given: Mapping[str, Any], path: Path
             f"{path}: a classifier's weights, which do not say of what network: give `architecture`, such as "
             "torchvision:resnet18 or timm:resnet18"
         )
-    network = cam_network(given["architecture"], state, source=str(path))
-    own = {"attribution_method": network.method, "large_feature_map": False}
-    asked = own | {name: value for name, value in given.items() if name in own}
+    own = {"attribution_method": METHOD, "large_feature_map": False}
+    asked = {**own, **given}
     asked["attribution_method"] = canonical_method(asked["attribution_method"])
-    for option in (name for name in own if asked[name] != own[name]):
-        raise UserError(f"{path}: is a stock classifier, a CAM network with cells as they are: leave `{option}` out")
+    if others := [name for name in own if asked[name] != own[name]]:
+        raise UserError(f"{path}: is a stock classifier, a CAM network with cells as they are: leave `{others[0]}` out")
+    network = cam_network(given["architecture"], state, source=str(path))
     if given.get("num_classes", network.num_classes) != network.num_classes:
         raise UserError(f"{path}: has {network.num_classes} classes, not {given['num_classes']}")
     data = {"dataset_name": "ILSVRC"} if network.num_classes == 1000 else {}

@@ -18,6 +18,8 @@ SMALL_SIZE = 96
 TOLERANCE = 1e-4
 """Of their difference, times the largest score or 1."""
 HINT = "are these weights of that architecture?"
+METHOD = "CAM"
+"""The training method whose network a stock classifier is."""
 
 
 def is_stock(state: Mapping[str, Tensor]) -> bool:
@@ -78,14 +80,14 @@ def cam_network(architecture: str, state: Mapping[str, Tensor], *, source: str) 
 
 def stock_trunk(architecture: str, num_classes: int) -> Network:
     """A CAM network, in evaluation mode, on the trunk that has the strides of the stock classifier."""
-    network = build_network(canonical_architecture(architecture), "CAM", num_classes)
+    network = build_network(canonical_architecture(architecture), METHOD, num_classes)
     if network.stock_architecture is None:
         raise UserError(
             f"`architecture`={architecture} has layers of its own in front of its classes, so that it is no front of a "
             f"stock classifier: name that one, as torchvision:{architecture}"
         )
     if network.stock_architecture != network.architecture:
-        network = build_network(network.stock_architecture, "CAM", num_classes)
+        network = build_network(network.stock_architecture, METHOD, num_classes)
     return network.eval()
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from calm.atomic import write_bytes
+from calm.data_loaders import datasets
 from calm.networks import TRUNKS
 from tests.tiny_networks import PlainTinyTrunk, TinyTrunk
 
@@ -70,3 +71,17 @@ def undrawn(monkeypatch):
     for name in DRAWN:
         monkeypatch.setattr(f"calm.{name}", lambda *_, **__: None)
     monkeypatch.setattr("calm.explanation.results.save_figure", lambda figure, path, **_: write_bytes(path, b""))
+
+
+@pytest.fixture
+def splits_read(monkeypatch) -> list[str]:
+    """The splits whose metadata is read in a test, each time anew."""
+    read = []
+
+    def counting(metadata_root, name, split, **options):
+        read.append(split)
+        return read_records(metadata_root, name, split, **options)
+
+    read_records = datasets.read_records
+    monkeypatch.setattr(datasets, "read_records", counting)
+    return read

@@ -10,7 +10,6 @@ import torch
 from calm import errors, eval_attribution
 from calm.attribution import build_attribution
 from calm.attribution.score_map import normalize, resize
-from calm.data_loaders import datasets
 from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.evaluation.attribution import judged
@@ -128,22 +127,14 @@ def test_equals_a_slow_version(birds, capsys):
     assert "average drop %" in capsys.readouterr().out
 
 
-def test_several_checkpoints_compare_on_the_same_images(birds, capsys, monkeypatch):
-    read = []
-
-    def counting(metadata_root, name, split, **options):
-        read.append(split)
-        return read_records(metadata_root, name, split, **options)
-
-    read_records = datasets.read_records
-    monkeypatch.setattr(datasets, "read_records", counting)
+def test_several_checkpoints_compare_on_the_same_images(birds, capsys, splits_read):
     assert evaluate(*flags_for(birds, "CAM", "CALM_ML"), "--attributions=cam,joint", "--tag=both") == 0
     output = capsys.readouterr().out
     assert "joint needs CALM's prior and is left out" in output
     cam, calm = (results(birds, method, "_both") for method in ("CAM", "CALM_ML"))
     assert set(cam["metrics"]) == {"cam"} and set(calm["metrics"]) == {"cam", "joint"}
     assert cam["details"]["wins"] == calm["details"]["wins"] and len(cam["details"]["wins"]) == 6
-    assert read == ["test"]
+    assert splits_read == ["test"]
     assert cam["checkpoint"]["sha256"] != calm["checkpoint"]["sha256"]
 
 
