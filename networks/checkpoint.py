@@ -128,7 +128,7 @@ def load_stock(state: Mapping[str, Tensor], given: Mapping[str, Any], path: Path
             f"{path}: a classifier's weights, which do not say of what network: give `architecture`, such as "
             "torchvision:resnet18 or timm:resnet18"
         )
-    own = {"attribution_method": METHOD, "large_feature_map": False}
+    own: dict[str, Any] = {"attribution_method": METHOD, "large_feature_map": False}
     asked = {**own, **given}
     asked["attribution_method"] = canonical_method(asked["attribution_method"])
     if others := [name for name in own if asked[name] != own[name]]:
