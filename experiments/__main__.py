@@ -1,17 +1,19 @@
-"""List, run or report the experiments that docs/results.md rests on.
+"""List, search, run or report the experiments that docs/results.md rests on.
 
 python -m experiments list
+python -m experiments search --data_root dataset/
 python -m experiments run birds_CAM birds_CALM_EM --data_root dataset/
 python -m experiments report
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from calm import errors
-from calm.experiments import evidence, page, plan
-from calm.experiments.run import Places, chosen, run, runnable, state
+from calm.experiments import evidence, page, plan, search
+from calm.experiments.run import Places, chosen, has_data, run, runnable, state
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -19,7 +21,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command and do it."""
     parser = errors.Parser(prog="python -m experiments", description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=("list", "run", "report"))
+    parser.add_argument("command", choices=("list", "search", "run", "report"))
     parser.add_argument("names", nargs="*", help="beginnings of names of runs; all without any")
     parser.add_argument("--reduced", action="store_true", help="one short seed on small pictures: minutes, not hours")
     parser.add_argument("--save_root", help="folder of the run folders (save/, or save/reduced/)")
@@ -29,17 +31,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_intermixed_args(argv)
     save_root = args.save_root or ("save/reduced" if args.reduced else "save")
     places = Places(save_root, args.data_root, args.metadata_root)
-    steps = chosen(list(plan.steps(reduced=args.reduced)), args.names)
+    out = Path(args.out or (Path(save_root) / "docs" if args.reduced else DOCS))
+    kept = out / "results" / "evidence"
+    if args.command == "search" or (args.command == "run" and not args.names):
+        find_settings(search.grid(reduced=args.reduced), places, kept)
+    steps = chosen(list(plan.steps(reduced=args.reduced, chosen=search.chosen_in(kept))), args.names)
     if args.command == "list":
         print(state(steps, places))
         return
     if args.command == "run":
         run(runnable(steps, places, print), places, print)
-    out = Path(args.out or (Path(save_root) / "docs" if args.reduced else DOCS))
-    found = evidence.collect(places.save_root, out / "results" / "evidence")
+    found = evidence.collect(places.save_root, kept)
     for path in page.write(out, tables=DOCS / "results"):
         print(f"written: {path}")
     print(f"from {len(found)} run folders in {save_root}, and from what was kept before")
+
+
+def find_settings(listed: Mapping[str, Any], places: Places, kept: Path) -> None:
+    """Search, where there are photographs to search on."""
+    if has_data(listed["dataset"], places.data_root):
+        search.search(listed, places, kept, print)
+    else:
+        print(f"notice: {places.data_root} has no images of {listed['dataset']}: nothing is searched")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import ALL_LABELS, CLAIMS, MAIN_LABELS, NETWORKS, Finding
 from calm.experiments.interventions_page import interventions, known_cause
 from calm.experiments.markdown import GENERATED, number, rows, with_interval
+from calm.experiments.search_page import searched, summary
 from calm.networks import METHODS
 
 TABLES = ("table1", "table2", "table3", "figure5", "cam_family")
@@ -26,6 +27,7 @@ def write(out: Path, *, tables: Path) -> list[Path]:
         out / "results" / "claims.md": all_settings(found, known),
         out / "results" / "real_birds.md": real_birds(found),
         out / "results" / "interventions.md": interventions(found),
+        out / "results" / "search.md": searched(found),
     }
     for path, text in texts.items():
         write_text(path, text)
@@ -104,7 +106,7 @@ trained, so no number of the paper's own tables is reproduced here.
 ## What decides
 
 One choice at a time, and what it changes. Scores and alignments of CAM and CALM were tried with the same effort, all
-on the test photographs, so that the best of each is a best case. Learning rate, grid and resolution were not searched.
+on the test photographs, so that the best of each is a best case. {summary(found)}
 
 {table_of_causes(found, tables, scratch)}
 

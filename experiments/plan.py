@@ -1,8 +1,9 @@
 """The runs and evaluations, each as the words of a ``calm`` command, with the minutes it took on one core."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from calm.data_loaders.catalogue import dataset_named
 
@@ -54,6 +55,8 @@ class Network(NamedTuple):
     seeds: tuple[int, ...]
     minutes: float
     default_map: str
+    tuned_as: str | None = None
+    """The network of the search whose chosen flags it takes."""
 
     @property
     def has_prior(self) -> bool:
@@ -76,7 +79,8 @@ def _birds(
     name: str, method: str, flags: Flags | None = None, *, seeds: tuple[int, ...] = (0, 1, 2), minutes: float = 11
 ) -> Network:
     default_map = "joint" if method.startswith("CALM") else "cam"
-    return Network(f"birds_{name}", method, BIRDS | (flags or {}), seeds, minutes, default_map)
+    tuned_as = "CAM" if default_map == "cam" else "CALM_EM_relu" if flags == RELU else "CALM_EM"
+    return Network(f"birds_{name}", method, BIRDS | (flags or {}), seeds, minutes, default_map, tuned_as)
 
 
 NETWORKS = (
@@ -98,7 +102,8 @@ SCORES = {
 ALIGNMENTS = ("grid", "receptive_field")
 
 
-def _words(command: str, flags: Flags) -> tuple[str, ...]:
+def words_of(command: str, flags: Flags) -> tuple[str, ...]:
+    """A command with its flags, as words after ``calm``."""
     return (*command.split(), *(f"--{name}={value}" for name, value in flags.items()))
 
 
@@ -107,7 +112,7 @@ def _cue_step(run: str, name: str, score: str, alignment: str, images: int | Non
     flags: Flags = {"score_map_process": name, "resize_alignment": alignment, **SCORES[score]}
     flags |= {"mask_to_segmentation": False, "tag": tag, **FEW_COPIES, **({"max_images": images} if images else {})}
     minutes = 3.0 if images and name in GRADIENT_MAPS else 1.1
-    return Step(run, _words("eval cue_location", flags), f"results/cue_location_{tag}.json", minutes, "CUB")
+    return Step(run, words_of("eval cue_location", flags), f"results/cue_location_{tag}.json", minutes, "CUB")
 
 
 def _of_birds(network: Network, run: str, seed: int) -> Iterator[Step]:
@@ -119,28 +124,34 @@ def _of_birds(network: Network, run: str, seed: int) -> Iterator[Step]:
         for name in (*own, *CAM_FAMILY, *GRADIENT_MAPS):
             yield _cue_step(run, name, "text", "grid", SUBSAMPLE)
     erased: Flags = {"max_images": SUBSAMPLE}
-    yield Step(run, _words("eval pixel_perturb", erased), "results/pixel_perturb.json", 2, "CUB")
+    yield Step(run, words_of("eval pixel_perturb", erased), "results/pixel_perturb.json", 2, "CUB")
 
 
 def _of_synthetic(network: Network, run: str) -> Iterator[Step]:
     own = (*LATENT_MAPS, "taylorcam") if network.has_prior else ()
     names = ",".join((*own, "cam", *GRADIENT_MAPS, *CAM_FAMILY))
     flags: Flags = {"attributions": names, "max_images": SYNTHETIC_IMAGES, **FEW_COPIES}
-    yield Step(run, _words("eval intervention", flags), "results/intervention.json", 4, "SynthBirds")
+    yield Step(run, words_of("eval intervention", flags), "results/intervention.json", 4, "SynthBirds")
 
 
-def steps(*, reduced: bool = False) -> Iterator[Step]:
-    """Every step, trainings before the evaluations of their networks; one seed of all networks before the next seed."""
+def steps(*, reduced: bool = False, chosen: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> Iterator[Step]:
+    """Every step, trainings before the evaluations of their networks; one seed of all networks before the next seed.
+
+    Args:
+        reduced: minutes instead of hours.
+        chosen: network of the search -> its trial that won.
+    """
     for seed in (0, 1, 2):
         for network in NETWORKS:
             if seed not in network.seeds or (reduced and seed):
                 continue
             run = f"{network.name}_s{seed}"
-            flags = network.flags | (REDUCED if reduced else {})
+            won = chosen.get(network.tuned_as or "", {"tried": {}, "cost": 1.0})
+            flags = network.flags | won["tried"] | (REDUCED if reduced else {})
             flags = {"attribution_method": network.method, "seed": seed, "experiment_name": run} | flags
             dataset = str(network.flags["dataset"])
-            minutes = network.minutes / 12 if reduced else network.minutes
-            yield Step(run, _words("train", flags), "results/accuracy.json", minutes, dataset)
+            minutes = network.minutes / 12 if reduced else network.minutes * won["cost"]
+            yield Step(run, words_of("train", flags), "results/accuracy.json", minutes, dataset)
             synthetic = dataset_named(dataset).ensure is not None  # it is drawn
             for step in _of_synthetic(network, run) if synthetic else _of_birds(network, run, seed):
                 few = (f"--max_images={REDUCED_IMAGES}",) if reduced else ()

@@ -37,15 +37,16 @@ def chosen(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
     return [step for step in steps if not names or step.run.startswith(tuple(names))]
 
 
+def has_data(dataset: str, data_root: str) -> bool:
+    """Whether a data set's pictures are there, or can be drawn."""
+    data_set = dataset_named(dataset)
+    folders = data_set.image_folders("test", data_root)
+    return data_set.ensure is not None or any(folder.is_dir() for folder in folders)
+
+
 def runnable(steps: Sequence[Step], places: Places, say: Callable[[str], object]) -> list[Step]:
     """The steps whose data are there, or can be drawn."""
-
-    def is_there(step: Step) -> bool:
-        data_set = dataset_named(step.dataset)
-        folders = data_set.image_folders("test", places.data_root)
-        return data_set.ensure is not None or any(folder.is_dir() for folder in folders)
-
-    missing = [step for step in steps if not is_there(step)]
+    missing = [step for step in steps if not has_data(step.dataset, places.data_root)]
     if missing:
         named = ", ".join(sorted({step.dataset for step in missing}))
         say(f"notice: {places.data_root} has no images of {named}: {len(missing)} steps are left out")
