@@ -10,7 +10,7 @@ from calm import config, errors
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run it on the test split; results/cue_location[_<tag>].json and pictures beside it."""
+    """Run it on the test split, or on val; results/cue_location[_<tag>].json and pictures beside it."""
     args = config.parse(argv, "eval_cue_location", about=__doc__)
     # What follows is slow to import: --help and a wrong flag should not wait for it.
     from calm.data_loaders.cues.annotations import annotations_folder
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         without[UNTRAINED] = mean_pxap(measure_pairs(pairs, others, *case, device=device, intervals=False))
     baselines = stated(without, size)
     by = f"{args.attribution_method} on " if session.restored else ""
-    title = f"{by}{args.dataset_name}, {maps.name}, {args.protocol} protocol, {args.cue_score} score"
+    title = f"{by}{args.dataset_name} {args.split}, {maps.name}, {args.protocol} protocol, {args.cue_score} score"
     replicates = replicates_over_pairs([result.resampled for result in results if result.resampled])
     intervals = {name: interval_of(values) for name, values in replicates.items()}
     report.print_table(metrics, baselines, intervals, title, size)

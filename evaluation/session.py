@@ -86,21 +86,22 @@ class Session:
         return results_stem(self.folder, self.evaluation, self.args.tag)
 
     @cached_property
-    def _test_split(self) -> ImageDataset:
+    def _split(self) -> ImageDataset:
         network, class_names = (self.restored.network, self.restored.class_names) if self.restored else (None, None)
         args, beside, need_images = self.args, self.beside, self.args.scoremap_root is None
         place = ("dataset_name", "data_root", "metadata_root")
         one_place = beside is not None and all(beside.args[name] == args[name] for name in place)
-        like = beside._test_split if beside is not None and one_place else None
-        return evaluation_dataset(args, network, "test", need_images=need_images, class_names=class_names, like=like)
+        like = beside._split if beside is not None and one_place else None
+        split = args.get("split", "test")
+        return evaluation_dataset(args, network, split, need_images=need_images, class_names=class_names, like=like)
 
     @cached_property
     def dataset(self) -> ImageDataset:
-        """The test split, or ``max_images`` of it drawn by the seed, in this network's test transform.
+        """The test split, or that of ``split``, or ``max_images`` of it drawn by the seed, in the test transform.
 
         Where maps come from files its metadata is enough.
         """
-        args, dataset = self.args, self._test_split
+        args, dataset = self.args, self._split
         if args.max_images is None or args.max_images >= len(dataset):
             return dataset
         order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(args.seed or 0))

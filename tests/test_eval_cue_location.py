@@ -159,6 +159,22 @@ def test_a_counterfactual_scores_as_the_joint_does(birds):
     assert found[0] == pytest.approx(found[1], abs=1e-3)
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_validation_images_are_evaluated_where_they_have_keypoints(birds, tmp_path, capsys):
+    assert evaluate(*bird_flags(birds), "--split=val") == 2
+    assert "so that it has no keypoints" in capsys.readouterr().err
+    for kind, test in (("dataset", "images"), ("metadata", "test")):  # its validation images are the test ones
+        (tmp_path / kind / "SynthBirds").mkdir(parents=True)
+        for path in (birds / kind / "SynthBirds").iterdir():
+            source = path.with_name(test) if path.name == "val" else path
+            (tmp_path / kind / "SynthBirds" / path.name).symlink_to(source)
+    places = [f"--data_root={tmp_path / 'dataset'}", f"--metadata_root={tmp_path / 'metadata'}"]
+    for split in ("val", "test"):
+        assert evaluate(*bird_flags(birds), *places, f"--split={split}", "--score_map_process=conditional") == 0
+    val, test = (results(birds / "save" / "run", tag) for tag in ("_val", ""))
+    assert (val["config"]["split"], test["config"]["split"]) == ("val", "test") and val["metrics"] == test["metrics"]
+
+
 def test_a_bad_keypoint_line_is_named(birds, capsys):
     path = birds / "dataset" / "SynthBirds" / "parts" / "part_locs.txt"
     text = path.read_text()

@@ -96,7 +96,7 @@ def read_keypoints(root: Path, image_ids: Sequence[str]) -> tuple[np.ndarray, np
     numbers = _numbered(root / "images.txt")
     unknown = next((name for name in image_ids if name not in numbers), None)
     if unknown is not None:
-        raise UserError(f"{root / 'images.txt'} lacks the image {unknown}")
+        raise UserError(f"{root / 'images.txt'} lacks the image {unknown}, so that it has no keypoints")
     row_of = {(int(i), int(k)): row for row, (i, k) in enumerate(zip(image, keypoint))}
     return _select(rows, row_of, [numbers[name] for name in image_ids], image_ids, path)
 
