@@ -21,6 +21,7 @@ from calm.evaluation.intervention.measure import Case, judge
 from calm.evaluation.uninformed import uninformed_maps
 from calm.networks.outputs import CamOutput
 from tests.evaluation.merging import equal
+from tests.processes import in_two_processes
 from tests.tiny_networks import tiny_network
 
 SIZE, NUM_PARTS = 8, 3
@@ -124,14 +125,19 @@ def test_a_bird_is_drawn_again_but_for_one_part(birds):
     assert np.array_equal(drawn.removed[0], headless) and not np.array_equal(headless, drawn.whole)
 
 
-def test_the_script_writes_metrics_intervals_and_a_picture(birds, monkeypatch, capsys):
+@pytest.fixture
+def flags(birds, monkeypatch) -> list[str]:
+    """Of the script, for a tiny network that no file holds."""
     from calm.evaluation import session as sessions
     from calm.runs import Restored
 
     network = tiny_network("CALM_ML", num_classes=4)
     monkeypatch.setattr(sessions, "restore", lambda args, device: Restored(network, args, birds / "run/x", "0", None))
     places = [f"--data_root={birds}", f"--metadata_root={birds / 'metadata'}", "--dataset=SynthBirds"]
-    flags = [*places, "--load_checkpoint=x", "--attribution_method=CALM_ML", "--crop_size=48", "--workers=0"]
+    return [*places, "--load_checkpoint=x", "--attribution_method=CALM_ML", "--crop_size=48", "--workers=0"]
+
+
+def test_the_script_writes_metrics_intervals_and_a_picture(birds, flags, capsys):
     assert errors.run(lambda: eval_intervention.main([*flags, "--attributions=joint,gradient"])) == 0
     found = json.loads((birds / "run/results/intervention.json").read_text())
     assert set(found["metrics"]) == {"joint", "gradient"} and set(found["baselines"]) == set(uninformed_maps(48))
@@ -144,3 +150,15 @@ def test_the_script_writes_metrics_intervals_and_a_picture(birds, monkeypatch, c
     assert "rank correlation" in capsys.readouterr().out
     assert errors.run(lambda: eval_intervention.main([*flags, "--dataset=TinyImageNet"])) == 2
     assert not equal(found["metrics"]["joint"]["rival_completeness"], float("nan"))
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_two_processes_equal_one(birds, flags, count, monkeypatch):
+    """Also where one of them has no bird at all; noise is drawn per bird."""
+    monkeypatch.setattr("calm.evaluation.intervention.report.draw", lambda *_: None)
+    flags += ["--attributions=joint,gradient,smoothgrad", f"--max_images={count}", "--smooth_grad_nr_iter=2"]
+    in_two_processes(eval_intervention.main, [*flags, "--tag=two"])
+    assert errors.run(lambda: eval_intervention.main([*flags, "--tag=one"])) == 0
+    one, two = (json.loads((birds / f"run/results/intervention_{tag}.json").read_text()) for tag in ("one", "two"))
+    assert one["details"]["num_images"] == count
+    assert all(one[part] == two[part] for part in ("metrics", "intervals", "baselines", "details"))
