@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,17 @@ def _parser(script: str, *, about: str | None = None) -> Parser:
     return parser
 
 
-def _nearest(word: str, words: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.0)
-    return close[0]
+def _nearest(word: str, flags: Collection[Flag], *more: str) -> str:
+    """The name, of a flag or one of ``more``, that is most like ``word`` as it is spelled, begins or is elsewhere."""
+    word = word.lstrip("-").replace("-", "_")
+    known = dict(zip(more, more)) | {name: name for flag in flags for name in (flag.name, *flag.aliases)}
+    spelled = known | {name: flag.name for flag in flags for name in flag.elsewhere}
+
+    def likeness(name: str) -> float:
+        whole, beginning = (difflib.SequenceMatcher(None, word, part).ratio() for part in (name, name[: len(word)]))
+        return max(whole, 0.9 * beginning)
+
+    return spelled[max(spelled, key=likeness)]
 
 
 def read_yaml(path: str | Path, script: str, *, source: str) -> dict[str, Any]:
@@ -123,7 +131,9 @@ def check_values(content: Mapping[str, Any], script: str, *, source: str) -> dic
     values: dict[str, Any] = {}
     for key, value in content.items():
         if key not in names:
-            raise UserError(f"{source}: unknown key '{key}'; the nearest valid one is '{_nearest(str(key), [*names])}'")
+            raise UserError(
+                f"{source}: unknown key '{key}'; the nearest valid one is '{_nearest(str(key), flags.values())}'"
+            )
         flag = flags[names[key]]
         if flag.name in values:
             raise UserError(f"{source}: '{key}' is there twice, under another name of the flag")
@@ -186,8 +196,8 @@ def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) 
     command_line, unknown = parser.parse_known_args(argv)
     if unknown:
         word = unknown[0].split("=")[0]
-        known = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
-        raise UserError(f"unknown argument '{unknown[0]}'; the nearest valid one is '{_nearest(word, known)}'")
+        near = _nearest(word, flags_of(script).values(), "config", "help")
+        raise UserError(f"unknown argument '{unknown[0]}'; the nearest valid one is '--{near}'")
     given = vars(command_line)
     path = given.pop("config", None)
     if path is not None:

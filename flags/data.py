@@ -13,11 +13,20 @@ DATA = (
         "CUB",
         f"{', '.join(DATASETS)}; ImageNet is ILSVRC",
         aliases=("dataset",),
+        elsewhere=("data",),
         role="data",
         stated=True,
         label=True,
     ),
-    place_flag("data_root", str, "dataset/", "folder that holds the data sets", on_resume="free", stated=True),
+    place_flag(
+        "data_root",
+        str,
+        "dataset/",
+        "folder that holds the data sets",
+        elsewhere=("data_dir", "data_path"),
+        on_resume="free",
+        stated=True,
+    ),
     place_flag(
         "metadata_root", str, "metadata/", "folder that holds the metadata text files", on_resume="free", stated=True
     ),
@@ -31,7 +40,15 @@ DATA = (
         role="data",
         stated=True,
     ),
-    Flag("crop_size", positive_int, 224, "side of the network's input", role="data", stated=True),
+    Flag(
+        "crop_size",
+        positive_int,
+        224,
+        "side of the network's input",
+        elsewhere=("image_size", "img_size", "input_size"),
+        role="data",
+        stated=True,
+    ),
     place_flag(
         "decoder",
         str,

@@ -31,6 +31,8 @@ class Flag(NamedTuple):
     absent: Any = None
     """What a results file was made with that does not name the flag, where that is not the default."""
     aliases: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    """What other programs call it: not taken, but the flag is named to who writes it."""
     many: bool = False
     scripts: tuple[str, ...] = SCRIPTS
     """Those that take it."""

@@ -11,9 +11,16 @@ TRUNKS = ("resnet50", "vgg16", "inception_v3", "resnet18", "efficientnet_lite0",
 """What --help lists of the open tables, so that it need not load them; a test holds the lists to the tables."""
 
 NETWORK = (
-    network_flag("architecture", str, "resnet50", ", ".join(TRUNKS), per_trunk=True),
     network_flag(
-        "attribution_method", spelling_of(METHODS), "CAM", f"training method: {', '.join(METHODS)}", label=True
+        "architecture", str, "resnet50", ", ".join(TRUNKS), elsewhere=("model", "backbone", "network"), per_trunk=True
+    ),
+    network_flag(
+        "attribution_method",
+        spelling_of(METHODS),
+        "CAM",
+        f"training method: {', '.join(METHODS)}",
+        elsewhere=("method",),
+        label=True,
     ),
     network_flag("use_bn", boolean, False, "batch norm in vgg16 and in inception_v3's new layers", per_trunk=True),
     network_flag(

@@ -8,12 +8,25 @@ _OTHERS = tuple(script for script in SCRIPTS if script != "eval_attribution")
 
 RUN = (
     place_flag(
-        "experiment_name", str, "result", "name of the run folder under --save_root", on_resume="call", label=True
+        "experiment_name",
+        str,
+        "result",
+        "name of the run folder under --save_root",
+        elsewhere=("name", "run_name"),
+        on_resume="call",
+        label=True,
     ),
     place_flag("override_cache", boolean, False, "replace an earlier run of the same name", on_resume="call"),
-    place_flag("save_root", str, "save", "folder of the run folders", on_resume="call"),
     place_flag(
-        "workers", natural, 4, "processes that load images (and, in eval_wsol.py, score maps)", on_resume="free"
+        "save_root", str, "save", "folder of the run folders", elsewhere=("output_dir", "out"), on_resume="call"
+    ),
+    place_flag(
+        "workers",
+        natural,
+        4,
+        "processes that load images (and, in eval_wsol.py, score maps)",
+        elsewhere=("num_workers",),
+        on_resume="free",
     ),
     place_flag("use_load_checkpoint", boolean, False, "as released; --load_checkpoint alone is enough"),
     Flag("load_checkpoint", str, None, _CHECKPOINT, scripts=_OTHERS, label=True),
@@ -49,6 +62,7 @@ RUN = (
         "fp32",
         "arithmetic of the trunk, auto is bf16 on a GPU that has it; head and loss stay in float32",
         ("fp32", "bf16", "auto"),
+        elsewhere=("amp", "fp16"),
     ),
     place_flag("tf32", boolean, False, "on a GPU: products of float32 with 10 bits of mantissa", on_resume="free"),
     place_flag(

@@ -53,6 +53,30 @@ def test_booleans(text, value):
     assert config.parse([f"--use_bn={text}"], "main").use_bn is value
 
 
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("--leaning_rate=1", "--lr"),
+        ("--wd=1e-4", "--weight_decay"),
+        ("--num-workers=2", "--workers"),
+        ("--arch=resnet18", "--architecture"),
+        ("--data=CUB", "--dataset_name"),
+        ("--image_size=96", "--crop_size"),
+        ("--bach_size=3", "--batch_size"),
+        ("--has_drop=0.3", "--has_drop_rate"),
+        ("--confg=a.yaml", "--config"),
+        ("--hlep", "--help"),
+    ],
+)
+def test_the_flag_that_was_meant_is_named(word, near, tmp_path):
+    with pytest.raises(UserError, match=rf"unknown argument '{word}'; the nearest valid one is '{near}'"):
+        config.parse([word], "main")
+    if near not in ("--config", "--help"):
+        (tmp_path / "a.yaml").write_text(f"{word.removeprefix('--').split('=')[0]}: 1\n")
+        with pytest.raises(UserError, match=rf"the nearest valid one is '{near.removeprefix('--')}'"):
+            config.parse([f"--config={tmp_path / 'a.yaml'}"], "main")
+
+
 def test_a_boolean_alone_is_true_and_names_have_aliases():
     args = config.parse(["--use_bn", "--dataset", "ImageNet", "--attribution_method", "calm-ml"], "main")
     assert args.use_bn is True and args.attribution_method == "CALM_ML"
