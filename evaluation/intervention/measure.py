@@ -147,9 +147,9 @@ def judge(
     """
     rows: list[Judged] = []
     for group in _groups(cases, batch_size):
+        batch, masks = predict(group), torch.stack([case.masks for case in group])  # names a bird it cannot judge
         with torch.inference_mode():
             effects = [effects_of(case, log_p_y) for case in group]
-        batch, masks = predict(group), torch.stack([case.masks for case in group])
         rivals = torch.tensor([case.rival for case in group], device=batch.targets.device)
         given = {name: given_by(batch, rivals, masks, maps_of) for name, maps_of in makers.items()}
         for name, score_map in fixed.items():

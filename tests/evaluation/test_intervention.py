@@ -126,12 +126,16 @@ def test_a_bird_is_drawn_again_but_for_one_part(birds):
 
 
 @pytest.fixture
-def flags(birds, monkeypatch) -> list[str]:
+def network():
+    return tiny_network("CALM_ML", num_classes=4)
+
+
+@pytest.fixture
+def flags(birds, network, monkeypatch) -> list[str]:
     """Of the script, for a tiny network that no file holds."""
     from calm.evaluation import session as sessions
     from calm.runs import Restored
 
-    network = tiny_network("CALM_ML", num_classes=4)
     monkeypatch.setattr(sessions, "restore", lambda args, device: Restored(network, args, birds / "run/x", "0", None))
     places = [f"--data_root={birds}", f"--metadata_root={birds / 'metadata'}", "--dataset=SynthBirds"]
     return [*places, "--load_checkpoint=x", "--attribution_method=CALM_ML", "--crop_size=48", "--workers=0"]
@@ -162,3 +166,10 @@ def test_two_processes_equal_one(birds, flags, count, monkeypatch):
     one, two = (json.loads((birds / f"run/results/intervention_{tag}.json").read_text()) for tag in ("one", "two"))
     assert one["details"]["num_images"] == count
     assert all(one[part] == two[part] for part in ("metrics", "intervals", "baselines", "details"))
+
+
+def test_a_bird_of_which_the_network_is_not_finite_is_named(flags, network, capsys):
+    network.conv_last.weight.data.fill_(float("nan"))
+    assert errors.run(lambda: eval_intervention.main([*flags, "--attributions=joint"])) == 2
+    name = bird_classes(4)[0].name
+    assert f"001.{name}/{name}_test_0001.jpg: the network's" in capsys.readouterr().err
