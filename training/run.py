@@ -2,20 +2,21 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from calm import distributed, errors
+from calm import distributed
 from calm.atomic import exclusive, remove_leftovers, write_text
 from calm.errors import UserError
-from calm.flags import Config, flags_of, recorded
+from calm.flags import Config, recorded
 from calm.networks.tensor_files import write_tensors
 from calm.runs import BEST, LAST, run_folder
+from calm.training.board import Board
 
 CONFIG = "config.yaml"
 LOCK = ".lock"
@@ -24,23 +25,13 @@ PREVIOUS = "previous"
 _RUN_FILES = (CONFIG, "metrics.jsonl", "log.txt", LAST, BEST)
 
 
-def event_writer(folder: Path, first_step: int | None) -> Any:
-    """What writes TensorBoard's events of a run, those from ``first_step`` on anew; None, with a notice, without it."""
-    if not errors.is_installed("tensorboard"):
-        distributed.print0("notice: no TensorBoard events: pip install 'calm-attribution[tensorboard]'")
-        return None
-    from torch.utils.tensorboard import SummaryWriter  # slow to import, and an extra
-
-    return SummaryWriter(str(folder), purge_step=first_step)
-
-
 class Run:
     """One training run's folder; only rank 0 writes."""
 
     def __init__(self, folder: Path, *, resumed_epoch: int = 0) -> None:
         """Open ``folder`` for writing; on resuming, forget what was logged after ``resumed_epoch``."""
         self.folder = folder
-        self._board = None
+        self._board: Board | None = None
         if not distributed.is_main():
             return
         for name in _RUN_FILES:
@@ -49,47 +40,45 @@ class Run:
         if resumed_epoch:
             kept = _metrics_up_to(folder / "metrics.jsonl", resumed_epoch)
             write_text(folder / "metrics.jsonl", "".join(json.dumps(values) + "\n" for values in kept))
-        self._board = event_writer(folder, first_step=kept[-1]["step"] + 1 if kept else None)
+        with self._writing():
+            self._board = Board(folder, first_step=kept[-1]["step"] + 1 if kept else None)
+
+    @contextmanager
+    def _writing(self) -> Generator[None, None, None]:
+        """Say of a full or vanished disk which folder is meant; checkpoints there are whole as they are."""
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} cannot be written ({error.strerror or error}); checkpoints that are there are whole"
+            ) from error
 
     def log(self, message: str) -> None:
         """Print a line and keep it in log.txt."""
         distributed.print0(message)
         if distributed.is_main():
-            with (self.folder / "log.txt").open("a") as log:
+            with self._writing(), (self.folder / "log.txt").open("a") as log:
                 log.write(message + "\n")
 
     def record(self, **values: float | int) -> None:
         """Append a line to metrics.jsonl, and its real numbers to TensorBoard at its ``step``."""
-        if not distributed.is_main():
-            return
-        with (self.folder / "metrics.jsonl").open("a") as metrics:
-            metrics.write(json.dumps(values) + "\n")
-        if self._board is None:
-            return
-        for name, value in values.items():
-            if isinstance(value, float):
-                self._board.add_scalar(name, value, values["step"])
-        self._board.flush()
+        if self._board is not None:
+            with self._writing():
+                with (self.folder / "metrics.jsonl").open("a") as metrics:
+                    metrics.write(json.dumps(values) + "\n")
+                self._board.record(values)
 
     def describe(self, args: Config) -> None:
-        """Tell TensorBoard what the run was trained with, so that it can be set beside others by flag and accuracy."""
-        if self._board is None:
-            return
-        from torch.utils.tensorboard.summary import hparams  # see event_writer
-
-        trained = (name for name, flag in flags_of("main").items() if flag.role in ("network", "data", "run"))
-        values = {
-            name: value if isinstance(value, (bool, int, float)) else str(value)
-            for name, value in ((name, args[name]) for name in trained)
-        }
-        for summary in hparams(values, {"val_accuracy": 0.0, "train_loss": 0.0}):
-            self._board.file_writer.add_summary(summary)
+        """Tell TensorBoard what the run was trained with."""
+        if self._board is not None:
+            with self._writing():
+                self._board.describe(args)
 
     def picture(self, name: str, step: int, draw: Callable[[], np.ndarray]) -> None:
-        """Show TensorBoard a picture, uint8 [H,W,3]; it is drawn only where somebody will see it."""
+        """Show TensorBoard a picture, uint8 [H,W,3]."""
         if self._board is not None:
-            self._board.add_image(name, draw(), step, dataformats="HWC")
-            self._board.flush()
+            with self._writing():
+                self._board.picture(name, step, draw)
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a checkpoint atomically; the first of a run that replaces an earlier one lets go of that."""
@@ -130,11 +119,20 @@ def refuse_reuse(args: Config) -> None:
             f"{folder} holds a run already; choose another `experiment_name`, continue it with `resume` or "
             "replace it with `override_cache`"
         )
-    if args.override_cache and not args.resume and taken and CONFIG not in taken:
+    if args.override_cache and not args.resume and taken and not _is_ours(folder / CONFIG):
         raise UserError(
-            f"`override_cache`: {folder} has {taken[0]} but no {CONFIG}, so it is no run of this code and is not "
-            "replaced; choose another `experiment_name`"
+            f"`override_cache`: {folder} has {taken[0]} but no {CONFIG} of a run of this code, so it is not replaced; "
+            "choose another `experiment_name`"
         )
+
+
+def _is_ours(config: Path) -> bool:
+    """Whether a file is the config of a run: a mapping of flags."""
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"experiment_name", "attribution_method"} <= content.keys()
 
 
 def create_run(args: Config) -> Run:

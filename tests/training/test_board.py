@@ -1,6 +1,10 @@
 """What TensorBoard gets of a run: its flags, its numbers, and the maps of the same images after every epoch."""
 
+import os
+import threading
+
 import numpy as np
+import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -8,6 +12,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from calm import config
 from calm.attribution import build_attribution
 from calm.attribution.score_map import resize
+from calm.errors import UserError
 from calm.explanation.map_strip import FRAME, WRONG, map_strip
 from calm.pictures import overlay, to_rgb
 from calm.training.run import Run
@@ -27,6 +32,26 @@ def test_flags_numbers_and_pictures(tmp_path):
     started = HParamsPluginData.FromString(content["_hparams_/session_start_info"]).session_start_info.hparams
     assert started["optimizer"].string_value == "adamw" and started["lr"].number_value == 1e-4
     assert started["seed"].number_value == 3 and not {"experiment_name", "workers"} & set(started)
+
+
+def test_a_full_disk_is_one_sentence_also_of_the_thread_that_writes_events(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, os.strerror(28))
+
+    others = []
+    monkeypatch.setattr(threading, "excepthook", others.append)
+    with monkeypatch.context() as patch:
+        patch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
+        with pytest.raises(UserError, match=rf"{tmp_path} cannot be written \(No space left on device\)"):
+            Run(tmp_path).record(epoch=1, step=4, loss=0.5)
+    assert not others  # no traceback beside the sentence
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    with pytest.raises(UserError, match=rf"{tmp_path} cannot be written \(No space left on device\)"):
+        Run(tmp_path).log("a line")
+    broken = threading.Thread(target=full)
+    broken.start()
+    broken.join()
+    assert [type(ended.exc_value) for ended in others] == [OSError]
 
 
 def test_a_strip_has_one_scale_and_frames_wrong_predictions():

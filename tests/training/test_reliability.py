@@ -169,9 +169,21 @@ def test_a_folder_that_is_no_run_is_not_replaced(birds):
     foreign = birds / "save" / "foreign"
     foreign.mkdir()
     (foreign / LAST).write_bytes(b"of another code")
-    with pytest.raises(UserError, match=r"no run of this code"):
+    with pytest.raises(UserError, match=r"no config\.yaml of a run of this code"):
         main.main(flags(birds, "foreign", "--epochs=1", "--override_cache"))
     assert (foreign / LAST).read_bytes() == b"of another code"
+
+
+@pytest.mark.parametrize("config", ["kind: of another project\n", "- a list\n", "a: [\n", ""])
+def test_another_project_s_config_makes_no_run(birds, tmp_path, config):
+    folder = birds / "save" / tmp_path.name
+    (folder / "results").mkdir(parents=True)
+    own = {folder / "config.yaml": config, folder / "log.txt": "notes", folder / "results" / "mine.txt": "keep"}
+    for path, text in own.items():
+        path.write_text(text)
+    with pytest.raises(UserError, match=r"no config\.yaml of a run of this code, so it is not replaced"):
+        main.main(flags(birds, folder.name, "--epochs=1", "--override_cache"))
+    assert {path: path.read_text() for path in own} == own
 
 
 @pytest.mark.parametrize(
