@@ -118,6 +118,7 @@ def export(network: Network, form: str, path: Path, *, size: int, class_names: S
     try:
         with replacing(path) as temporary, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporters' own, of things that are so on purpose
+            temporary.touch()  # a place that cannot be written is said as one, in no exporter's words
             forms.write(module, images[:2], temporary)
             difference = _difference(forms.run(temporary, images), module(images))
             if not difference <= TOLERANCE:

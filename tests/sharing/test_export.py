@@ -36,6 +36,16 @@ def exported(*words) -> int:
     return errors.run(lambda: export.main([str(word) for word in words]))
 
 
+@pytest.mark.parametrize("form", ["onnx", "torchscript", "pt2"])
+def test_a_place_that_cannot_be_written_is_said_as_one(run, form, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    assert exported(run, "--format", form) == 2
+    assert "cannot be written (Read-only file system)" in capsys.readouterr().err
+
+
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("form", "file", "method"),
