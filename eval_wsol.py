@@ -6,6 +6,7 @@ python eval_wsol.py --scoremap_root=maps/ --dataset=CUB    # .npy maps of any to
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from calm import config, errors
 
@@ -15,6 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = config.parse(argv, "eval_wsol", about=__doc__)
     # What follows is slow to import: --help and a wrong flag should not wait for it.
     from calm.distributed import is_main
+    from calm.evaluation.intervals import REPLICATES, interval_of
     from calm.evaluation.map_sources import open_maps
     from calm.evaluation.session import start_session
     from calm.evaluation.uninformed import UNTRAINED, stated
@@ -27,16 +29,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     truth_of.require()
     warn_of_levels(truth_of, args.iou_thresholds)
     maps = open_maps(session)
-    thresholds, ious = args.cam_curve_interval, args.iou_thresholds
-    localisation, beside = measure(maps, dataset, truth_of, thresholds, ious, workers=args.workers)
+    scored = partial(measure, interval=args.cam_curve_interval, ious=args.iou_thresholds, workers=args.workers)
+    localisation, beside = scored(maps, dataset, truth_of, replicates=REPLICATES)
     if other := untrained(session, session.map_name):
-        beside[UNTRAINED], _ = measure(open_maps(other), dataset, truth_of, thresholds, ious, workers=args.workers)
+        beside[UNTRAINED], _ = scored(open_maps(other), dataset, truth_of)
     values = localisation.compute()
     baselines = stated({name: uninformed.compute() for name, uninformed in beside.items()}, args.crop_size)
     title = f"localisation on {args.dataset_name}, {len(dataset)} images: {maps.name}"
-    print_table(values, baselines, title, args.crop_size)
-    details = {**localisation.details(), "num_images": len(dataset), "attribution": maps.name}
-    session.write(values, details, baselines)
+    replicates = localisation.replicates()
+    intervals = {name: interval_of(own) for name, own in replicates.items()}
+    print_table(values, baselines, intervals, title, args.crop_size)
+    details = {
+        **localisation.details(),
+        "num_images": len(dataset),
+        "attribution": maps.name,
+        "replicates": {name: own.round(4).tolist() for name, own in replicates.items()},
+    }
+    session.write(values, details, baselines, intervals)
     if is_main():
         draw(session.results_folder, localisation, maps, dataset, truth_of)
 

@@ -38,6 +38,22 @@ def image_weights(count: int, *key: int, replicates: int = REPLICATES, seed: int
     return np.random.default_rng((seed, *key)).multinomial(count, np.full(count, 1 / count), size=replicates)
 
 
+def poisson_weights(indices: Sequence[int], *, replicates: int = REPLICATES, seed: int = SEED) -> np.ndarray:
+    """[R,n] how often each image is drawn in each replicate, Poisson of mean 1, from its own index alone.
+
+    For counts that are added up image by image, whichever process counts one: what is drawn of one image does not
+    depend on the others, so that their number need not be known and none is kept (the Poisson bootstrap; Hanley and
+    MacGibbon, 2006).
+
+    Args:
+        indices: the images' places in the data set.
+        replicates: R.
+        seed: of the draws.
+    """
+    drawn = [np.random.default_rng((seed, index)).poisson(1.0, replicates) for index in indices]
+    return np.stack(drawn, axis=1) if drawn else np.zeros((replicates, 0), np.int64)
+
+
 def average_precisions(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """[R] average precision in [0,1] of pooled images, each replicate weighing them in its own way; NaN without a cue.
 

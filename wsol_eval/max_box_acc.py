@@ -56,10 +56,19 @@ class MaxBoxAcc:
     def compute(self) -> dict[str, float]:
         """Percent: MaxBoxAcc (largest contour, IoU 50, where 50 is a level), MaxBoxAccV2 (mean over the levels of the
         all-contour version), and MaxBoxAcc_<level>, the latter's parts. NaN before the first update."""
-        best = self._counts.amax(dim=-1).double() * 100 / self._seen.double()
-        values = {"MaxBoxAcc": best[SINGLE, self.ious.index(50)].item()} if 50 in self.ious else {}
-        values["MaxBoxAccV2"] = best[MULTI].mean().item()
-        return values | {f"MaxBoxAcc_{iou}": value for iou, value in zip(self.ious, best[MULTI].tolist())}
+        return {name: value.item() for name, value in self.values(*self.totals()).items()}
+
+    def values(self, seen: Tensor, counts: Tensor) -> dict[str, Tensor]:
+        """What ``compute`` says of other totals, of any number at once.
+
+        Args:
+            seen: [...,1].
+            counts: [...,2,len(ious),T].
+        """
+        best = counts.amax(dim=-1).double() * 100 / seen[..., None].double()
+        values = {"MaxBoxAcc": best[..., SINGLE, self.ious.index(50)]} if 50 in self.ious else {}
+        values["MaxBoxAccV2"] = best[..., MULTI, :].mean(dim=-1)
+        return values | {f"MaxBoxAcc_{iou}": best[..., MULTI, level] for level, iou in enumerate(self.ious)}
 
 
 class TopLoc:
@@ -76,8 +85,17 @@ class TopLoc:
             single_hits: bool [T], ``box_hits`` of the largest contour at IoU 50, from the map of the true class.
             rank: number of classes more probable than the true one.
         """
+        self.add(self.hits(single_hits, rank))
+
+    @staticmethod
+    def hits(single_hits: np.ndarray, rank: int) -> np.ndarray:
+        """What ``update`` counts of an image, bool [2,T]."""
+        return np.stack([single_hits & (rank < 1), single_hits & (rank < 5)])
+
+    def add(self, hits: np.ndarray) -> None:
+        """Count one image by its ``hits``."""
         self._seen += 1
-        self._counts += torch.from_numpy(np.stack([single_hits & (rank < 1), single_hits & (rank < 5)]))
+        self._counts += torch.from_numpy(hits)
 
     def totals(self) -> list[Tensor]:
         """[images [1], correct images [2, T]]."""
@@ -85,5 +103,9 @@ class TopLoc:
 
     def compute(self) -> dict[str, float]:
         """{"Top1Loc": percent, "Top5Loc": percent}, each at its own best threshold. NaN before the first update."""
-        best = self._counts.amax(dim=-1).double() * 100 / self._seen.double()
-        return dict(zip(("Top1Loc", "Top5Loc"), best.tolist()))
+        return {name: value.item() for name, value in self.values(*self.totals()).items()}
+
+    def values(self, seen: Tensor, counts: Tensor) -> dict[str, Tensor]:
+        """What ``compute`` says of other totals, [...,1] and [...,2,T], of any number at once."""
+        best = counts.amax(dim=-1).double() * 100 / seen.double()
+        return {"Top1Loc": best[..., 0], "Top5Loc": best[..., 1]}

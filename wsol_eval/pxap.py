@@ -50,8 +50,15 @@ class PxAP:
 
     def compute(self) -> dict[str, float]:
         """{"PxAP": percent}, the sum of precision times the step in recall; NaN while no object pixel was counted."""
-        found = self.curve()
-        return {"PxAP": 100 * found.average_precision if found else float("nan")}
+        return {name: value.item() for name, value in self.values(*self.totals()).items()}
+
+    def values(self, counts: Tensor) -> dict[str, Tensor]:
+        """What ``compute`` says of other totals, [...,2,number of bins], of any number at once."""
+        background, found = counts.flip(-1).cumsum(dim=-1).double().unbind(dim=-2)
+        pixels, total = background + found, found[..., -1:]
+        precision = torch.where(pixels > 0, found / pixels.clamp(min=1), 1.0)
+        steps = found.diff(dim=-1, prepend=torch.zeros_like(total)) / total
+        return {"PxAP": 100 * (precision * steps).sum(dim=-1)}
 
 
 def bin_edges(interval: float) -> np.ndarray:

@@ -19,6 +19,7 @@ def measure(
     ious: Sequence[int],
     *,
     workers: int,
+    replicates: int = 0,
 ) -> tuple[Localisation, dict[str, Localisation]]:
     """Score every map, and on the same images those without knowledge; the counts of all processes together.
 
@@ -29,15 +30,17 @@ def measure(
         interval: step between thresholds.
         ious: levels in percent.
         workers: processes that score, beside this one.
+        replicates: how often the images are drawn again, for the intervals.
     """
     scorer = Scorer(interval, tuple(ious), truth_of.size)
     facts = {"boxes": truth_of.has_boxes, "masks": truth_of.has_masks, "ranks": maps.knows_ranks}
-    localisation, beside = Localisation(scorer, **facts), {name: Localisation(scorer, **facts) for name in UNINFORMED}
-    jobs = ((rank, (truth_of(dataset, index), score_map)) for index, rank, score_map in maps.stream())
-    for rank, scores in score_all(scorer, jobs, workers=workers):
-        localisation.update(scores, rank)
+    localisation = Localisation(scorer, **facts, replicates=replicates)
+    beside = {name: Localisation(scorer, **facts) for name in UNINFORMED}
+    jobs = (((rank, index), (truth_of(dataset, index), score_map)) for index, rank, score_map in maps.stream())
+    for image, scores in score_all(scorer, jobs, workers=workers):
+        localisation.update(scores, *image)
         for uninformed, own in zip(beside.values(), scores.uninformed, strict=True):
-            uninformed.update(own, rank)
+            uninformed.update(own, *image)
     for metric in (localisation, *beside.values()):
         reduce(metric)
     return localisation, beside

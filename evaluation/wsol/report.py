@@ -11,6 +11,7 @@ from calm.data_loaders.truth import TruthReader
 from calm.distributed import print0
 from calm.errors import UserError, as_flags
 from calm.evaluation.file_maps import FileMaps
+from calm.evaluation.intervals import Interval
 from calm.evaluation.map_sources import NetworkMaps
 from calm.evaluation.uninformed import titles
 from calm.evaluation.wsol.pictures import Sample, save_precision_recall, save_samples
@@ -29,15 +30,20 @@ def warn_of_levels(truth_of: TruthReader, ious: Sequence[int]) -> None:
 
 
 def print_table(
-    values: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], title: str, size: int
+    values: Mapping[str, float],
+    baselines: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Interval | None],
+    title: str,
+    size: int,
 ) -> None:
-    """A line per metric, beside that of maps without knowledge."""
+    """A line per metric with its 95 % interval, beside that of maps without knowledge."""
     print0(f"\n{title}; in %, higher is better")
     names = {name: text for name, text in titles(size).items() if name in baselines}
-    print0(f"{'':<14}{'maps':>8}" + "".join(f"{text:>{len(text) + 3}}" for text in names.values()))
+    print0(f"{'':<14}{'maps':>8}{'95 % interval':>18}" + "".join(f"{text:>{len(text) + 3}}" for text in names.values()))
     for metric, value in values.items():
         beside = "".join(f"{baselines[name][metric]:>{len(text) + 3}.2f}" for name, text in names.items())
-        print0(f"{metric:<14}{value:>8.2f}{beside}")
+        low, high = intervals[metric] or (float("nan"), float("nan"))
+        print0(f"{metric:<14}{value:>8.2f}{f'{low:.2f} to {high:.2f}':>18}{beside}")
 
 
 def picture_of(dataset: ImageDataset, index: int) -> np.ndarray | None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from calm.data_loaders.truth import Truth
 from calm.evaluation.file_maps import score_map_at
 from calm.evaluation.uninformed import uninformed_maps
+from calm.evaluation.wsol.resampled import ResampledCounts
 from calm.wsol_eval import MaxBoxAcc, PxAP
 from calm.wsol_eval.boxes import even_thresholds, grey_levels, grey_map, matches
 from calm.wsol_eval.contours import largest_box
@@ -104,34 +105,53 @@ class Localisation:
         boxes: whether there are true boxes.
         masks: whether there are true masks.
         ranks: whether the rank of the true class is known.
+        replicates: how often the images are drawn again.
     """
 
-    def __init__(self, scorer: Scorer, *, boxes: bool, masks: bool, ranks: bool) -> None:
+    def __init__(self, scorer: Scorer, *, boxes: bool, masks: bool, ranks: bool, replicates: int = 0) -> None:
         self._thresholds = even_thresholds(scorer.interval)
         self._top_level = scorer.ious.index(TOP_IOU) if TOP_IOU in scorer.ious else None
         self.boxes = MaxBoxAcc(scorer.interval, scorer.ious) if boxes else None
         self.masks = PxAP(scorer.interval) if masks else None
         self.top = TopLoc(scorer.interval) if boxes and ranks and self._top_level is not None else None
+        shapes = [metric.totals()[-1].shape for metric in self._metrics()] if replicates else []
+        self._again = [ResampledCounts(shape, replicates=replicates) for shape in shapes]
 
-    def update(self, scores: Scores, rank: int | None) -> None:
-        """Count one image; ``rank`` is the number of classes more probable than the true one."""
-        if self.boxes:
-            self.boxes.add(_known(scores.hits))
-        if self.masks:
-            self.masks.add(_known(scores.histograms))
+    def update(self, scores: Scores, rank: int | None, index: int) -> None:
+        """Count one image.
+
+        Args:
+            scores: of its map.
+            rank: number of classes more probable than the true one.
+            index: its place in the data set.
+        """
+        counts = [_known(scores.hits)] if self.boxes else []
+        counts += [_known(scores.histograms)] if self.masks else []
         if self.top:
-            self.top.update(_known(scores.hits)[SINGLE, self._top_level], _known(rank))
+            counts.append(self.top.hits(_known(scores.hits)[SINGLE, self._top_level], _known(rank)))
+        for metric, own in zip(self._metrics(), counts, strict=True):
+            metric.add(own)
+        for again, own in zip(self._again, counts):
+            again.update(own, index)
 
     def _metrics(self) -> list[MaxBoxAcc | PxAP | TopLoc]:
         return [metric for metric in (self.boxes, self.masks, self.top) if metric]
 
     def totals(self) -> list[Tensor]:
-        """Those of its metrics, one after the other."""
-        return [total for metric in self._metrics() for total in metric.totals()]
+        """Those of its metrics, one after the other, and of the images drawn again."""
+        return [total for counts in (*self._metrics(), *self._again) for total in counts.totals()]
 
     def compute(self) -> dict[str, float]:
         """Name -> percent of every metric that applies."""
         return {name: value for metric in self._metrics() for name, value in metric.compute().items()}
+
+    def replicates(self) -> dict[str, np.ndarray]:
+        """Name -> [R] percent, the images drawn again; empty without replicates."""
+        return {
+            name: values.numpy()
+            for metric, again in zip(self._metrics(), self._again)
+            for name, values in metric.values(*again.totals()[-len(metric.totals()) :]).items()
+        }
 
     def best_threshold(self) -> float:
         """Where MaxBoxAcc is reached, first on ties (without level 50, at the lowest level); 0 without boxes."""

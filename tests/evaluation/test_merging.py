@@ -67,7 +67,8 @@ def hits(rng):
 
 def located(rng):
     edges = PxAP(INTERVAL).edges
-    return Scores(hits(rng), pixel_histograms(score_map(rng), mask(rng), edges, INTERVAL)), int(rng.integers(0, 8))
+    scores = Scores(hits(rng), pixel_histograms(score_map(rng), mask(rng), edges, INTERVAL))
+    return scores, int(rng.integers(0, 8)), int(rng.integers(0, 99))
 
 
 def cue_pixels(rng):
@@ -84,7 +85,7 @@ CASES = {
     PxAP: (lambda: PxAP(INTERVAL), lambda rng: (score_map(rng), mask(rng))),
     PixelHistogram: (lambda: PixelHistogram(released_edges("log", INTERVAL)), cue_pixels),
     Localisation: (
-        lambda: Localisation(Scorer(INTERVAL, IOUS, SIZE), boxes=True, masks=True, ranks=True),
+        lambda: Localisation(Scorer(INTERVAL, IOUS, SIZE), boxes=True, masks=True, ranks=True, replicates=3),
         located,
     ),
 }

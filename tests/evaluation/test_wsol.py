@@ -9,11 +9,13 @@ from PIL import Image
 
 from calm.data_loaders.masks import read_object_mask
 from calm.data_loaders.truth import Truth
+from calm.evaluation.intervals import interval_of, poisson_weights
 from calm.evaluation.map_sources import ranks_of
 from calm.evaluation.uninformed import UNINFORMED
-from calm.evaluation.wsol.scores import PER_WORKER, Scorer, Scores, score_all
+from calm.evaluation.wsol.scores import PER_WORKER, Localisation, Scorer, Scores, score_all
 from calm.wsol_eval.boxes import even_thresholds
 from calm.wsol_eval.hits import box_hits
+from calm.wsol_eval.pxap import bin_edges, pixel_histograms
 
 
 def test_ranks_count_the_more_probable_classes_and_agree_with_argmax_on_ties():
@@ -59,3 +61,35 @@ def test_maps_without_knowledge_score_as_any_map_does():
         assert np.array_equal(own.hits, box_hits(make(32), truth.boxes, even_thresholds(0.05), (30, 50, 70)))
         assert own.histograms is None and not own.uninformed
     assert scores.uninformed[0].hits[:, :, 0].all()  # the constant map's box is the whole image
+
+
+def test_a_replicate_counts_each_image_as_often_as_it_was_drawn():
+    rng, scorer = np.random.default_rng(0), Scorer(0.1, (30, 50, 70), 8)
+    images = []
+    for index in range(70):  # more than are drawn at once
+        x0, y0 = rng.integers(0, 4, 2).tolist()
+        score_map, mask = rng.random((8, 8)), (rng.random((8, 8)) < 0.3).astype(np.uint8)
+        hits = box_hits(score_map, [[x0, y0, x0 + 3, y0 + 4]], even_thresholds(0.1), scorer.ious)
+        histograms = pixel_histograms(score_map, mask, bin_edges(0.1), 0.1)
+        images.append((Scores(hits, histograms), int(rng.integers(0, 8)), index))
+
+    def counted(chosen, **options):
+        localisation = Localisation(scorer, boxes=True, masks=True, ranks=True, **options)
+        for image in chosen:
+            localisation.update(*image)
+        return localisation
+
+    whole = counted(images, replicates=200)
+    found, weights = whole.replicates(), poisson_weights(range(70), replicates=200)
+    for replicate in (0, 7):
+        again = counted(image for image, times in zip(images, weights[replicate]) for _ in range(times))
+        assert {name: own[replicate] for name, own in found.items()} == pytest.approx(again.compute())
+    for name, value in whole.compute().items():
+        low, high = interval_of(found[name])
+        assert low < value < high or low == value == high, name
+
+
+def test_poisson_weights_follow_the_index_alone():
+    both, one = poisson_weights([3, 8]), poisson_weights([8])
+    assert np.array_equal(both[:, 1:], one) and both.mean() == pytest.approx(1, abs=0.06)
+    assert np.var(both) == pytest.approx(1, abs=0.12) and poisson_weights([]).shape == (1000, 0)
