@@ -14,6 +14,7 @@ from calm.errors import UserError
 from calm.networks.methods.base import Objective
 from calm.networks.outputs import NotFinite, Output, finite_later
 from calm.networks.precision import autocast
+from calm.networks.shared_features import features_shared
 
 BLOCK, LOOKS = 50, 10
 """Steps between two looks at the loss, at most, and looks in an epoch, at least; more would make a GPU wait."""
@@ -150,7 +151,7 @@ def predict(
     """Run the network over ``loader`` without gradients, in evaluation mode, and yield each batch.
 
     Whether outputs are finite, those of a batch and of what is made of it before the next is wanted, is asked then:
-    the device is done with them.
+    the device is done with them. Until then the trunk's features of the batch are kept, for maps and other heads.
 
     Args:
         name_of: index -> name of the image, for the error.
@@ -161,7 +162,7 @@ def predict(
     network.eval()
     for images, targets, indices in distributed.progress(loader, title):
         images, targets = images.to(device, non_blocking=True), targets.to(device, non_blocking=True)
-        with finite_later() as finite:
+        with finite_later() as finite, features_shared():
             with autocast(device, precision):
                 output = network(images)
             if not finite.has_seen:  # a compiled network does not look

@@ -80,7 +80,7 @@ def finercam(
         if value not in known:
             raise UserError(f"`finercam_{name}` {value!r} is unknown: choose {', '.join(known)}")
     with torch.inference_mode(False), torch.no_grad():
-        targets, output = targets.clone(), module(images.clone())
+        targets, output = targets.clone(), module(images)
         scores = output.class_scores
         if versus is not None:
             rivals = torch.as_tensor(versus, device=targets.device).clone().expand(len(targets))[:, None]

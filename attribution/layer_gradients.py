@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from calm.errors import UserError
 from calm.networks.network import Network
 from calm.networks.outputs import Output
+from calm.networks.shared_features import features_of
 
 ScoreOf = Callable[[Output, Tensor], Tensor]
 """(output, targets [B]) -> [B], differentiable."""
@@ -28,14 +29,19 @@ class LayerGradient(NamedTuple):
     gradient: Tensor
 
 
+def last_features(module: Network, images: Tensor) -> Tensor:
+    """The last features [B,C,h,w] in float32 or better, to differentiate by; the trunk runs without gradients."""
+    with torch.no_grad():
+        features = features_of(module, images)
+    return features.to(torch.promote_types(features.dtype, torch.float32), copy=True).requires_grad_(True)
+
+
 def last_layer_gradient(
     module: Network, images: Tensor, targets: Tensor, score_of: ScoreOf = score_of_target
 ) -> LayerGradient:
     """At the last features, in float32 or better; the trunk runs without gradients."""
     with torch.inference_mode(False), torch.enable_grad():
-        with torch.no_grad():
-            features = module.features(images.clone())
-        features = features.detach().to(torch.promote_types(features.dtype, torch.float32)).requires_grad_(True)
+        features = last_features(module, images)
         score = score_of(module.read_out(features, images=images.clone()), targets.clone()).sum()
         return LayerGradient(features.detach(), torch.autograd.grad(score, features)[0])
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from calm.attribution.score_map import resize
 from calm.networks.methods.min_max import min_max
 from calm.networks.network import Network
+from calm.networks.shared_features import features_of
 
 COPIES_PER_PASS = 32
 """Without the option ``eval_batch_size``."""
@@ -59,7 +60,7 @@ def scorecam(module: Network, images: Tensor, targets: Tensor, *, eval_batch_siz
         eval_batch_size: channels of a pass.
     """
     with torch.no_grad():
-        features = module.features(images)
+        features = features_of(module, images)
         features = features.to(torch.promote_types(features.dtype, torch.float32))
         maps = []
         for image, feature, target in zip(images, features, targets):
@@ -89,7 +90,7 @@ def ablationcam(
         eval_batch_size: channels of a pass.
     """
     with torch.no_grad():
-        features = module.features(images)
+        features = features_of(module, images)
         features = features.to(torch.promote_types(features.dtype, torch.float32))
         weights = []
         for image, feature, target in zip(images, features, targets):

@@ -36,6 +36,8 @@ class LogitsOutput(NamedTuple):
 class PlainModule:
     """A module with the face of a ``Network``; its last features are the output of one layer, its own by default."""
 
+    head_layers: tuple[str, ...] = ()
+
     def __init__(self, module: nn.Module, layer: str | None = None) -> None:
         self._module, self._layer = module, layer
 

@@ -11,6 +11,7 @@ of pairs.
 import torch
 from torch import Tensor
 
+from calm.attribution.layer_gradients import last_features
 from calm.errors import UserError
 from calm.networks.network import Network
 
@@ -54,9 +55,7 @@ def _products(gradient: Tensor, features: Tensor, vectors: Tensor) -> Tensor:
 def interactions(module: Network, images: Tensor, targets: Tensor, *, taylor_variant: str = "pairs") -> Tensor:
     """``pair_interactions`` of log p(y|x) at the last features, [B,n,n]; memory for n^2 numbers an image."""
     with torch.inference_mode(False), torch.enable_grad():
-        with torch.no_grad():
-            features = module.features(images.clone())
-        features = features.detach().to(torch.promote_types(features.dtype, torch.float32)).requires_grad_(True)
+        features = last_features(module, images)
         log_p = module.read_out(features, images=images.clone()).log_p_y.gather(1, targets.clone()[:, None])
         return pair_interactions(log_p, features, taylor_variant=taylor_variant).detach()
 

@@ -19,11 +19,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from calm.errors import UserError
-from calm.evaluation.attribution.comparison import ends_of, probability_of
-from calm.evaluation.attribution.measures import LOCATIONS, MEASURES, Case
+from calm.evaluation.attribution.comparison import blank_of, ends_of, probability_of
+from calm.evaluation.attribution.faithfulness import area, curves
+from calm.evaluation.attribution.measures import LOCATIONS
 from calm.evaluation.cue_location.scores import cue_score
 from calm.evaluation.metrics import PerturbationRatio
-from calm.evaluation.pixel_perturb.erasing import PERCENTAGES, image_keys
+from calm.evaluation.pixel_perturb.erasing import PERCENTAGES, image_keys, rank_by_score
 from calm.evaluation.pixel_perturb.erasing import remove_and_classify as reclassified
 from calm.foreign import Maps, Network, as_log_p_y, as_maps, as_masks, as_score_maps
 from calm.wsol_eval import MaxBoxAcc, PxAP
@@ -95,15 +96,14 @@ def deletion(
 def _mean_of(
     name: str, network: Network, images: Tensor, targets: Tensor, maps: Maps, steps: int, batch_size: int
 ) -> float:
-    values, numbers = as_maps(maps, len(images)).to(images.device), []
-    log_p_y = partial(as_log_p_y, network)
+    values, areas = as_maps(maps, len(images)).to(images.device), []
+    log_p_y, (height, width) = partial(as_log_p_y, network), images.shape[2:]
     for some in torch.arange(len(images)).split(batch_size):
         shown, classes = images[some], targets[some]
-        nowhere = torch.zeros_like(shown[:, 0], dtype=torch.bool)  # not a measure of place
-        ends = ends_of(shown, log_p_y(shown), classes, log_p_y)
-        case = Case(probability_of(log_p_y, classes), shown, values[some], nowhere, ends, steps)
-        numbers.append(MEASURES[name].function(case))
-    return float(torch.cat(numbers).mean())
+        ends = ends_of(shown, log_p_y(shown), blank_of(shown, log_p_y), classes, log_p_y)
+        ranks = rank_by_score(values[some], (height, width))
+        areas.append(area(curves([name], probability_of(log_p_y, classes), shown, ranks, ends, steps)[name]))
+    return float(torch.cat(areas).mean())
 
 
 def pointing(maps: Maps, masks: Maps) -> float:

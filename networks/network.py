@@ -11,6 +11,7 @@ from calm.errors import UserError
 from calm.networks.heads import Head
 from calm.networks.outputs import Output, check_finite
 from calm.networks.published import fetch_torchvision
+from calm.networks.shared_features import features_of
 from calm.networks.weight_files import read_state
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -146,4 +147,4 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor, targets: Tensor | None = None) -> Output:
         """[B,3,H,W] normalised images -> output; targets [B] matter in training, and for some methods only."""
-        return self.read_out(self.features(images), images=images, targets=targets)
+        return self.read_out(features_of(self, images), images=images, targets=targets)

@@ -44,9 +44,11 @@ def judge_all(
         norm_type, images_per_pass: of ``measures.Case``.
     """
     parts: dict[str, list[Values]] = {name: [] for name in makers}
+    blank: Tensor | None = None
     for batch in batches:
+        blank = blank_of(batch.images, log_p_y) if blank is None else blank
         classes = batch.output.log_p_y.argmax(dim=1) if explain == "predicted" else batch.targets
-        ends = ends_of(batch.images, batch.output.log_p_y, classes, log_p_y)
+        ends = ends_of(batch.images, batch.output.log_p_y, blank, classes, log_p_y)
         probability, regions = probability_of(log_p_y, classes), regions_of(batch.indices).to(batch.images.device)
         numbers = []
         for maps_of in makers.values():
@@ -59,11 +61,17 @@ def judge_all(
 
 
 @torch.inference_mode()
-def ends_of(images: Tensor, full: Tensor, classes: Tensor, log_p_y: Callable[[Tensor], Tensor]) -> Ends:
-    """The ends of the curves of the explained classes [B]; ``full`` is log p(y|x) of the images, [B,K]."""
+def blank_of(images: Tensor, log_p_y: Callable[[Tensor], Tensor]) -> Tensor:
+    """log p(y|x) of an image of zeros of the size of ``images``, [1,K]."""
+    return log_p_y(torch.zeros_like(images[:1]))
+
+
+@torch.inference_mode()
+def ends_of(images: Tensor, full: Tensor, blank: Tensor, classes: Tensor, log_p_y: Callable[[Tensor], Tensor]) -> Ends:
+    """The ends of the curves of the explained classes [B]; log p(y|x) is ``full`` of the images, [B,K], and ``blank``
+    of an image of zeros, [1,K]."""
     blurred = blur(images)  # as in remove-and-classify
-    of_blank = log_p_y(torch.zeros_like(images[:1])).expand(len(classes), -1)
-    shown = (full, log_p_y(blurred), of_blank)
+    shown = (full, log_p_y(blurred), blank.expand(len(classes), -1))
     return Ends(blurred, *(_of_classes(log_p, classes) for log_p in shown))
 
 

@@ -9,15 +9,7 @@ import torch
 from torch import Tensor
 
 from calm.attribution.score_map import normalize, resize
-from calm.evaluation.attribution.faithfulness import (
-    Ends,
-    Probability,
-    area,
-    deletion_curve,
-    drop,
-    increase,
-    insertion_curve,
-)
+from calm.evaluation.attribution.faithfulness import CURVES, Ends, Probability, area, curves, drop, increase
 from calm.evaluation.attribution.location import loc, pointing, proportion
 from calm.evaluation.pixel_perturb.erasing import rank_by_score
 
@@ -79,6 +71,13 @@ class Case:
         """[B], p(y|x) of the normalised image times its score map: what the map leaves out fades to the mean colour."""
         return self.probability(self.images * self.score_maps[:, None].to(self.images.dtype))
 
+    @cached_property
+    def areas(self) -> dict[str, Tensor]:
+        """Name of a curve -> the area under it, [B]."""
+        copies = max(1, self.images_per_pass // len(self.images))
+        found = curves([*CURVES], self.probability, self.images, self.ranks, self.ends, self.steps, copies=copies)
+        return {name: area(curve) for name, curve in found.items()}
+
 
 class Measure(NamedTuple):
     """A number per image, at most 1 in size, and how its mean is reported."""
@@ -88,11 +87,6 @@ class Measure(NamedTuple):
     title: str
     scale: float
     higher_is_better: bool
-
-
-def _area_under(curve_of: Callable[..., Tensor], case: Case) -> Tensor:
-    copies = max(1, case.images_per_pass // len(case.images))
-    return area(curve_of(case.probability, case.images, case.ranks, case.ends, case.steps, copies=copies))
 
 
 LOCATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -113,8 +107,8 @@ MEASURES: dict[str, Measure] = {
     **{name: Measure(_placed(name), f"Loc({d:g})", 1, True) for d in DELTAS for name in [f"Loc_{round(100 * d)}"]},
     "proportion": Measure(_placed("proportion"), "proportion %", 100, True),
     "pointing": Measure(_placed("pointing"), "pointing %", 100, True),
-    "insertion": Measure(partial(_area_under, insertion_curve), "insertion AUC", 1, True),
-    "deletion": Measure(partial(_area_under, deletion_curve), "deletion AUC", 1, False),
+    "insertion": Measure(lambda case: case.areas["insertion"], "insertion AUC", 1, True),
+    "deletion": Measure(lambda case: case.areas["deletion"], "deletion AUC", 1, False),
 }
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from calm.evaluation.attribution.faithfulness import Ends, deletion_curve, insertion_curve
+from calm.evaluation.attribution.faithfulness import CURVES, Ends, curves
 from calm.evaluation.attribution.measures import Case, measured
 from calm.evaluation.pixel_perturb.erasing import blur, rank_by_score
 
@@ -28,7 +28,7 @@ def ends_of(probability, images: torch.Tensor) -> Ends:
 
 def test_deletion_falls_from_the_whole_image_to_nothing():
     images, maps = example()
-    curve = deletion_curve(visible, images, rank_by_score(maps, SIZE), ends_of(visible, images), 10)
+    curve = curves(["deletion"], visible, images, rank_by_score(maps, SIZE), ends_of(visible, images), 10)["deletion"]
     assert curve.shape == (11, 2)
     assert torch.allclose(curve, torch.linspace(1, 0, 11)[:, None].expand(-1, 2), atol=1e-6)
 
@@ -42,7 +42,8 @@ def test_insertion_ends_with_the_whole_image_and_starts_with_the_blurred_one():
         seen.append(shown)
         return visible(shown)
 
-    curve = insertion_curve(probability, images, rank_by_score(maps, SIZE), ends_of(visible, images), 4)
+    ends, ranks = ends_of(visible, images), rank_by_score(maps, SIZE)
+    curve = curves(["insertion"], probability, images, ranks, ends, 4)["insertion"]
     assert len(seen) == 3
     assert torch.equal(curve[0], visible(blur(images)))
     assert torch.equal(curve[-1], visible(images))
@@ -50,8 +51,7 @@ def test_insertion_ends_with_the_whole_image_and_starts_with_the_blurred_one():
     assert shown.tolist() == [60, 60]
 
 
-@pytest.mark.parametrize("curve_of", [deletion_curve, insertion_curve])
-def test_steps_that_go_together_give_the_same_curve(curve_of):
+def test_steps_of_both_curves_that_go_together_give_the_same_curves():
     images, maps = example()
     images = images * torch.rand(1, 1, *SIZE, generator=torch.Generator().manual_seed(1))
     passes = []
@@ -61,8 +61,11 @@ def test_steps_that_go_together_give_the_same_curve(curve_of):
         return visible(shown)
 
     ends, ranks = ends_of(visible, images), rank_by_score(maps, SIZE)
-    alone, joined = (curve_of(probability, images, ranks, ends, 6, copies=copies) for copies in (1, 4))
-    assert torch.equal(alone, joined) and passes == [2] * 5 + [8, 2]
+    joined = curves([*CURVES], probability, images, ranks, ends, 6, copies=4)
+    assert passes == [8, 8, 4]
+    for name, curve in joined.items():
+        assert torch.equal(curve, curves([name], probability, images, ranks, ends, 6)[name])
+    assert len(joined) == 2 and passes[3:] == [2] * 10
 
 
 def test_a_network_that_looks_at_the_marked_pixels_is_explained():
