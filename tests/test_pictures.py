@@ -62,6 +62,14 @@ def draw_boxes(path) -> None:
     localisation_pictures.save_samples(path, [sample] * 8, title="SynthBirds: joint")
 
 
+def test_an_image_of_many_boxes_is_drawn_in_few_strokes(tmp_path):
+    score_map, boxes = np.ones((SIZE, SIZE), np.float32), np.array([[2, 2, 20, 20], [0, 0, 9, 31], [5, 5, 5, 5]])
+    for name, count in (("few", 1), ("many", 20_000)):
+        sample = localisation_pictures.Sample("bird", None, score_map, np.tile(boxes, (count, 1)), boxes[0], None)
+        localisation_pictures.save_samples(tmp_path / f"{name}.png", [sample], title="SynthBirds: joint")
+    assert (tmp_path / "few.png").read_bytes() == (tmp_path / "many.png").read_bytes()
+
+
 @pytest.mark.parametrize("draw", [draw_map_sheet, draw_erased, draw_boxes])
 def test_names_are_whole_and_apart(draw, tmp_path, monkeypatch):
     drawn = SimpleNamespace()

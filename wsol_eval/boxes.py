@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+_PAIRS = 1 << 18
+"""Pairs of boxes compared at once, so that an image with many of them needs no more memory than one with few."""
+
 
 def even_thresholds(interval: float) -> np.ndarray:
     """Thresholds 0, i, 2i ... below 1, float64 [T]."""
@@ -69,9 +72,15 @@ def matches(boxes: np.ndarray, truth: np.ndarray, ious: Sequence[int]) -> np.nda
 
     Intersection over union counts both edges of a box in; the comparison is exact, in integers.
     """
+    rows = max(1, _PAIRS // len(truth))
+    best = [np.empty(0, np.int64), *(_best(boxes[n : n + rows], truth) for n in range(0, len(boxes), rows))]
+    return np.concatenate(best)[:, None] >= np.asarray(ious)
+
+
+def _best(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Intersection over union of each box [n,4] with the true box [m,4] that it covers best, whole percents [n]."""
     shared = intersections(boxes, truth)
-    union = areas(boxes)[:, None] + areas(truth) - shared
-    return np.any(100 * shared[..., None] >= union[..., None] * np.asarray(ious), axis=1)
+    return (100 * shared // (areas(boxes)[:, None] + areas(truth) - shared)).max(axis=1)
 
 
 def intersections(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:

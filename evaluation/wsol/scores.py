@@ -44,6 +44,16 @@ class Scores(NamedTuple):
     """The same of the maps without knowledge on this image, in the order of ``evaluation.uninformed.UNINFORMED``."""
 
 
+class _Fixed(NamedTuple):
+    """A map without knowledge, which has one contour at every threshold."""
+
+    score_map: np.ndarray
+    boxes: np.ndarray
+    """Its different boxes [n,4]."""
+    box_of: np.ndarray
+    """[T]: which of them is the one at each threshold."""
+
+
 @dataclass(frozen=True)
 class Scorer:
     """(truth, score map or its file) -> scores. Small and picklable, so it goes to worker processes as it is."""
@@ -58,7 +68,7 @@ class Scorer:
         hits, mask, fixed = None, truth.mask(self.size), _fixed_maps(self.size, self.interval)
         if truth.boxes is not None:
             hits = box_hits(score_map, truth.boxes, even_thresholds(self.interval), self.ious)
-        uninformed = tuple(Scores(self._hits_of(boxes, truth), self._histograms(own, mask)) for own, boxes in fixed)
+        uninformed = tuple(Scores(self._hits_of(own, truth), self._histograms(own.score_map, mask)) for own in fixed)
         return Scores(hits, self._histograms(score_map, mask), uninformed)
 
     def _histograms(self, score_map: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
@@ -66,17 +76,19 @@ class Scorer:
             return None
         return pixel_histograms(score_map, mask, bin_edges(self.interval), self.interval)
 
-    def _hits_of(self, boxes: np.ndarray, truth: Truth) -> np.ndarray | None:
-        """``box_hits`` of a map with one contour at every threshold, whose boxes [T,4] are known."""
+    def _hits_of(self, fixed: _Fixed, truth: Truth) -> np.ndarray | None:
+        """``box_hits`` of a map without knowledge."""
         if truth.boxes is None:
             return None
-        return np.stack([matches(boxes, truth.boxes, self.ious).T] * 2)
+        return np.stack([matches(fixed.boxes, truth.boxes, self.ious)[fixed.box_of].T] * 2)
 
 
 @cache
-def _fixed_maps(size: int, interval: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The maps without knowledge [size,size], and the boxes [T,4] of their one contour at every threshold."""
-    return [(own, boxes_at(own, even_thresholds(interval))) for own in uninformed_maps(size).values()]
+def _fixed_maps(size: int, interval: float) -> list[_Fixed]:
+    """The maps without knowledge [size,size]."""
+    maps = uninformed_maps(size).values()
+    each = (np.unique(boxes_at(own, even_thresholds(interval)), axis=0, return_inverse=True) for own in maps)
+    return [_Fixed(own, boxes, box_of.reshape(-1)) for own, (boxes, box_of) in zip(maps, each)]
 
 
 def boxes_at(score_map: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -41,10 +41,13 @@ def test_grey_levels_follow_the_largest_grey():
     assert boxes.grey_levels(grey * 0, np.array([0, 0.5])).tolist() == [0, 0]
 
 
-def test_matches_equal_counted_pixels():
+@pytest.mark.parametrize("pairs", [1 << 18, 7 * 40, 1])
+def test_matches_equal_counted_pixels(pairs, monkeypatch):
+    monkeypatch.setattr(boxes, "_PAIRS", pairs)
     rng = np.random.default_rng(0)
     first, second = (np.sort(rng.integers(0, 12, (40, 2, 2)), axis=1).reshape(40, 4) for _ in range(2))
     reached = boxes.matches(first, second, (1, 30, 50, 100))
     for box, levels in zip(first.tolist(), reached.tolist()):
         best = max(shared / union for shared, union in (_iou(box, true) for true in second.tolist()))
         assert levels == [best >= 0.01, best >= 0.3, best >= 0.5, best >= 1.0]
+    assert boxes.matches(first[:0], second, (30, 50)).shape == (0, 2)
