@@ -4,7 +4,7 @@ The draws depend on what is drawn from and on the seed alone, never on what was 
 result files about the same images belong together one by one, and the interval of their differences is the paired one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -33,9 +33,18 @@ def image_weights(count: int, *key: int, replicates: int = REPLICATES, seed: int
         replicates: R.
         seed: of the draws.
     """
-    if not count:
-        return np.zeros((replicates, 0))
-    return np.random.default_rng((seed, *key)).multinomial(count, np.full(count, 1 / count), size=replicates)
+    blocks = weights_in_blocks(count, *key, replicates=replicates, seed=seed)
+    return np.concatenate([np.zeros((0, count)), *blocks])
+
+
+def weights_in_blocks(
+    count: int, *key: int, replicates: int = REPLICATES, seed: int = SEED, numbers: int = 2**21
+) -> Iterator[np.ndarray]:
+    """The rows of ``image_weights``, some at a time: about as many ``numbers`` are in memory at once."""
+    rng, rows = np.random.default_rng((seed, *key)), max(1, numbers // max(count, 1))
+    for start in range(0, replicates, rows):
+        size = min(rows, replicates - start)
+        yield rng.multinomial(count, np.full(count, 1 / count), size=size) if count else np.zeros((size, 0))
 
 
 def poisson_weights(indices: Sequence[int], *, replicates: int = REPLICATES, seed: int = SEED) -> np.ndarray:
@@ -91,11 +100,10 @@ def means_of_images(values: Mapping[str, np.ndarray], *, seed: int = SEED) -> di
         seed: of the draws.
     """
     count = len(next(iter(values.values()), ()))
-    weights = image_weights(count, seed=seed)
-    means = {}
-    for name, numbers in values.items():
-        known = ~np.isnan(numbers)
-        total = weights @ known.astype(float)
-        sums = weights @ np.nan_to_num(numbers.astype(float))
-        means[name] = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
-    return means
+    means: dict[str, list[np.ndarray]] = {name: [] for name in values}
+    for weights in weights_in_blocks(count, seed=seed):
+        for name, numbers in values.items():
+            total = weights @ (~np.isnan(numbers)).astype(float)
+            sums = weights @ np.nan_to_num(numbers.astype(float))
+            means[name].append(np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0))
+    return {name: np.concatenate(blocks) for name, blocks in means.items()}

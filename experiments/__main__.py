@@ -35,13 +35,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     kept = out / "results" / "evidence"
     if args.command == "search" or (args.command == "run" and not args.names):
         find_settings(search.grid(reduced=args.reduced), places, kept)
-    steps = chosen(list(plan.steps(reduced=args.reduced, chosen=search.chosen_in(kept))), args.names)
+    trainings = list(plan.trainings(reduced=args.reduced, chosen=search.chosen_in(kept)))
+    steps = chosen(list(plan.steps(trainings, reduced=args.reduced)), args.names)
     if args.command == "list":
         print(state(steps, places))
         return
     if args.command == "run":
         run(runnable(steps, places, print), places, print)
-    found = evidence.collect(places.save_root, kept)
+    found = evidence.collect(trainings, places.save_root, kept, print)
     for path in page.write(out, tables=DOCS / "results"):
         print(f"written: {path}")
     print(f"from {len(found)} run folders in {save_root}, and from what was kept before")

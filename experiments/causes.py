@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from calm.experiments.claims import LAGGING, RELU, SETTINGS, SOFTPLUS, seeds_of
-from calm.experiments.evidence import SETTINGS_OF_A_MAP
+from calm.experiments.differences import SETTINGS_OF_A_MAP
 from calm.experiments.findings import over_seeds
 from calm.experiments.markdown import rows, with_interval
 

@@ -7,44 +7,18 @@ from calm.attribution.catalogue import title_of
 from calm.experiments.markdown import GENERATED, number, rows, with_interval
 from calm.experiments.plan import FEW_COPIES
 
+KEYS = tuple(
+    f"{asked}_{name}"
+    for asked in ("removed", "rival")
+    for name in ("rank_correlation", "largest_agrees", "completeness")
+)
+ASKED = ("rank", "largest %", "complete")
+HEADINGS = ("map", *(f"{question}: {name}" for question in ("removed", "rival") for name in ASKED))
+
 
 def interventions(found: Mapping[str, Any]) -> str:
     """The tables of eval_intervention.py."""
-    parts = []
-    for run, kept in found.items():
-        if "intervention" not in kept:
-            continue
-        result = kept["intervention"]
-        keys = [
-            f"{asked}_{name}"
-            for asked in ("removed", "rival")
-            for name in ("rank_correlation", "largest_agrees", "completeness")
-        ]
-        every = {
-            **result["metrics"],
-            **{f"{name.replace('_', ' ')} (no knowledge)": own for name, own in result["baselines"].items()},
-        }
-        order = sorted(every, key=lambda name: -(every[name][keys[0]] or -1))
-        lines = []
-        for name in order:
-            ends = result["intervals"].get(name.split(" (")[0].replace(" ", "_"), {})
-            values = [with_interval(every[name][key], ends.get(key), 0 if "largest" in key else 2) for key in keys]
-            lines.append([title_of(name), *values])
-        headings = [
-            "map",
-            "removed: rank",
-            "removed: largest %",
-            "removed: complete",
-            "rival: rank",
-            "rival: largest %",
-            "rival: complete",
-        ]
-        accuracy = number(kept["accuracy"]["metrics"]["accuracy"]) if "accuracy" in kept else "–"
-        epochs = kept["training"].get("epochs", "–")
-        number_of = result["details"]["num_images"]
-        parts.append(
-            f"## {run}: {number_of} birds, {epochs} epochs, accuracy {accuracy} %\n\n{rows(headings, lines)}\n"
-        )
+    parts = [_network(run, kept) for run, kept in found.items() if "intervention" in kept]
     copies = FEW_COPIES["smooth_grad_nr_iter"]
     body = "\n".join(parts) or "not run\n"
     return f"""{GENERATED}
@@ -59,24 +33,68 @@ gives a part its area, or its share of a centred Gaussian.
 {body}"""
 
 
+def _network(run: str, kept: Mapping[str, Any]) -> str:
+    """A network: where its numbers are from, and a line per map."""
+    result = kept["intervention"]
+    accuracy = number(kept["accuracy"]["metrics"]["accuracy"]) if "accuracy" in kept else "–"
+    epochs, birds = kept["training"].get("epochs", "–"), result["details"]["num_images"]
+    return f"""## {run}: {birds} birds, {epochs} epochs, accuracy {accuracy} %
+
+{provenance(run, kept, "intervention")}
+
+{rows(HEADINGS, _lines(result))}
+"""
+
+
+def provenance(run: str, kept: Mapping[str, Any], stem: str) -> str:
+    """Where the numbers of a results file are from: the commands, and the checkpoint."""
+    training, result = kept["training"].get("command"), kept[stem]
+    checkpoint = f"Checkpoint, SHA-256: `{result['sha256']}`."
+    if training is None:
+        return f"{checkpoint} The commands of this run were not kept."
+    return f"""{checkpoint}
+
+```
+{training}
+{result["command"]} --load_checkpoint=save/{run}/
+```"""
+
+
+def _lines(result: Mapping[str, Any]) -> list[list[str]]:
+    """A line per map, the best first."""
+    unknowing = {f"{name.replace('_', ' ')} (no knowledge)": own for name, own in result["baselines"].items()}
+    every = {**result["metrics"], **unknowing}
+    lines = []
+    for name in sorted(every, key=lambda name: _or_least(every[name][KEYS[0]]), reverse=True):
+        ends = result["intervals"].get(name.split(" (")[0].replace(" ", "_"), {})
+        values = [with_interval(every[name][key], ends.get(key), 0 if "largest" in key else 2) for key in KEYS]
+        lines.append([title_of(name), *values])
+    return lines
+
+
+def _own_and_best(result: Mapping[str, Any]) -> list[str]:
+    """For either question: the network's own map, the best of all maps, and the parts' areas."""
+    metrics, texts = result["metrics"], []
+    own = "joint" if "joint" in metrics else "cam"
+    for key in KEYS[0], KEYS[3]:
+        best = max(metrics, key=lambda name, key=key: _or_least(metrics[name][key]))
+        for name, title in ((own, own), (best, title_of(best))):
+            texts.append(f"{title} {with_interval(metrics[name][key], result['intervals'][name][key], 2)}")
+        texts.append(number(result["baselines"]["constant"][key], 2))
+    return texts
+
+
+def _or_least(correlation: float | None) -> float:
+    return -1.0 if correlation is None else correlation
+
+
 def known_cause(found: Mapping[str, Any]) -> str:
     """A row per network: its own map, the best of all maps and the parts' areas, by the rank correlation."""
-    lines = []
-    for run, kept in found.items():
-        if "intervention" not in kept:
-            continue
-        result = kept["intervention"]
-        own = "joint" if "joint" in result["metrics"] else "cam"
-
-        def text(name: str, key: str, result: Mapping[str, Any] = result) -> str:
-            return with_interval(result["metrics"][name][key], result["intervals"][name][key], 2)
-
-        line = [run, str(result["details"]["num_images"])]
-        for key in ("removed_rank_correlation", "rival_rank_correlation"):
-            best = max(result["metrics"], key=lambda name, key=key, result=result: result["metrics"][name][key] or -1.0)
-            areas = number(result["baselines"]["constant"][key], 2)
-            line += [f"{own} {text(own, key)}", f"{title_of(best)} {text(best, key)}", areas]
-        lines.append(line)
+    lines = [
+        [run, str(kept["intervention"]["details"]["num_images"]), *_own_and_best(kept["intervention"])]
+        for run, kept in found.items()
+        if "intervention" in kept
+    ]
     headings = [
         "network",
         "birds",

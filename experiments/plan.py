@@ -1,6 +1,6 @@
 """The runs and evaluations, each as the words of a ``calm`` command, with the minutes it took on one core."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -134,8 +134,24 @@ def _of_synthetic(network: Network, run: str) -> Iterator[Step]:
     yield Step(run, words_of("eval intervention", flags), "results/intervention.json", 4, "SynthBirds")
 
 
-def steps(*, reduced: bool = False, chosen: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> Iterator[Step]:
-    """Every step, trainings before the evaluations of their networks; one seed of all networks before the next seed.
+class Training(NamedTuple):
+    """One training of a network."""
+
+    network: Network
+    seed: int
+    flags: Flags
+    minutes: float
+
+    @property
+    def run(self) -> str:
+        """The name of its run folder."""
+        return f"{self.network.name}_s{self.seed}"
+
+
+def trainings(
+    *, reduced: bool = False, chosen: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> Iterator[Training]:
+    """Every training; one seed of all networks before the next seed.
 
     Args:
         reduced: minutes instead of hours.
@@ -145,17 +161,23 @@ def steps(*, reduced: bool = False, chosen: Mapping[str, Mapping[str, Any]] = Ma
         for network in NETWORKS:
             if seed not in network.seeds or (reduced and seed):
                 continue
-            run = f"{network.name}_s{seed}"
             won = chosen.get(network.tuned_as or "", {"tried": {}, "cost": 1.0})
             flags = network.flags | won["tried"] | (REDUCED if reduced else {})
-            flags = {"attribution_method": network.method, "seed": seed, "experiment_name": run} | flags
-            dataset = str(network.flags["dataset"])
             minutes = network.minutes / 12 if reduced else network.minutes * won["cost"]
-            yield Step(run, words_of("train", flags), "results/accuracy.json", minutes, dataset)
-            synthetic = dataset_named(dataset).ensure is not None  # it is drawn
-            for step in _of_synthetic(network, run) if synthetic else _of_birds(network, run, seed):
-                few = (f"--max_images={REDUCED_IMAGES}",) if reduced else ()
-                yield step._replace(words=(*step.words, *few), minutes=step.minutes / (10 if reduced else 1))
+            yield Training(network, seed, {"attribution_method": network.method, "seed": seed} | flags, minutes)
+
+
+def steps(every: Iterable[Training], *, reduced: bool = False) -> Iterator[Step]:
+    """Every step, trainings before the evaluations of their networks."""
+    for training in every:
+        run, dataset = training.run, str(training.network.flags["dataset"])
+        words = words_of("train", {"experiment_name": run} | training.flags)
+        yield Step(run, words, "results/accuracy.json", training.minutes, dataset)
+        synthetic = dataset_named(dataset).ensure is not None  # it is drawn
+        of = _of_synthetic(training.network, run) if synthetic else _of_birds(training.network, run, training.seed)
+        for step in of:
+            few = (f"--max_images={REDUCED_IMAGES}",) if reduced else ()
+            yield step._replace(words=(*step.words, *few), minutes=step.minutes / (10 if reduced else 1))
 
 
 def result_path(save_root: Path, step: Step) -> Path:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 from calm import config, errors
 from calm.command import find
@@ -13,9 +14,12 @@ from calm.experiments import __main__ as experiments
 from calm.experiments import evidence, page, plan
 from calm.experiments import run as running
 from calm.experiments.claims import CLAIMS, seeds_of
+from calm.experiments.differences import difference
 from calm.experiments.findings import FAILS, HOLDS, OPEN, Finding, over_seeds, share_difference
+from calm.flags import recorded
 
 DOCS = experiments.DOCS
+REDUCED = list(plan.steps(plan.trainings(reduced=True), reduced=True))
 
 
 def test_the_pages_are_what_the_code_writes(tmp_path):
@@ -34,7 +38,7 @@ def test_what_is_kept_names_no_photograph():
 
 @pytest.mark.parametrize("reduced", [False, True])
 def test_every_step_is_a_command_that_parses(reduced):
-    steps = list(plan.steps(reduced=reduced))
+    steps = list(plan.steps(plan.trainings(reduced=reduced), reduced=reduced))
     files = [(step.run, step.result) for step in steps]
     assert len(set(files)) == len(files)
     for step in steps:
@@ -53,7 +57,7 @@ def commands(monkeypatch, tmp_path):
 
     def fake(words):
         seen.append(words)
-        steps = [step for step in plan.steps(reduced=True) if list(step.words) == words[3 : 3 + len(step.words)]]
+        steps = [step for step in REDUCED if list(step.words) == words[3 : 3 + len(step.words)]]
         (step,) = [step for step in steps if any(word.endswith((f"={step.run}", f"/{step.run}")) for word in words)]
         path = tmp_path / "save" / step.run / step.result
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +78,7 @@ def test_a_run_that_failed_goes_on_where_it_was(commands, tmp_path, capsys):
     assert errors.run(lambda: experiments.main(words)) == 0
     kinds = [next(word for word in words[3:] if word in ("train", "intervention")) for words in commands]
     assert kinds == ["train", "intervention", *["intervention", "train"] * (len(kinds) // 2 - 1), "intervention"]
-    assert len(commands) == 1 + sum(step.dataset == "SynthBirds" for step in plan.steps(reduced=True))
+    assert len(commands) == 1 + sum(step.dataset == "SynthBirds" for step in REDUCED)
     ran = len(commands)
     assert errors.run(lambda: experiments.main(words)) == 0 and len(commands) == ran
     assert errors.run(lambda: experiments.main(["list", "--reduced", "nothing"])) == 2
@@ -101,9 +105,40 @@ def test_paired_differences_need_the_same_pairs():
         return {"metrics": {"mPxAP": value}, "details": {"pairs": pairs, "replicates": {"mPxAP": replicates}}}
 
     one, other = result(45, 9, list(np.arange(100.0))), result(40, 9, list(np.arange(100.0) - 5))
-    assert evidence.difference([(one, other)], "mPxAP") == {"difference": 5, "interval": (5, 5), "seeds": 1}
+    assert difference([(one, other)], "mPxAP") == {"difference": 5, "interval": (5, 5), "seeds": 1}
     with pytest.raises(ValueError, match="same class pairs"):
-        evidence.difference([(one, result(40, 8, []))], "mPxAP")
+        difference([(one, result(40, 8, []))], "mPxAP")
+
+
+def test_accuracies_are_compared_image_by_image():
+    def result(right: str) -> dict:
+        details = {"num_images": len(right), "right": right}
+        return {"metrics": {"accuracy": 100 * right.count("1") / len(right)}, "details": details}
+
+    one, other = result("1101" * 100), result("1001" * 100)  # one is right wherever the other is
+    found = difference([(one, other)], "accuracy")
+    width = found["interval"][1] - found["interval"][0]
+    assert found["difference"] == 25 and width / (2 * 1.96) == pytest.approx(100 * (0.25 * 0.75 / 400) ** 0.5, rel=0.15)
+    assert difference([(one, one)], "accuracy")["interval"] == (0, 0)
+    cell = CLAIMS[4].cells[0]
+    kept = {"differences": {"birds_CALM_EM - birds_CAM, accuracy": found}}
+    assert [(own.label, own.difference, own.verdict) for own in cell(kept, {})] == [("CALM_EM", 25, HOLDS)]
+
+
+def test_a_run_that_was_trained_otherwise_is_no_evidence(tmp_path):
+    training = next(plan.trainings())
+    place = tmp_path / "save" / training.run
+    (place / "results").mkdir(parents=True)
+    trained = config.parse([f"--{name}={value}" for name, value in training.flags.items()], "main")
+    content = {"evaluation": "accuracy", "config": dict(trained), "metrics": {"accuracy": 70.0}, "checkpoint": None}
+    (place / "results" / "accuracy.json").write_text(json.dumps({**content, "details": {}}, default=list))
+    said: list[str] = []
+    for epochs, names in ((1, []), (training.flags["epochs"], [training.run])):
+        (place / "config.yaml").write_text(yaml.safe_dump(recorded(trained.replaced(epochs=epochs))))
+        assert evidence.collect([training], tmp_path / "save", tmp_path / "kept", said.append) == names
+    assert len(said) == 1 and "epochs=1, and the plan says 3" in said[0]
+    kept = evidence.read(tmp_path / "kept")[training.run]["training"]
+    assert "--architecture=efficientnet_lite0" in kept["command"] and "--crop_size=128" in kept["command"]
 
 
 def test_claims_read_what_stands_in_the_tables():

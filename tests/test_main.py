@@ -80,7 +80,9 @@ def test_a_run_leaves_everything_named_in_the_readme(uninterrupted):
     assert list(uninterrupted.glob("events.out.tfevents.*"))
     result = json.loads((uninterrupted / "results" / "accuracy.json").read_text())
     assert result["evaluation"] == "accuracy" and result["details"]["num_images"] == 9
-    assert 0 <= result["metrics"]["accuracy"] <= 100
+    low, high = result["intervals"]["accuracy"]
+    accuracy = 100 * result["details"]["right"].count("1") / 9
+    assert result["metrics"]["accuracy"] == pytest.approx(accuracy) and 0 <= low <= accuracy <= high <= 100
     assert len(result["checkpoint"]["sha256"]) == 64
     assert [line["epoch"] for line in epochs(uninterrupted)] == [1, 2, 3]
     network, stored = load_network(uninterrupted)
@@ -140,6 +142,10 @@ def test_two_processes_equal_one_with_the_same_global_batch(birds):
     for single, double in zip(one, two, strict=True):
         assert double["train_loss"] == pytest.approx(single["train_loss"], rel=1e-4)
         assert double["val_accuracy"] == single["val_accuracy"]
+    one, two = (
+        json.loads((birds / "save" / name / "results/accuracy.json").read_text())["details"] for name in ("one", "two")
+    )
+    assert one["right"] == two["right"]
     for key, value in weights(birds / "save" / "one").items():
         assert torch.allclose(weights(birds / "save" / "two")[key], value, rtol=1e-3, atol=1e-5), key
 

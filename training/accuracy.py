@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+import torch
 from torch.utils.data import DataLoader
 
 from calm import distributed
 from calm.data_loaders.datasets import ImageDataset
 from calm.distributed import Process
 from calm.engine import predict
+from calm.evaluation.intervals import interval_of, means_of_images
 from calm.evaluation.metrics import Accuracy, reduce
 from calm.explanation.answers import Answers
 from calm.explanation.cues import known_cue
@@ -17,6 +20,9 @@ from calm.explanation.map_sheet import save_map_sheet
 from calm.flags import Config
 from calm.networks.network import Network
 from calm.runs import evaluation_dataset, evaluation_loader, restore, run_folder, write_results
+
+RIGHT = "right"
+"""In the details of a results file: a 1 for each image whose class is right and a 0 for the others, in order."""
 
 
 class Measured(NamedTuple):
@@ -38,6 +44,21 @@ def measure_accuracy(network: Network, loader: DataLoader, process: Process, *, 
         answers.append(Answers.of(batch))
     reduce(accuracy)
     return Measured(accuracy.compute()["accuracy"], int(accuracy.totals()[0][1]), Answers.joined(answers))
+
+
+def right_in_order(answers: Answers) -> np.ndarray:
+    """Whether the answer to each image of all processes is right, bool [N] in the data set's order."""
+    indices, right = zip(*distributed.gather((answers.indices, answers.predicted == answers.targets)))
+    return torch.cat(right)[torch.cat(indices).argsort()].numpy()
+
+
+def replicates_of(right: np.ndarray) -> dict[str, np.ndarray]:
+    """The accuracy [R] in percent, images drawn again.
+
+    Args:
+        right: [N], see ``right_in_order``.
+    """
+    return means_of_images({"accuracy": 100.0 * right})
 
 
 def report(
@@ -67,6 +88,7 @@ def report(
     """
     measured = measure_accuracy(network, loader, process, precision=args.precision, title="test")
     accuracy, num_images, answers = measured
+    right = right_in_order(answers)
     guessing = 100 / network.num_classes
     distributed.print0(
         f"test accuracy: {accuracy:.2f} % of {num_images} images (higher is better; guessing gets {guessing:.2f} %)"
@@ -75,7 +97,8 @@ def report(
         args,
         "accuracy",
         metrics={"accuracy": accuracy},
-        details={"num_images": num_images, **details},
+        intervals={name: interval_of(again) for name, again in replicates_of(right).items()},
+        details={"num_images": num_images, **details, RIGHT: "".join("01"[one] for one in right.astype(int))},
         checkpoint=checkpoint,
         folder=folder,
         checksum=checksum,

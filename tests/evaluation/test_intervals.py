@@ -12,6 +12,7 @@ from calm.evaluation.intervals import (
     interval_of,
     means_of_images,
     means_over_pairs,
+    weights_in_blocks,
 )
 from calm.wsol_eval.pixel_ap import PixelScores
 
@@ -68,3 +69,6 @@ def test_shares_of_images_have_the_width_of_a_binomial_and_are_paired():
     partly = means_of_images({"x": np.where(right, 3.0, np.nan), "none": np.full(400, np.nan)})
     assert interval_of(partly["x"]) == (3.0, 3.0) and interval_of(partly["none"]) is None
     assert image_weights(7, 1).sum(axis=1).tolist() == [7] * 1000
+    blocks = list(weights_in_blocks(7, 1, numbers=100))
+    assert max(map(len, blocks)) == 14 and np.array_equal(np.concatenate(blocks), image_weights(7, 1))
+    assert image_weights(0).shape == (1000, 0)

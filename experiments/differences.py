@@ -1,0 +1,94 @@
+"""Paired differences between results about the same images: networks against each other, and maps of one network."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from calm.evaluation.intervals import interval_of
+from calm.experiments.plan import ALIGNMENTS, NETWORKS, SCORES, SUBSAMPLE
+from calm.training.accuracy import RIGHT
+from calm.training.accuracy import replicates_of as accuracy_again
+
+COMPARED = {("birds_CAM", network.name) for network in NETWORKS if network.name != "birds_CAM"}
+COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), ("birds_CALM_EM", "birds_CALM_EM_relu")}
+"""(what is compared with, network)."""
+SETTINGS_OF_A_MAP = {
+    "released - text's score": ("released_grid", "text_grid"),
+    "min-max - max, text's score": ("text-minmax_grid", "text_grid"),
+    "receptive field - grid, text's score": ("text_receptive_field", "text_grid"),
+}
+"""What is changed of how one map is scored -> the two settings."""
+SUBSAMPLED = f"_text_grid_{SUBSAMPLE}"
+
+
+def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Paired differences: every network's own map against CAM's, and maps of one network against its own map."""
+    compared = {
+        f"{score}, {alignment}": (f"cue_location_{{}}_{score}_{alignment}", "mPxAP")
+        for score, alignment in product(SCORES, ALIGNMENTS)
+    }
+    compared |= {"R_10": ("pixel_perturb", "R_10"), "R_30": ("pixel_perturb", "R_30")}
+    compared |= {"accuracy": ("accuracy", "accuracy")}
+    for network, other in product(NETWORKS, NETWORKS):
+        if (other.name, network.name) not in COMPARED:
+            continue
+        for title, (stem, metric) in compared.items():
+            shared = []
+            for seed in sorted({*network.seeds} & {*other.seeds}):
+                one, two = (
+                    found.get(f"{own.name}_s{seed}", {}).get(stem.format(own.default_map)) for own in (network, other)
+                )
+                shared += [(one, two)] if one and two and is_paired(one, two, metric=metric) else []
+            if shared:
+                yield f"{network.name} - {other.name}, {title}", difference(shared, metric)
+    for network in NETWORKS:
+        run = found.get(f"{network.name}_s0", {})
+        stem = f"cue_location_{network.default_map}_{{}}".format
+        for title, (one, other) in SETTINGS_OF_A_MAP.items():
+            if stem(one) in run and stem(other) in run:
+                yield f"{network.name}: {title}", difference([(run[stem(one)], run[stem(other)])], "mPxAP")
+        maps = {stem.split("_text_")[0].removeprefix("cue_location_"): stem for stem in run if SUBSAMPLED in stem}
+        if own := maps.pop(network.default_map, None):
+            for name, stem in maps.items():
+                key = f"{network.name}: {name} - {network.default_map}"
+                yield key, difference([(run[stem], run[own])], "mPxAP")
+
+
+def _asked(content: Mapping[str, Any]) -> Any:
+    """What a result is about: the class pairs and the images of each, or the number of images."""
+    details = content["details"]
+    if "pairs" not in details:
+        return details["num_images"]
+    return [(pair["class_a"], pair["class_b"], pair["num_images"]) for pair in details["pairs"]]
+
+
+def is_paired(*contents: Mapping[str, Any], metric: str) -> bool:
+    """Whether all of some results say what drawing the images again makes of a metric."""
+    return all(RIGHT in own["details"] or metric in own["details"].get("replicates", {}) for own in contents)
+
+
+def replicates_of(content: Mapping[str, Any], metric: str) -> np.ndarray:
+    """[R] of a metric of a results file, as the file has them, or of the accuracy from which images were right."""
+    details = content["details"]
+    if RIGHT in details:
+        return accuracy_again(np.array([*details[RIGHT]]) == "1")[metric]
+    return np.array(details["replicates"][metric], dtype=float)
+
+
+def difference(shared: Sequence[tuple[Mapping[str, Any], ...]], metric: str) -> dict[str, Any]:
+    """Of (one, other) result per seed: mean difference over the seeds and its paired 95 % interval.
+
+    Raises:
+        ValueError: the two are not about the same pairs and images.
+    """
+    if any(_asked(one) != _asked(other) for one, other in shared):
+        raise ValueError("a paired difference needs the same class pairs and images")
+    values = [one["metrics"][metric] - other["metrics"][metric] for one, other in shared]
+    replicates = [np.subtract(*(replicates_of(own, metric) for own in pair)) for pair in shared]
+    return {
+        "difference": float(np.mean(values)),
+        "interval": interval_of(np.mean(replicates, axis=0)),
+        "seeds": len(shared),
+    }
