@@ -43,7 +43,7 @@ def parts_of_masks(
     stride = ranks.shape[1] + 2  # the map gets a rim of pixels in no mask
     steps = (1, stride) if neighbours == 4 else (1, stride - 1, stride, stride + 1)
     heights, ranks = (cv2.copyMakeBorder(each, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0) for each in (heights, ranks))
-    basins, number = numbered(ways_up(heights, steps, KERNELS[neighbours]), ranks.ravel())
+    basins, number = numbered(ways_up(heights, KERNELS[neighbours]), ranks.ravel())
     reach = reaches(basins.reshape(ranks.shape)[1:-1, 1:-1], ranks[1:-1, 1:-1], number, masks)
     alone_from = join(reach, *passes(basins, number, ranks.ravel(), steps))
     is_part = (reach[:, 2] <= 0) & (np.arange(masks, dtype=np.int16) >= alone_from[:, None])
@@ -53,25 +53,16 @@ def parts_of_masks(
     return Parts(is_part.sum(axis=0), mask, reach[basin, :, mask] * np.array([1, 1, -1, -1]))
 
 
-def ways_up(heights: np.ndarray, steps: tuple[int, ...], kernel: np.ndarray) -> np.ndarray:
+def ways_up(heights: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """The peak above each pixel, int64 [H*W] of flat indices; of ties the later pixel counts as the higher.
 
     Args:
         heights: uint16 [H,W] with a rim of zeros; what is returned for zeros means nothing.
-        steps: from a pixel to its later neighbours in the flat map.
         kernel: the neighbourhood, for OpenCV.
     """
-    highest = cv2.dilate(heights, kernel).ravel()
-    heights = heights.ravel()
-    begin, end = max(steps), heights.size - max(steps)
-    target, step = highest[begin:end], np.zeros(end - begin, np.int32)
-    for each in steps:
-        np.putmask(step, heights[begin - each : end - each] == target, -each)
-    np.putmask(step, heights[begin:end] == target, 0)
-    for each in steps:
-        np.putmask(step, heights[begin + each : end + each] == target, each)
-    above = np.arange(heights.size)
-    above[begin:end] += step
+    places = 1 << heights.size.bit_length()
+    order = heights.astype(np.float64) * places + np.arange(heights.size, dtype=np.float64).reshape(heights.shape)
+    above = cv2.dilate(order, kernel).ravel().astype(np.int64) & (places - 1)  # whole numbers, far below 2^53
     while not np.array_equal(above, further := above.take(above)):
         above = further
     return above

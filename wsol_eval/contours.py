@@ -4,10 +4,12 @@ A mask is the set of pixels strictly above a grey level. Its contours are the ou
 and the borders of its holes (4-connected gaps that do not reach the edge), at any depth of nesting.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
-from calm.wsol_eval.component_tree import KERNELS, Parts, parts_of_masks
+from calm.wsol_eval.component_tree import Parts, parts_of_masks
 
 NO_CONTOUR = np.zeros((1, 4), np.int64)
 """The box of a mask without a contour."""
@@ -37,12 +39,6 @@ def outer_boxes(heights: np.ndarray, ranks: np.ndarray, masks: int, *, least_siz
     return parts._replace(boxes=contour_boxes(parts.boxes, ranks.shape))
 
 
-def may_have_holes(values: np.ndarray) -> bool:
-    """Whether masks of the map [H,W] can have holes: each has, off the edge, a pixel with no lower one beside it."""
-    lowest = values == cv2.erode(values, KERNELS[4])
-    return bool(lowest[1:-1, 1:-1].any())
-
-
 def hole_boxes(
     heights: np.ndarray, ranks: np.ndarray, masks: int, *, least_size: tuple[int, int] = (1, 1)
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -54,6 +50,19 @@ def hole_boxes(
     return masks - 1 - mask[inside], contour_boxes(gaps[inside] + np.array([-1, -1, 1, 1]), ranks.shape)
 
 
+def contours_above(grey: np.ndarray, level: int, around: Sequence[int]) -> Sequence[np.ndarray]:
+    """All contours of the mask above a level, in OpenCV's order; ``around`` is the box of the mask, x0 y0 x1 y1."""
+    x0, y0, x1, y1 = around
+    mask = cv2.threshold(grey[y0 : y1 + 1, x0 : x1 + 1], level, 255, cv2.THRESH_BINARY)[1]
+    return cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))[0]
+
+
+def boxes_of(contours: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """``contour_boxes`` of contours, int64 [n,4]."""
+    x, y, width, height = np.array([cv2.boundingRect(contour) for contour in contours], np.int64).T
+    return contour_boxes(np.stack([x, y, x + width - 1, y + height - 1], axis=1), shape)
+
+
 def largest_box(grey: np.ndarray, level: int) -> np.ndarray:
     """Box of the contour with the largest area, holes included, the first on ties; int64 [1,4], 0,0,0,0 without one.
 
@@ -63,5 +72,4 @@ def largest_box(grey: np.ndarray, level: int) -> np.ndarray:
     contours = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
     if not contours:
         return NO_CONTOUR
-    x, y, width, height = cv2.boundingRect(max(contours, key=cv2.contourArea))
-    return contour_boxes(np.array([[x, y, x + width - 1, y + height - 1]]), grey.shape)
+    return boxes_of([max(contours, key=cv2.contourArea)], grey.shape)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from calm.data_loaders.truth import scale_boxes
-from calm.wsol_eval import MaxBoxAcc
+from calm.wsol_eval import MaxBoxAcc, hits
 from calm.wsol_eval.boxes import even_thresholds, fine_grey_map, grey_levels, grey_map
 from calm.wsol_eval.contours import largest_box
 from calm.wsol_eval.hits import box_hits
@@ -22,7 +22,7 @@ def plain_hits(score_map, truth, thresholds, ious):
     """One threshold after the other, one contour after the other, as the benchmark's text has it."""
     grey = (score_map * 255).astype(np.uint8)
     height, width = grey.shape
-    hits = np.zeros((2, len(ious), len(thresholds)), dtype=bool)
+    found = np.zeros((2, len(ious), len(thresholds)), dtype=bool)
     for t, threshold in enumerate(thresholds):
         mask = (grey > int(threshold * grey.max())).astype(np.uint8)
         contours = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)[0]
@@ -35,13 +35,21 @@ def plain_hits(score_map, truth, thresholds, ious):
                     shared = max(0, min(x1, tx1) - max(x, tx0) + 1) * max(0, min(y1, ty1) - max(y, ty0) + 1)
                     union = (x1 - x + 1) * (y1 - y + 1) + (tx1 - tx0 + 1) * (ty1 - ty0 + 1) - shared
                     best = max(best, shared / union)
-            hits[kind, :, t] = [best >= iou / 100 for iou in ious]
-    return hits
+            found[kind, :, t] = [best >= iou / 100 for iou in ious]
+    return found
+
+
+def smooth_map(rng, size):
+    """A ring and a few wide hills, cut off below at times."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    far = [np.hypot(x - cx, y - cy) for cx, cy in rng.uniform(0.2, 0.8, (4, 2))]
+    hills = sum(np.exp(-((each / width) ** 2)) for each, width in zip(far, rng.uniform(0.05, 0.3, 4)))
+    return np.maximum(hills + np.exp(-(((far[0] - 0.3) / 0.1) ** 2)) * rng.integers(2) - rng.choice([0, 0.3]), 0)
 
 
 def random_map(rng, size):
-    """Noise of several grains and level counts, blobs, plateaus, lines."""
-    kind = rng.integers(6)
+    """Noise of several grains and level counts, blobs, plateaus, lines, hills."""
+    kind = rng.integers(7)
     values = rng.random((size, size))
     if kind == 1:
         values = np.kron(rng.random((size // 4, size // 4)), np.ones((4, 4)))
@@ -54,6 +62,8 @@ def random_map(rng, size):
         values = np.minimum(np.exp(-((x - 0.4) ** 2 + (y - 0.6) ** 2) * 20), 0.6) + 0.1 * np.cos(25 * x)
     elif kind == 5:
         values = (values > 0.97) * rng.choice([1.0, 0.3])
+    elif kind == 6:
+        values = smooth_map(rng, size)
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low and rng.random() < 0.8 else np.clip(values, 0, 1)
 
@@ -66,13 +76,15 @@ def random_boxes(rng, size):
     return corners
 
 
+@pytest.mark.parametrize("traced", [0, hits.TRACED, 10**9], ids=["by trees", "as is quicker", "by tracing"])
 @pytest.mark.parametrize("seed", range(3))
-def test_hits_equal_the_plain_version(seed):
+def test_hits_equal_the_plain_version(seed, traced, monkeypatch):
+    monkeypatch.setattr(hits, "TRACED", traced)
     rng = np.random.default_rng(seed)
     thresholds = even_thresholds(0.07)
     for _ in range(60):
         size = int(rng.choice([12, 32, 64]))
-        score_map, truth = random_map(rng, size), random_boxes(rng, size)
+        score_map, truth = random_map(rng, size)[: rng.integers(1, size + 1)], random_boxes(rng, size)
         ious = (10, 30, 50, 70, 95) if rng.random() < 0.5 else IOUS
         found = box_hits(score_map, truth, thresholds, ious)
         np.testing.assert_array_equal(found, plain_hits(score_map, truth, thresholds, ious))
