@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from matplotlib import colormaps
+from matplotlib import colormaps, rcParams
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -54,7 +55,14 @@ def as_written(figure: Figure) -> Figure:
 
 
 def save_figure(figure: Figure, path: str | Path, *, dpi: int = 110) -> None:
-    """Write a figure atomically, its text as it is written; the suffix chooses the format."""
-    as_written(figure)
+    """Write a figure atomically, its text as it is written and its margins cut; the suffix chooses the format.
+
+    ``bbox_inches="tight"`` draws a figure twice, the first time to find its margins, which only a layout engine, or
+    another format's own letters, need.
+    """
+    as_written(figure).set_dpi(dpi)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=dpi, bbox_inches="tight", metadata=METADATA.get(temporary.suffix))
+        box: Any = "tight"
+        if temporary.suffix == ".png" and figure.get_layout_engine() is None:
+            box = figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
+        figure.savefig(temporary, dpi=dpi, bbox_inches=box, metadata=METADATA.get(temporary.suffix))

@@ -115,3 +115,20 @@ def test_an_overlay_shows_the_picture_at_zero_and_the_palette_s_end_at_one():
     seen = pictures.overlay(grey, np.array([[0.0, 1.0], [0.0, 0.0]]), opacity=1.0)
     assert seen[0, 1].tolist() == pictures.colour_table(pictures.SEQUENTIAL)[-1].tolist()
     assert (np.delete(seen.reshape(4, 3), 1, axis=0) == 100).all()
+
+
+def test_a_figure_that_is_drawn_once_has_the_margins_of_one_drawn_twice(tmp_path):
+    def figure() -> Figure:
+        drawn = Figure(figsize=(4, 3))
+        axes = drawn.subplots(1, 2)
+        bar = drawn.colorbar(
+            axes[0].imshow(np.linspace(0, 3e-7, 64).reshape(8, 8)), ax=axes[0], orientation="horizontal"
+        )
+        bar.set_label("probability of a place")
+        axes[1].set_title(NAME, loc="left")
+        axes[1].plot([1e5, 3e5], [-2, 40])
+        return pictures.as_written(drawn)
+
+    pictures.save_figure(figure(), tmp_path / "once.png", dpi=130)
+    figure().savefig(tmp_path / "twice.png", dpi=130, bbox_inches="tight", metadata=pictures.METADATA[".png"])
+    assert (tmp_path / "once.png").read_bytes() == (tmp_path / "twice.png").read_bytes()
