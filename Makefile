@@ -40,7 +40,7 @@ types: .venv/installed-dev  ## Check the types of the package as it is installed
 # Not of speed: measure.py is imported; faults.py and trunks.py train for many minutes to see that it works.
 BENCHMARKS = $(filter-out $(addprefix benchmarks/,measure.py faults.py trunks.py),$(wildcard benchmarks/*.py))
 
-bench: .venv/installed-dev  ## Run the benchmarks of speed and memory; prints one JSON object each
+bench: .venv/installed  ## Run the benchmarks of speed and memory; prints one JSON object each
 	@for script in $(BENCHMARKS); do $(BIN)/python $$script || exit 1; done
 
 reproduce: .venv/installed  ## Run what docs/results.md rests on and write it; says how long first (REDUCED=1: minutes)
