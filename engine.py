@@ -66,7 +66,7 @@ def _check(losses: list[Tensor], last_step: int) -> list[float]:
     return values
 
 
-def _step(
+def train_step(
     network: nn.Module,
     objective: Objective,
     optimizer: torch.optim.Optimizer,
@@ -116,7 +116,7 @@ def train_one_epoch(
         # the layout that depthwise convolutions are quickest in; weights and activations follow the images'
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         targets = targets.to(device, non_blocking=True)
-        losses.append(_step(network, objective, optimizer, images, targets, precision=precision))
+        losses.append(train_step(network, objective, optimizer, images, targets, precision=precision))
         after_step()
         images_seen += len(images) * distributed.world_size()
         if step % block == 0 or step == len(loader):

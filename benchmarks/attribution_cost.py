@@ -5,7 +5,6 @@ gives CALM's maps of all classes at once. Maps that need a forward pass per chan
 small one, and the numbers of noisy copies are those in the object.
 """
 
-import ctypes
 import json
 import sys
 
@@ -25,7 +24,6 @@ COPIES = {
     "sscam_nr_iter": 1,
 }
 ALL_CLASSES = "joint of all classes"
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 def network_and_batch(setting: dict, method: str) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
@@ -67,15 +65,8 @@ def forward_passes(name: str) -> float:
 
 
 def peaks(names: list[str]) -> dict[str, dict[str, float]]:
-    """Peak memory in MiB of each attribution and of the bare forward pass, beyond weights and images.
-
-    On the CPU the allocator is told to give every large block back at once; a block kept for later would hide the
-    next one from the resident set.
-    """
-    if not torch.cuda.is_available():
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(M_MMAP_THRESHOLD, 64 * 1024)
-        libc.mallopt(M_TRIM_THRESHOLD, 0)
+    """Peak memory in MiB of each attribution and of the bare forward pass, beyond weights and images."""
+    measure.give_blocks_back()
     found = {}
     for name in names:
         functions = functions_of(name)

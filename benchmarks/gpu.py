@@ -10,6 +10,7 @@ import argparse
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import measure
@@ -18,12 +19,12 @@ from torch import Tensor
 
 from calm.attribution import build_attribution
 from calm.data_loaders.transforms import IMAGENET_MEAN, IMAGENET_STD, normalised
-from calm.engine import compile_in_place, predict
+from calm.engine import compile_in_place, predict, train_step
 from calm.errors import UserError
 from calm.evaluation.metrics import Accuracy
 from calm.networks import build_network
 from calm.networks.methods import build_objective
-from calm.networks.precision import autocast, laid_out, settle_arithmetic
+from calm.networks.precision import laid_out, settle_arithmetic
 from calm.training.optimizers import build_optimizer
 
 CLASSES = 200
@@ -67,7 +68,7 @@ class Setting(NamedTuple):
     device: torch.device
 
 
-def step_of(choice: Choice, setting: Setting) -> Callable[[], None]:
+def step_of(choice: Choice, setting: Setting) -> Callable[[], object]:
     """One step of CALM_EM, ready to call."""
     device = setting.device
     settle_arithmetic(device, choice.precision, deterministic=choice.deterministic, tf32=choice.tf32)
@@ -83,15 +84,7 @@ def step_of(choice: Choice, setting: Setting) -> Callable[[], None]:
     images = torch.randn(setting.batch, 3, setting.side, setting.side, device=device)
     targets = torch.arange(setting.batch, device=device) % CLASSES
 
-    def step() -> None:
-        with autocast(device, choice.precision):
-            loss = objective(network, images, targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        objective.after_step(network)
-
-    return step
+    return partial(train_step, network, objective, optimizer, images, targets, precision=choice.precision)
 
 
 def steps(setting: Setting) -> tuple[dict[str, Any], dict[str, str]]:

@@ -1,5 +1,6 @@
 """Timing and memory for the benchmarks: medians of interleaved runs, peaks of fresh processes."""
 
+import ctypes
 import json
 import os
 import platform
@@ -14,6 +15,8 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, the repository is not on the path
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 def synchronize() -> None:
@@ -64,6 +67,17 @@ def peak_bytes(function: Callable[[], Any]) -> int:
     before = _status("VmRSS")
     function()
     return _status("VmHWM") - before
+
+
+def give_blocks_back() -> None:
+    """On the CPU, tell the allocator to give every large block back at once, before ``peak_bytes``.
+
+    A block that it keeps for later would hide the next one from the resident set.
+    """
+    if not torch.cuda.is_available():
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_MMAP_THRESHOLD, 64 * 1024)
+        libc.mallopt(M_TRIM_THRESHOLD, 0)
 
 
 def _status(key: str) -> int:
