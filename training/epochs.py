@@ -16,10 +16,10 @@ from calm.flags import Config
 from calm.networks.weight_files import first_not_finite
 from calm.runs import BEST, LAST, run_folder
 from calm.training.accuracy import measure_accuracy, report
-from calm.training.loading import Loaders, build_loaders, smallest_batch
+from calm.training.loading import Loaders, batch_sizes, build_loaders
 from calm.training.resume import ReadConfig, resumed
 from calm.training.run import CONFIG, Run, create_run, refuse_reuse, run_lock
-from calm.training.state import Training, build_training, check_batch
+from calm.training.state import Training, build_training, check_batches
 
 
 def last_good(training: Training, run: Run) -> str:
@@ -111,7 +111,7 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
     loaders = build_loaders(args, training.network, process)
     if args.pretrained_classifier and stored is None:
         check_imagenet_classes(dataset_named(args.dataset_name), args.data_root, loaders.train_set.records)
-    check_batch(training, smallest_batch(loaders.train), args.crop_size)
+    check_batches(training, *batch_sizes(loaders.train), args.crop_size)
     if stored is not None:
         training.restore(stored)
     training.plan(args, len(loaders.train))

@@ -62,7 +62,7 @@ def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
     return Loaders(train_set, test_set, train_loader, val, test, shown)
 
 
-def smallest_batch(loader: DataLoader) -> int:
-    """Images of the last batch of an epoch, which may be fewer than of the others."""
+def batch_sizes(loader: DataLoader) -> tuple[int, int]:
+    """Images of a full batch and of the last batch of an epoch, which may be fewer."""
     sampler, batch_size = cast(TrainingOrder, loader.sampler), cast(int, loader.batch_size)  # torch leaves both open
-    return (len(sampler) - 1) % batch_size + 1
+    return min(batch_size, len(sampler)), (len(sampler) - 1) % batch_size + 1

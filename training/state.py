@@ -118,28 +118,30 @@ def tensors_in(content: Any) -> Iterator[Tensor]:
             yield from tensors_in(item)
 
 
-def check_batch(training: Training, images: int, size: int) -> None:
-    """Find out before the first epoch whether the network trains on the smallest batch it will see.
+def check_batches(training: Training, full: int, last: int, size: int) -> None:
+    """Find out before the first epoch whether the method trains on a full batch, and the network on the last one.
 
     Batch norm cannot train on a single value a channel, and a small image may not survive every pooling.
 
     Args:
         training: left as it is.
-        images: of the smallest batch.
+        full: images of a full batch.
+        last: images of the last batch of an epoch, the smallest.
         size: of an image's side, pixels.
 
     Raises:
         UserError: it does not.
     """
+    training.objective.check(full, size)
     network = copy.deepcopy(training.network).train()
-    batch = torch.zeros(images, 3, size, size, device=next(network.parameters()).device)
+    batch = torch.zeros(last, 3, size, size, device=next(network.parameters()).device)
     try:
         with torch.no_grad(), torch.random.fork_rng():
-            network(batch, batch.new_zeros(images, dtype=torch.long))
+            network(batch, batch.new_zeros(last, dtype=torch.long))
     except (RuntimeError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(
-            f"`crop_size`={size}: the network cannot train on a batch of {images} such images, as there will be "
+            f"`crop_size`={size}: the network cannot train on a batch of {last} such images, as there will be "
             f"({reason}); raise `crop_size` or choose another `batch_size`"
         ) from error
 

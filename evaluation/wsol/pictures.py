@@ -69,7 +69,7 @@ def _draw_boxes(axis: Axes, boxes: np.ndarray, colour: str) -> None:
     """Outline boxes [n,4] in one stroke, since an image may have many; pixel centres are whole numbers."""
     x0, y0, x1, y1 = np.unique(boxes, axis=0).T + np.array([[-0.5], [-0.5], [0.5], [0.5]])
     corners = np.stack([x0, y0, x1, y0, x1, y1, x0, y1, x0, y0], axis=1).reshape(-1, 5, 2)
-    axis.add_collection(LineCollection(corners, colors=colour, linewidths=1.5, capstyle="projecting"), autolim=False)
+    axis.add_collection(LineCollection([*corners], colors=colour, linewidths=1.5, capstyle="projecting"), autolim=False)
 
 
 def save_precision_recall(path: str | Path, curve: Curve, *, title: str) -> None:

@@ -36,6 +36,17 @@ class Objective:
         """
         return self.loss(network(images), targets)
 
+    def check(self, images: int, size: int) -> None:
+        """Refuse, before the first epoch, what the objective cannot train on.
+
+        Args:
+            images: of a full batch.
+            size: side of the images, pixels.
+
+        Raises:
+            UserError: it cannot.
+        """
+
     def after_step(self, network: nn.Module) -> None:
         """Follow the network, not wrapped, after the optimizer changed it."""
 

@@ -113,6 +113,11 @@ class CutMix(Objective):
         self.cutmix_beta, self.cutmix_prob = cutmix_beta, cutmix_prob
         self.largest_batch = 0
 
+    def check(self, images: int, size: int) -> None:
+        """Refuse batches of one image; the last of an epoch may be one."""
+        if images < 2:
+            raise UserError("CutMix pastes one image into another, and a batch of one has no other: raise `batch_size`")
+
     def __call__(self, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         """The loss on the batch, mixed or not.
 
@@ -120,8 +125,7 @@ class CutMix(Objective):
             UserError: where no batch so far had two images.
         """
         self.largest_batch = max(self.largest_batch, len(images))
-        if self.largest_batch < 2:
-            raise UserError("CutMix pastes one image into another, and a batch of one has no other: raise `batch_size`")
+        self.check(self.largest_batch, size=images.shape[-1])
         if not self.cutmix_beta or float(torch.rand(())) >= self.cutmix_prob:
             return super().__call__(network, images, targets)
         lam = draw_kept_share(self.cutmix_beta)

@@ -93,6 +93,10 @@ class WithGradientLoss(Objective):
             distance = gradient_loss(loss, images, relus, self.kind)
         return loss + self.weight * distance
 
+    def check(self, images: int, size: int) -> None:
+        """The objective's."""
+        self.objective.check(images, size)
+
     def after_step(self, network: nn.Module) -> None:
         """The objective's."""
         self.objective.after_step(network)

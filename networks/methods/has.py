@@ -62,6 +62,14 @@ class HideAndSeek(Objective):
             raise UserError(f"`has_drop_rate`={has_drop_rate} is a probability and should lie in [0, 1]")
         self.has_grid_size, self.has_drop_rate = has_grid_size, has_drop_rate
 
+    def check(self, images: int, size: int) -> None:
+        """Refuse squares that are larger than the images."""
+        if self.has_grid_size > size:
+            raise UserError(
+                f"`has_grid_size`={self.has_grid_size}: a square of so many pixels is larger than the images of "
+                f"`crop_size`={size}"
+            )
+
     def __call__(self, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         """The loss on the images with squares hidden; draws come from torch's global generator."""
         if self.has_grid_size:

@@ -240,6 +240,21 @@ def test_cutmix_on_a_batch_of_one():
     assert objective(network, images, targets).isfinite()  # the last, smaller batch of an epoch
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "full", "words"),
+    [
+        ("CutMix", {}, 1, "a batch of one has no other"),
+        ("CutMix_CALM_EM", {"gradient_loss": "mae"}, 1, "a batch of one has no other"),
+        ("HaS", {"has_grid_size": 33}, 4, "`has_grid_size`=33: a square of so many pixels is larger"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_before_the_first_epoch(method, options, full, words):
+    with pytest.raises(UserError, match=words):
+        build_objective(method, tiny_network(method), options).check(full, 32)
+    options = {name: 32 if name == "has_grid_size" else value for name, value in options.items()}
+    build_objective(method, tiny_network(method), options).check(2, 32)
+
+
 @pytest.mark.parametrize("method", ["ADL", "SPG", "InCA_like"])
 def test_a_trunk_without_places_is_refused(method, monkeypatch):
     with pytest.raises(UserError, match=r"places are not defined for `architecture`=timm:"):
