@@ -11,6 +11,7 @@ import pytest
 
 from calm import errors
 from calm.attribution import build_attribution
+from calm.networks import build_network
 from calm.training.run import Run
 from tests.tiny_networks import tiny_batch, tiny_network
 
@@ -145,6 +146,13 @@ def test_without_an_extra_its_maps_are_refused_in_one_sentence(monkeypatch):
     for attribution, extra in (("sscam", "torchcam"), ("captum:LayerGradCam", "captum")):
         with pytest.raises(errors.UserError, match=rf"pip install 'calm-attribution\[{extra}\]'"):
             build_attribution(attribution)(tiny_network("CAM"), images, targets)
+
+
+def test_without_timm_its_trunks_are_refused_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(errors, "is_installed", lambda package: False)
+    for architecture in ("timm:test_vit", "efficientnet_lite0"):
+        with pytest.raises(errors.UserError, match=r"^timm is not installed: pip install 'calm-attribution\[timm\]'$"):
+            build_network(architecture, "CAM", 3)
 
 
 def test_without_tensorboard_a_run_keeps_its_metrics(monkeypatch, tmp_path, capsys):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from calm.errors import UserError
+from calm.errors import UserError, require
 
 MISFITS = (TypeError, AssertionError, ValueError, RuntimeError, AttributeError, KeyError, IndexError)
 """What timm's constructors and forward passes raise for an option or an image size that they do not take."""
@@ -50,7 +50,7 @@ def timm_name(text: str) -> TimmName:
             options[option] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             options[option] = value
-    timm = timm_itself(name)
+    timm = timm_itself()
     if not timm.is_model(name):
         close = timm.list_models(f"*{name.split('.')[0]}*")[:5]
         hint = f", for example {', '.join(close)}" if close else ""
@@ -59,18 +59,17 @@ def timm_name(text: str) -> TimmName:
     return TimmName(name, {key: value for key, value in options.items() if key != "output_stride"}, own_stride)
 
 
-def timm_itself(name: str) -> Any:
+def timm_itself() -> Any:
     """The package, imported when a trunk needs it."""
-    try:
-        import timm  # slow to import, and needed for these trunks alone
-    except ModuleNotFoundError as error:
-        raise UserError(f"the trunk {name} comes with the package timm: pip install timm") from error
+    require("timm", extra="timm")
+    import timm  # slow to import, and needed for these trunks alone
+
     return timm
 
 
 def create(made: TimmName, *, pretrained: bool = False, **options: Any) -> Any:
     """The network as timm makes it; options behind the name take precedence over ``options``."""
-    return timm_itself(made.name).create_model(made.name, pretrained=pretrained, **{**options, **made.options})
+    return timm_itself().create_model(made.name, pretrained=pretrained, **{**options, **made.options})
 
 
 class Way(NamedTuple):

@@ -18,9 +18,17 @@ from calm.networks.trunks.options import TrunkOptions
 
 SIDES = (96, 224)
 """Of the pictures, in pixels, that are traced through a classifier; the first that it takes decides."""
-HALF = (0.5, 0.5, 0.5)
-OTHER_SCALES = {"googlenet": HALF, "inception_v3": HALF}
-"""Mean and standard deviation of those whose published weights scale the input once more, to mean 0.5 and 0.5."""
+
+
+class Input(NamedTuple):
+    """What a classifier was made for."""
+
+    side: int
+    mean_and_std: tuple[float, float, float]
+
+
+OTHER_INPUTS = {"googlenet": Input(224, (0.5, 0.5, 0.5)), "inception_v3": Input(299, (0.5, 0.5, 0.5))}
+"""Those whose published weights scale the input once more, to mean 0.5 and standard deviation 0.5."""
 
 
 class Front(NamedTuple):
@@ -51,7 +59,7 @@ def whole_classifier(name: str, num_classes: int) -> nn.Module:
     if name not in known:
         close = ", ".join(get_close_matches(name, known, n=4, cutoff=0.3))
         raise UserError(f"`architecture`=torchvision:{name}: torchvision has no such classifier; near it are {close}")
-    options = {"init_weights": True} if name in OTHER_SCALES else {}
+    options = {"init_weights": True} if name in OTHER_INPUTS else {}
     return torchvision.models.get_model(name, weights=None, num_classes=num_classes, **options)
 
 
@@ -126,9 +134,9 @@ class TorchvisionTrunk(Network):
         self.trunk.train()
         self.stock_architecture = f"torchvision:{self.torchvision_name}"
         self.channels, self.cell_stride = layout.channels, layout.stride
-        if self.torchvision_name in OTHER_SCALES:
-            self.usual_size = 299 if self.torchvision_name == "inception_v3" else 224
-            self.mean = self.std = OTHER_SCALES[self.torchvision_name]
+        if self.torchvision_name in OTHER_INPUTS:
+            self.usual_size, self.mean = OTHER_INPUTS[self.torchvision_name]
+            self.std = self.mean
 
     def features(self, images: Tensor) -> Tensor:
         """[B,3,H,W] -> [B,C,h,w], a cell every ``cell_stride`` pixels."""
