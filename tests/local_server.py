@@ -10,6 +10,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site = self.server.site
         site.ranges.append(self.headers.get("Range"))
+        site.conditions.append(self.headers.get("If-Range"))
         content = site.files.get(self.path.split("?")[0])
         if content is None:
             self.send_error(404)
@@ -55,6 +56,7 @@ class Site:
         self.states_length = True
         self.drips = False
         self.ranges: list[str | None] = []
+        self.conditions: list[str | None] = []
         self.address = ""
 
 

@@ -12,6 +12,7 @@ from calm import errors
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.data_loaders.synthbirds.classes import PARTS, attributes_of, bird_classes
 from calm.errors import UserError
+from tests.processes import Started
 
 SMALL = {"num_classes": 4, "image_size": 56, "train_per_class": 3, "val_per_class": 2, "test_per_class": 2}
 
@@ -117,6 +118,15 @@ def test_ensure_generates_keeps_and_refuses(tmp_path):
     (metadata / "SynthBirds").rmdir()
     synthbirds.ensure(data, metadata)  # with the options of the pictures that are there
     assert hashes(data) == first and sorted(path.name for path in data.iterdir()) == ["SynthBirds"]
+
+
+def test_two_first_runs_at_once_end_with_one_data_set(tmp_path):
+    data, metadata = tmp_path / "data", tmp_path / "metadata"
+    both = [Started(lambda _: print(synthbirds.ensure(data, metadata, **SMALL)), []) for _ in range(2)]
+    assert [each.finished() for each in both] == [f"{data / 'SynthBirds'}\n"] * 2
+    synthbirds.generate(tmp_path / "alone", tmp_path / "alone_metadata", **SMALL)
+    assert hashes(data) == hashes(tmp_path / "alone") and hashes(metadata) == hashes(tmp_path / "alone_metadata")
+    assert [path.name for path in data.iterdir()] == ["SynthBirds"] == [path.name for path in metadata.iterdir()]
 
 
 def test_ensure_leaves_what_is_there(tmp_path):

@@ -144,6 +144,7 @@ def test_a_part_of_another_file_is_not_continued(site, target):
     site.files["/file"], site.mark, site.break_after = changed, '"second"', None
     target.with_name("source.json").unlink(missing_ok=True)
     assert fetch(site).read_bytes() == changed and site.ranges[-1] == "bytes=300000-"
+    assert site.conditions == [None, None, '"first"']  # If-Range: go on only if it is the same file still
 
 
 @pytest.mark.parametrize(
