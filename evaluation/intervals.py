@@ -1,12 +1,14 @@
-"""95 % intervals by the bootstrap, over class pairs and images.
+"""95 % intervals: by the bootstrap over class pairs and images, and by Student's t over seeds.
 
 The draws depend on what is drawn from and on the seed alone, never on what was measured. So the replicates of two
 result files about the same images belong together one by one, and the interval of their differences is the paired one.
 """
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 REPLICATES = 1000
@@ -22,6 +24,15 @@ def interval_of(replicates: np.ndarray) -> Interval | None:
         return None
     low, high = np.quantile(known, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return float(low), float(high)
+
+
+def interval_over_seeds(values: Sequence[float]) -> Interval | None:
+    """Of the mean over seeds, by Student's t; None for a single seed, of which nothing says how sure it is."""
+    if len(values) < 2:
+        return None
+    factor = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2))
+    mean, error = statistics.fmean(values), factor * statistics.stdev(values) / len(values) ** 0.5
+    return mean - error, mean + error
 
 
 def image_weights(count: int, *key: int, replicates: int = REPLICATES, seed: int = SEED) -> np.ndarray:

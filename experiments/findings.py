@@ -3,8 +3,8 @@
 import statistics
 from typing import NamedTuple
 
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-"""Number of seeds -> factor of a 95 % interval of Student's t."""
+from calm.evaluation.intervals import interval_over_seeds
+
 Z_95 = 1.96
 HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
 
@@ -47,8 +47,4 @@ def share_difference(one: tuple[float, int], other: tuple[float, int]) -> tuple[
 def over_seeds(one: list[float], other: list[float]) -> tuple[float, tuple[float, float] | None]:
     """Mean difference of runs of the same seeds, and its 95 % interval by Student's t; None for a single seed."""
     each = [a - b for a, b in zip(one, other, strict=True)]
-    mean = statistics.fmean(each)
-    if len(each) < 2:
-        return mean, None
-    error = T_95[len(each)] * statistics.stdev(each) / len(each) ** 0.5
-    return mean, (mean - error, mean + error)
+    return statistics.fmean(each), interval_over_seeds(each)

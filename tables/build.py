@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calm.attribution.catalogue import title_of
+from calm.evaluation.intervals import Interval
 from calm.tables.commands import recipe_commands
 from calm.tables.groups import Group, common_settings, grouped, means_over, name_of
 from calm.tables.run_results import Result
@@ -26,6 +27,8 @@ class Cell:
     published: float | None = None
     applies: bool = True
     """False where the data set does not have this metric."""
+    interval: Interval | None = None
+    """95 %, where it is known."""
 
     @property
     def mean(self) -> float | None:
@@ -36,6 +39,11 @@ class Cell:
     def std(self) -> float | None:
         """Standard deviation over the seeds (n - 1); None below two seeds."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    @property
+    def interval_over(self) -> str | None:
+        """What the interval says the number depends on: seeds or, of a single run, images."""
+        return None if self.interval is None else "images" if self.std is None else "seeds"
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,8 @@ def build_table(key: str, published: Mapping[str, Any], results: Sequence[Result
             notes.append(f"All {dataset} rows: {words}.")
     if any(cell.std is not None for row in rows for cell in row.cells.values()):
         notes.append("± is the standard deviation over the seeds (n - 1).")
+    if any(cell.interval for row in rows for cell in row.cells.values()):
+        notes.append("[ ] is the 95 % interval: of one seed images drawn again, of several Student's t over them.")
     digits = published["digits"]
     if not isinstance(digits, Mapping):
         digits = dict.fromkeys(published["metrics"], digits)
@@ -130,7 +140,10 @@ def _rows_of(
     numbers = dict(zip(metrics, spec["published"][dataset])) if in_paper else {}
     rows = []
     for group in [group for group in groups if group.name == spec["name"]]:
-        cells = {metric: Cell(group.values(metric), numbers.get(metric)) for metric in metrics}
+        cells = {
+            metric: Cell(group.values(metric), numbers.get(metric), interval=group.interval(metric))
+            for metric in metrics
+        }
         commands = tuple(dict.fromkeys(command for result in group.in_order for command in result.commands))
         seeds = tuple(dict.fromkeys(result.seed for result in group.in_order))
         settings = in_words(group.settings, leave_out=common)

@@ -37,7 +37,14 @@ def as_json(table: Table) -> str:
             "seeds": row.seeds,
             "commands": row.commands,
             "cells": {
-                metric: {"mean": cell.mean, "std": cell.std, "values": cell.values, "published": cell.published}
+                metric: {
+                    "mean": cell.mean,
+                    "std": cell.std,
+                    "interval": cell.interval,
+                    "interval_over": cell.interval_over,
+                    "values": cell.values,
+                    "published": cell.published,
+                }
                 for metric, cell in row.cells.items()
             },
         }
@@ -51,9 +58,8 @@ def as_csv(table: Table) -> str:
     """A line per cell, with the command lines that give it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["table", "dataset", "row", "settings", "metric", "status", "mean", "std", "num_seeds", "published", "commands"]
-    )
+    columns = ["table", "dataset", "row", "settings", "metric", "status", "mean", "std", "low", "high", "interval_over"]
+    writer.writerow([*columns, "num_seeds", "published", "commands"])
     for row in table.rows:
         for metric, cell in row.cells.items():
             writer.writerow(
@@ -66,6 +72,8 @@ def as_csv(table: Table) -> str:
                     row.status,
                     cell.mean,
                     cell.std,
+                    *(cell.interval or (None, None)),
+                    cell.interval_over,
                     len(cell.values),
                     cell.published,
                     " ; ".join(row.commands),

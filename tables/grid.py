@@ -11,10 +11,12 @@ def number(value: float | None, digits: int) -> str:
 
 
 def ours(row: Row, cell: Cell, digits: int) -> str:
-    """Mean and, from two seeds on, standard deviation; or why there is none."""
+    """Mean and, where they are known, standard deviation and interval; or why there is none."""
     if row.status != RUN:
         return NOT_RUN if row.status == NOT_RUN and cell.applies else NOTHING
-    return number(cell.mean, digits) + ("" if cell.std is None else f" ± {cell.std:.{digits}f}")
+    spread = "" if cell.std is None else f" ± {cell.std:.{digits}f}"
+    ends = cell.interval and f" [{', '.join(number(end, digits) for end in cell.interval)}]"
+    return number(cell.mean, digits) + spread + (ends or "")
 
 
 def grid(table: Table) -> tuple[list[str], list[list[str]]]:

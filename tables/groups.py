@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from calm.evaluation.intervals import Interval, interval_over_seeds
 from calm.flags import names
 from calm.tables.run_results import Result
 
@@ -27,6 +28,12 @@ class Group:
         """The metric per seed, where it is known."""
         found = (result.metrics.get(metric) for result in self.in_order)
         return tuple(value for value in found if value is not None)
+
+    def interval(self, metric: str) -> Interval | None:
+        """95 %: over seeds, or of a single run over its images, where it says that."""
+        values = self.values(metric)
+        stated = [own.intervals.get(metric) for own in self.results if own.metrics.get(metric) is not None]
+        return stated[0] if len(values) == 1 else interval_over_seeds(values)
 
 
 def name_of(spec_rows: Sequence[Mapping[str, Any]], result: Result) -> str | None:
@@ -80,4 +87,4 @@ def mean_of(results: Sequence[Result], settings: Mapping[str, Any]) -> Result:
     known = {name: [value for value in values if value is not None] for name, values in columns.items()}
     means = {name: statistics.fmean(values) for name, values in known.items() if len(values) == len(results)}
     commands = tuple(command for result in results for command in result.commands)
-    return replace(results[0], settings=settings, metrics=means, commands=commands, checkpoint=None)
+    return replace(results[0], settings=settings, metrics=means, intervals={}, commands=commands, checkpoint=None)

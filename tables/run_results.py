@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from calm.errors import UserError
+from calm.evaluation.intervals import Interval
 from calm.tables.commands import commands_of
 from calm.tables.settings import settings_of
 
@@ -28,6 +29,8 @@ class Result:
     seed: int | None
     """Of the training; None where it is not known."""
     metrics: Mapping[str, float | None]
+    intervals: Mapping[str, Interval | None]
+    """95 % intervals of some metrics, images drawn again."""
     commands: tuple[str, ...]
     """Training, where it is known, then evaluation."""
     checkpoint: str | None
@@ -85,6 +88,7 @@ def _read_file(path: Path) -> list[Result]:
             settings_of(trained, flags, evaluation=evaluation, method=method, attribution=name),
             trained.get("seed"),
             metrics,
+            _intervals_of(content, name),
             commands_of(trained, flags, evaluation=evaluation, attribution=name),
             sha256,
         )
@@ -106,6 +110,13 @@ def _metrics_of(content: Mapping[str, Any]) -> dict[str | None, dict[str, float 
             if value is not None and (isinstance(value, (bool, str)) or not math.isfinite(value)):
                 raise ValueError(f"{key} is {value!r}")
     return {name: dict(metrics) for name, metrics in named.items()}
+
+
+def _intervals_of(content: Mapping[str, Any], name: str | None) -> dict[str, Interval | None]:
+    """Metric -> the interval that the file states, of one of its maps."""
+    stated = content.get("intervals", {})
+    own = stated.get(name, {}) if name in content["metrics"] else stated
+    return {metric: (ends[0], ends[1]) if ends else None for metric, ends in own.items()}
 
 
 def _training_flags(folder: Path, *, given: Path) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_a_verdict_needs_the_whole_interval():
     assert Finding("", -0.2, (-0.9, 0.5), 1, tolerance=1.0).verdict == HOLDS and Finding("", 9, None, 1).verdict == OPEN
     mean, (low, high) = over_seeds([3.0, 4, 8], [1.0, 1, 2])
     assert mean == pytest.approx(11 / 3) and high - low == pytest.approx(
-        2 * 4.303 * statistics.stdev([2, 3, 6]) / 3**0.5
+        2 * 4.302653 * statistics.stdev([2, 3, 6]) / 3**0.5
     )
     assert over_seeds([3.0], [1.0]) == (2.0, None)
     difference, (low, high) = share_difference((80.0, 400), (75.0, 400))

@@ -32,6 +32,7 @@ def write_run(
     dataset: str = "CUB",
     tag: str | None = None,
     evaluated: dict | None = None,
+    intervals: dict | None = None,
     **trained,
 ) -> Path:
     """A run folder as main.py and one evaluation leave it, without a network."""
@@ -51,6 +52,7 @@ def write_run(
         "config": recorded,
         "checkpoint": {"path": str(folder / "last_checkpoint.pth.tar"), "sha256": f"{name}-{seed}"},
         "metrics": metrics or METRICS,
+        **({"intervals": intervals} if intervals else {}),
         "details": {"attribution": attribution},
     }
     suffix = f"_{tag}" if tag else ""

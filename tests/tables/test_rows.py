@@ -33,8 +33,22 @@ def test_seeds_of_one_recipe_share_a_row(tmp_path):
     cell = row.cells["mPxAP"]
     assert row.status == "run" and row.seeds == (0, 1, 2) and cell.values == tuple(values)
     assert cell.mean == pytest.approx(32) and cell.std == pytest.approx(statistics.stdev(values))
-    assert cell.published == 34.3
+    assert cell.published == 34.3 and cell.interval_over == "seeds"
+    half = 4.30265 * statistics.stdev(values) / 3**0.5  # Student's t with two degrees of freedom
+    assert cell.interval == pytest.approx((32 - half, 32 + half), rel=1e-4)
     assert rows_of("table1", *folders)["CUB", "CAM", ""].status == "not run"
+
+
+def test_a_single_run_has_the_interval_over_its_images(tmp_path):
+    one = write_run(tmp_path, "em", "CALM_EM", 0, attribution="joint", intervals={"mPxAP": [31.0, 37.5]})
+    cells = rows_of("table1", one)["CUB", "CALM_EM", ""].cells
+    assert cells["mPxAP"].interval == (31.0, 37.5) and cells["mPxAP"].interval_over == "images"
+    assert cells["mPxAP_1"].interval is None and cells["mPxAP_1"].interval_over is None
+    named = {"joint": {"removed_rank_correlation": [-0.1, 0.2]}}
+    metrics = {"joint": {"removed_rank_correlation": 0.1}}
+    folder = write_run(tmp_path, "b", "CALM_EM", 0, evaluation="intervention", metrics=metrics, intervals=named)
+    (result,) = read_results([folder])
+    assert result.intervals == {"removed_rank_correlation": (-0.1, 0.2)}
 
 
 def test_a_run_from_before_a_flag_counts_with_those_that_leave_it_alone(tmp_path):
