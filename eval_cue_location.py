@@ -44,13 +44,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     protocol = protocol_maker(args.protocol, args.threshold_type, args.cam_curve_interval)
     needed = needed_maps(pairs, versus=maps.versus)
     asked = [needed[target] for target in targets]
-    collected = collect(session.loader(images), maps.maps_of, asked)
+    other = untrained(session, session.map_name, versus=maps.versus)
+    makers = [maps.maps_of, *([open_maps(other, image_ids).maps_of] if other else [])]
     case, device = (targets, score_of, protocol), session.device
+    collected, *others = collect(session.loader(images), makers, asked, device=device)
     results = measure_pairs(pairs, collected, *case, device=device, uninformed=uninformed_maps(size))
     metrics, without = summarise(results), summarise_uninformed(results)
-    if other := untrained(session, session.map_name, versus=maps.versus):
-        others = collect(session.loader(images), open_maps(other, image_ids).maps_of, asked)
-        without[UNTRAINED] = mean_pxap(measure_pairs(pairs, others, *case, device=device, intervals=False))
+    for beside in others:
+        without[UNTRAINED] = mean_pxap(measure_pairs(pairs, beside, *case, device=device, intervals=False))
     baselines = stated(without, size)
     by = f"{args.attribution_method} on " if session.restored else ""
     title = f"{by}{args.dataset_name} {args.split}, {maps.name}, {args.protocol} protocol, {args.cue_score} score"

@@ -6,7 +6,6 @@ python eval_wsol.py --scoremap_root=maps/ --dataset=CUB    # .npy maps of any to
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from calm import config, errors
 
@@ -19,8 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.intervals import REPLICATES, interval_of
     from calm.evaluation.map_sources import open_maps
     from calm.evaluation.session import start_session
-    from calm.evaluation.uninformed import UNTRAINED, stated
-    from calm.evaluation.untrained import untrained
+    from calm.evaluation.uninformed import stated
     from calm.evaluation.wsol.measure import measure
     from calm.evaluation.wsol.report import draw, print_table, warn_of_levels
 
@@ -29,10 +27,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     truth_of.require()
     warn_of_levels(truth_of, args.iou_thresholds)
     maps = open_maps(session)
-    scored = partial(measure, interval=args.cam_curve_interval, ious=args.iou_thresholds, workers=args.workers)
-    localisation, beside = scored(maps, dataset, truth_of, replicates=REPLICATES)
-    if other := untrained(session, session.map_name):
-        beside[UNTRAINED], _ = scored(open_maps(other), dataset, truth_of)
+    thresholds, ious = args.cam_curve_interval, args.iou_thresholds
+    counted = {"workers": args.workers, "replicates": REPLICATES}
+    localisation, beside = measure(maps, dataset, truth_of, thresholds, ious, **counted)
     values = localisation.compute()
     baselines = stated({name: uninformed.compute() for name, uninformed in beside.items()}, args.crop_size)
     title = f"localisation on {args.dataset_name}, {len(dataset)} images: {maps.name}"

@@ -90,10 +90,11 @@ class Bench:
         images = CueImages(self.data, range(len(self.names)), part_maps)
         targets = [record.target for record in self.data.records]
         maps_of = maps_of_several("joint")
-        maps = collect(
+        (maps,) = collect(
             build_loader(images, BATCH),
-            lambda batch, classes: maps_of(self.network, batch.to(DEVICE), classes),
+            [lambda batch, positions, classes: maps_of(self.network, batch, classes)],
             [self.needed[target] for target in targets],
+            device=DEVICE,
         )
         return measure_pairs(self.pairs, maps, targets, to_scores, PaperProtocol(), device=DEVICE)
 

@@ -60,6 +60,8 @@ class FileMaps:
 
     knows_ranks = False
     """No network, no rank of the true class."""
+    again = None
+    """Nor one with untrained heads."""
 
     def __init__(self, root: str | Path, dataset: ImageDataset, size: int) -> None:
         image_ids = (record.image_id for record in dataset.records)
@@ -69,13 +71,13 @@ class FileMaps:
     def _image_id(self, index: int) -> str:
         return self._dataset.records[index].image_id
 
-    def stream(self) -> Iterator[tuple[int, None, Path]]:
+    def stream(self) -> Iterator[tuple[int, tuple[None], tuple[Path]]]:
         """(index, nothing, file) of this process's images; a missing file is named before the first is read."""
         indices = shard(range(len(self._dataset)))
         for index in indices:
             self._folder.find(self._image_id(index))
         for index in progress(indices, "score maps"):
-            yield index, None, self._folder.path(self._image_id(index))
+            yield index, (None,), (self._folder.path(self._image_id(index)),)
 
     def some(self, indices: Sequence[int]) -> list[np.ndarray]:
         """The maps of a few images."""

@@ -13,6 +13,7 @@ from calm.data_loaders.datasets import ImageDataset
 from calm.engine import Prediction
 from calm.evaluation.file_maps import FileMaps
 from calm.evaluation.session import Session
+from calm.evaluation.untrained import untrained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class NetworkMaps:
         size: side of the score maps.
         resize_mode: of ``attribution.score_map.resize``.
         norm_type: of ``attribution.score_map.normalize``.
+        again: of untrained heads, a batch's prediction -> theirs, whose maps come beside; None: there are no others.
     """
 
     name: str
@@ -38,6 +40,7 @@ class NetworkMaps:
     size: int
     resize_mode: str
     norm_type: str
+    again: Callable[[Prediction], Prediction] | None = None
     knows_ranks = True
     """Whether the rank of the true class comes with a map."""
 
@@ -45,12 +48,13 @@ class NetworkMaps:
         maps = resize(self.raw_maps(batch), self.size, mode=self.resize_mode)
         return normalize(maps, self.norm_type).cpu().numpy()
 
-    def stream(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """(index, rank of the true class, map) of this process's images."""
+    def stream(self) -> Iterator[tuple[int, tuple[int, ...], tuple[np.ndarray, ...]]]:
+        """(index, ranks of the true class, maps) of this process's images: the network's, then those beside."""
         for batch in self.predict(self.loader):
-            ranks = ranks_of(batch.output.log_p_y, batch.targets)
-            maps = self._score_maps(batch)  # waits for the device; the ranks are there by then
-            yield from zip(batch.indices.tolist(), ranks.tolist(), maps)
+            each = [batch] if self.again is None else [batch, self.again(batch)]
+            ranks = [ranks_of(one.output.log_p_y, one.targets) for one in each]
+            maps = [self._score_maps(one) for one in each]  # waits for the device; the ranks are there by then
+            yield from zip(batch.indices.tolist(), zip(*(own.tolist() for own in ranks)), zip(*maps))
 
     def some(self, indices: Sequence[int]) -> np.ndarray:
         """The maps [n,size,size] of a few images."""
@@ -59,10 +63,11 @@ class NetworkMaps:
 
 
 def open_maps(session: Session) -> NetworkMaps | FileMaps:
-    """The score maps that the flags ask for."""
+    """The score maps that the flags ask for, beside them those of untrained heads, where these cost little."""
     args = session.args
     if args.scoremap_root is not None:
         return FileMaps(args.scoremap_root, session.dataset, args.crop_size)
+    other = untrained(session, session.map_name)
     return NetworkMaps(
         name=session.map_name,
         dataset=session.dataset,
@@ -72,6 +77,7 @@ def open_maps(session: Session) -> NetworkMaps | FileMaps:
         size=args.crop_size,
         resize_mode=args.resize_mode,
         norm_type=args.norm_type,
+        again=other.again if other else None,
     )
 
 

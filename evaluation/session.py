@@ -196,6 +196,11 @@ class Session:
             name_of=self.dataset.name_of,
         )
 
+    def again(self, batch: Prediction) -> Prediction:
+        """What this session's network says of another session's batch; a trunk of both does not run a second time."""
+        with torch.inference_mode(), autocast(self.device, self.args.precision):
+            return batch._replace(output=self.network(batch.images))
+
     def log_p_y(self, images: Tensor) -> Tensor:
         """[B,3,H,W] -> log p(y|x), [B,K]."""
         with autocast(self.device, self.args.precision):

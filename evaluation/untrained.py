@@ -15,8 +15,9 @@ SEED = 0
 
 
 def with_untrained_heads(network: Network) -> Network:
-    """A copy of a network, the head's layers drawn anew as before its training."""
-    fresh = copy.deepcopy(network)
+    """A network with the trunk of another, and layers of its own for the head, drawn as before its training."""
+    trunk = {id(module): module for name, module in network.named_children() if name not in network.head_layers}
+    fresh = copy.deepcopy(network, trunk)  # what it knows already stays as it is
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         for layer in fresh.head_layers:

@@ -238,9 +238,9 @@ def test_maps_by_name_and_the_files_of_the_same_maps_agree(birds, monkeypatch, m
     original = NetworkMaps.stream
 
     def stream(self):
-        for index, rank, score_map in original(self):
-            saved.setdefault(self.dataset.records[index].image_id, score_map)  # of untrained heads come after these
-            yield index, rank, score_map
+        for index, ranks, score_maps in original(self):
+            saved[self.dataset.records[index].image_id] = score_maps[0]  # those of untrained heads come after
+            yield index, ranks, score_maps
 
     monkeypatch.setattr(NetworkMaps, "stream", stream)
     made = network_results(birds, method, f"--score_map_process={name}")

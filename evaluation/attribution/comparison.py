@@ -127,15 +127,6 @@ def places(maps: Tensor, regions: Tensor) -> dict[str, Tensor]:
     return {measure: function(maps, regions) for measure, function in LOCATIONS.items()}
 
 
-def mean_places(scored: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """Measure of place -> mean over the images of all processes, of pairs of score maps and regions [n,S,S]."""
-    means = Means(scales_of(LOCATIONS))
-    for maps, regions in scored:
-        means.update(places(maps, regions))
-    reduce(means)
-    return means.compute()
-
-
 def wins_of(labels: Sequence[str], values: Sequence[Values]) -> dict[str, float]:
     """ "A over B" -> percent of the images of all processes; ``labels`` name the ``values`` in turn."""
     wins = Wins(labels)

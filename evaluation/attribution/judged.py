@@ -1,6 +1,6 @@
 """The attributions of one checkpoint, judged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -9,17 +9,20 @@ from torch import Tensor
 from calm.attribution import ATTRIBUTIONS, canonical_name
 from calm.attribution.score_map import normalize
 from calm.distributed import print0, shard
+from calm.engine import Prediction
 from calm.errors import UserError
 from calm.evaluation.attribution.comparison import (
     Values,
     judge_all,
-    mean_places,
     means_without_knowledge,
     per_image,
+    places,
 )
-from calm.evaluation.attribution.measures import enlarged
+from calm.evaluation.attribution.measures import LOCATIONS, enlarged
+from calm.evaluation.attribution.metrics import Means, scales_of
 from calm.evaluation.attribution.regions import region_of
 from calm.evaluation.file_maps import FileMaps
+from calm.evaluation.metrics import reduce
 from calm.evaluation.session import Session
 from calm.evaluation.uninformed import stated
 from calm.evaluation.untrained import untrained
@@ -33,6 +36,8 @@ class Judged(NamedTuple):
 
     session: Session
     values: dict[str, Values]
+    untrained: dict[str, dict[str, float]]
+    """Attribution -> its measures of place for a network with untrained heads; without any truth there are none."""
 
     def labels(self, *, several: bool) -> dict[str, str]:
         """Attribution -> its name, after its run's where there are several checkpoints."""
@@ -83,20 +88,22 @@ def baselines_of(session: Session) -> dict[str, dict[str, float]]:
     return stated(means_without_knowledge((regions_of(session, [index]) for index in own), size), size)
 
 
-def untrained_baselines(session: Session, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Attribution -> its measures of place for a network with untrained heads.
+def with_untrained(
+    session: Session, names: Sequence[str], batches: Iterable[Prediction], found: dict[str, Means]
+) -> Iterator[Prediction]:
+    """The batches, of each of which networks with untrained heads make maps too, which ``found`` counts by place.
 
-    Empty without any truth; attributions for which ``untrained`` gives nothing are left out.
+    Attributions for which ``untrained`` gives nothing are left out, and all without any truth.
     """
-    size, found = session.args.crop_size, {}
-    for name in names if has_regions(session) else ():
-        other = untrained(session, name)
-        if other is None:
-            continue
-        maps_of, batches = other.raw_maps(name), other.predict(other.loader(), f"{name}, untrained heads")
-        scored = ((normalize(enlarged(maps_of(batch), size), session.args.norm_type), batch) for batch in batches)
-        found[name] = mean_places((maps.cpu(), regions_of(session, batch.indices.tolist())) for maps, batch in scored)
-    return found
+    size, kind = session.args.crop_size, session.args.norm_type
+    others = {name: untrained(session, name) for name in (names if has_regions(session) else ())}
+    makers = {name: (other.again, other.raw_maps(name)) for name, other in others.items() if other is not None}
+    found |= {name: Means(scales_of(LOCATIONS)) for name in makers}
+    for batch in batches:
+        for name, (again, maps_of) in makers.items():
+            maps = normalize(enlarged(maps_of(again(batch)), size), kind).cpu()
+            found[name].update(places(maps, regions_of(session, batch.indices.tolist())))
+        yield batch
 
 
 def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
@@ -109,8 +116,9 @@ def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
         files = FileMaps(args.scoremap_root, session.dataset, args.crop_size)
         makers[files.name] = files.of_batch
     title = f"{session.checkpoint.parent.name}: {len(makers)} attributions"
+    without: dict[str, Means] = {}
     values = judge_all(
-        session.predict(session.loader(), title),
+        with_untrained(session, names, session.predict(session.loader(), title), without),
         makers,
         log_p_y=session.log_p_y,
         regions_of=lambda indices: regions_of(session, indices.tolist()),
@@ -119,7 +127,9 @@ def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
         norm_type=args.norm_type,
         images_per_pass=args.eval_batch_size or IMAGES_PER_PASS,
     )
-    return Judged(session, values)
+    for means in without.values():
+        reduce(means)
+    return Judged(session, values, {name: means.compute() for name, means in without.items()})
 
 
 def check_one_data_set(sessions: Sequence[Session]) -> None:

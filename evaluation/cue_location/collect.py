@@ -11,11 +11,14 @@ from torch import Tensor
 from calm import distributed
 from calm.attribution.several_classes import Asked
 from calm.data_loaders.cues.pairs import PARTS, ClassPair
+from calm.networks.shared_features import features_shared
 
 IN_MEMORY = 512 * 2**20
 """Bytes; a larger array, such as the gradient maps of all of CUB, lies in a temporary file."""
 Positions = list[int]
 """Which images, among those that are evaluated."""
+MapsOf = Callable[[Tensor, Sequence[int], Sequence[Sequence[Asked]]], Tensor]
+"""(images [B,3,S,S], their positions, what is asked of each) -> raw maps [n,h,w], image by image."""
 
 
 class Collected(NamedTuple):
@@ -59,33 +62,37 @@ def _array(shape: Sequence[int], dtype: type) -> np.ndarray:
 
 
 def collect(
-    loader: Iterable,
-    maps_of: Callable[[Tensor, Sequence[int], Sequence[Sequence[Asked]]], Tensor],
-    asked: Sequence[Sequence[Asked]],
-) -> Collected:
+    loader: Iterable, makers: Sequence[MapsOf], asked: Sequence[Sequence[Asked]], *, device: torch.device
+) -> list[Collected]:
     """Go over the images once.
 
     Args:
         loader: batches of ``CueImages``, this process's share.
-        maps_of: (images [B,3,S,S], their positions, what is asked of each) -> raw maps [n,h,w], image by image.
+        makers: of maps; a trunk that their networks share runs once.
         asked: the maps that are needed of each image, all images.
+        device: of the networks.
+
+    Returns:
+        For each of the makers; they differ in the raw maps alone.
     """
     own = list(distributed.shard(range(len(asked))))
     row_of = {key: row for row, key in enumerate((i, c) for i in own for c in asked[i])}
     index_of = {position: index for index, position in enumerate(own)}
-    raw, part_maps = np.empty((0, 1, 1), np.float32), np.empty((0, 1, 1), np.uint8)
+    raws, part_maps = [np.empty((0, 1, 1), np.float32) for _ in makers], np.empty((0, 1, 1), np.uint8)
     visible, areas = torch.zeros(2, len(asked), len(PARTS), dtype=torch.int64)
     pixels = torch.zeros(len(asked), dtype=torch.int64)
     for images, positions, parts, seen in distributed.progress(loader, "maps"):
-        positions = positions.tolist()
-        maps = maps_of(images, positions, [asked[position] for position in positions]).cpu().numpy()
-        if not len(raw):
-            raw = _array((len(row_of), *maps.shape[1:]), np.float32)
+        images, positions = images.to(device, non_blocking=True), positions.tolist()
+        with features_shared():
+            made = [maps_of(images, positions, [asked[i] for i in positions]).cpu().numpy() for maps_of in makers]
+        if not len(part_maps):
+            raws = [_array((len(row_of), *maps.shape[1:]), np.float32) for maps in made]
             part_maps = _array((len(own), *parts.shape[1:]), np.uint8)
-        raw[[row_of[i, c] for i in positions for c in asked[i]]] = maps
+        for raw, maps in zip(raws, made):
+            raw[[row_of[i, c] for i in positions for c in asked[i]]] = maps
         part_maps[[index_of[position] for position in positions]] = parts.numpy()
         visible[positions] = seen.long()
         areas[positions] = torch.stack([part.flatten().bincount(minlength=256)[: len(PARTS)] for part in parts])
         pixels[positions] = parts[0].numel()
     distributed.all_reduce_sum([visible, areas, pixels])
-    return Collected(raw, row_of, part_maps, index_of, visible, areas, pixels)
+    return [Collected(raw, row_of, part_maps, index_of, visible, areas, pixels) for raw in raws]

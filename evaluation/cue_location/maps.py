@@ -38,7 +38,7 @@ def open_maps(session: Session, image_ids: Sequence[str]) -> CueMaps:
             raise UserError(f"`versus`={args.versus} is of a network's maps, and those of `scoremap_root` are made")
         files = ClassFileMaps(args.scoremap_root, image_ids, args.crop_size)
         return CueMaps(files.name, "probability", files, lambda maps: maps)
-    name, network, device = session.map_name, session.network, session.device
+    name, network = session.map_name, session.network
     attribution = ATTRIBUTIONS[name]
     if args.versus == "pair" and "versus" not in attribution.options:
         raise UserError(f"`versus`=pair: the attribution {name} compares a class with no other one")
@@ -47,7 +47,6 @@ def open_maps(session: Session, image_ids: Sequence[str]) -> CueMaps:
     several = maps_of_several(name, precision=args.precision, **options)
 
     def maps_of(images: Tensor, positions: Sequence[int], asked: Sequence[Sequence[Asked]]) -> Tensor:
-        images = images.to(device, non_blocking=True)
         try:
             return several(network, images, asked)
         except NotFinite:

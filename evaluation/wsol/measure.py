@@ -7,7 +7,7 @@ from calm.data_loaders.truth import TruthReader
 from calm.evaluation.file_maps import FileMaps
 from calm.evaluation.map_sources import NetworkMaps
 from calm.evaluation.metrics import reduce
-from calm.evaluation.uninformed import UNINFORMED
+from calm.evaluation.uninformed import UNINFORMED, UNTRAINED
 from calm.evaluation.wsol.scores import Localisation, Scorer, score_all
 
 
@@ -35,12 +35,13 @@ def measure(
     scorer = Scorer(interval, tuple(ious), truth_of.size)
     facts = {"boxes": truth_of.has_boxes, "masks": truth_of.has_masks, "ranks": maps.knows_ranks}
     localisation = Localisation(scorer, **facts, replicates=replicates)
-    beside = {name: Localisation(scorer, **facts) for name in UNINFORMED}
-    jobs = (((rank, index), (truth_of(dataset, index), score_map)) for index, rank, score_map in maps.stream())
-    for image, scores in score_all(scorer, jobs, workers=workers):
-        localisation.update(scores, *image)
-        for uninformed, own in zip(beside.values(), scores.uninformed, strict=True):
-            uninformed.update(own, *image)
+    beside = {name: Localisation(scorer, **facts) for name in (*UNINFORMED, *([UNTRAINED] if maps.again else ()))}
+    jobs = (((index, ranks), (truth_of(dataset, index), *score_maps)) for index, ranks, score_maps in maps.stream())
+    for (index, (rank, *further)), scores in score_all(scorer, jobs, workers=workers):
+        localisation.update(scores, rank, index)
+        ranks = [*[rank] * len(UNINFORMED), *further]
+        for metric, own, its_rank in zip(beside.values(), scores.beside, ranks, strict=True):
+            metric.update(own, its_rank, index)
     for metric in (localisation, *beside.values()):
         reduce(metric)
     return localisation, beside

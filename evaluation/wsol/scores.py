@@ -40,8 +40,9 @@ class Scores(NamedTuple):
     """bool [2, levels, T] of ``wsol_eval.hits.box_hits``."""
     histograms: np.ndarray | None
     """int64 [2, bins] of ``wsol_eval.pxap.pixel_histograms``."""
-    uninformed: tuple["Scores", ...] = ()
-    """The same of the maps without knowledge on this image, in the order of ``evaluation.uninformed.UNINFORMED``."""
+    beside: tuple["Scores", ...] = ()
+    """The same of the maps without knowledge on this image, in the order of ``evaluation.uninformed.UNINFORMED``, and
+    of further maps."""
 
 
 class _Fixed(NamedTuple):
@@ -56,20 +57,25 @@ class _Fixed(NamedTuple):
 
 @dataclass(frozen=True)
 class Scorer:
-    """(truth, score map or its file) -> scores. Small and picklable, so it goes to worker processes as it is."""
+    """(truth, score maps or files) -> scores of the first. Small and picklable, so it goes to workers as it is."""
 
     interval: float
     ious: tuple[int, ...]
     size: int
 
-    def __call__(self, truth: Truth, score_map: np.ndarray | Path) -> Scores:
+    def __call__(self, truth: Truth, *score_maps: np.ndarray | Path) -> Scores:
+        mask, fixed = truth.mask(self.size), _fixed_maps(self.size, self.interval)
+        first, *further = (self._scores(score_map, truth, mask) for score_map in score_maps)
+        uninformed = [Scores(self._hits_of(own, truth), self._histograms(own.score_map, mask)) for own in fixed]
+        return first._replace(beside=(*uninformed, *further))
+
+    def _scores(self, score_map: np.ndarray | Path, truth: Truth, mask: np.ndarray | None) -> Scores:
         if isinstance(score_map, Path):
             score_map = score_map_at(score_map, self.size)
-        hits, mask, fixed = None, truth.mask(self.size), _fixed_maps(self.size, self.interval)
+        hits = None
         if truth.boxes is not None:
             hits = box_hits(score_map, truth.boxes, even_thresholds(self.interval), self.ious)
-        uninformed = tuple(Scores(self._hits_of(own, truth), self._histograms(own.score_map, mask)) for own in fixed)
-        return Scores(hits, self._histograms(score_map, mask), uninformed)
+        return Scores(hits, self._histograms(score_map, mask))
 
     def _histograms(self, score_map: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
         if mask is None:

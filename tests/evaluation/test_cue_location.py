@@ -64,7 +64,8 @@ def collected(network, name: str, birds: Birds, batch: int = 3, *, versus: bool 
     maps_of = maps_of_several(name, **options)
     classes = [needed_maps(PAIRS, versus=versus)[target] for target in TARGETS]
     loader = torch.utils.data.DataLoader(birds, batch)
-    return collect(loader, lambda images, positions, wanted: maps_of(network, images, wanted), classes)
+    (maps,) = collect(loader, [lambda images, positions, wanted: maps_of(network, images, wanted)], classes, device=CPU)
+    return maps
 
 
 def plain_released(raw_a: np.ndarray, raw_b: np.ndarray) -> np.ndarray:
@@ -199,9 +200,8 @@ def test_a_pair_is_skipped_where_a_class_has_no_images():
     network, absent = tiny_network("CAM", num_classes=CLASSES), ClassPair(0, 4, (0, 1))
     maps_of = maps_of_several("cam")
     loader = torch.utils.data.DataLoader(Birds(), 4)
-    maps = collect(
-        loader, lambda images, positions, wanted: maps_of(network, images, wanted), [[0, 1, 2, 3, 4]] * len(TARGETS)
-    )
+    asked = [[0, 1, 2, 3, 4]] * len(TARGETS)
+    (maps,) = collect(loader, [lambda images, _, wanted: maps_of(network, images, wanted)], asked, device=CPU)
     results = measure_pairs([absent, PAIRS[0]], maps, TARGETS, score("text", "cam", "max"), PaperProtocol, device=CPU)
     assert results[0].pxap is None and results[0].prevalence is None and len(results[0].positions) == PER_CLASS
     metrics = summarise(results)

@@ -56,11 +56,11 @@ def test_maps_without_knowledge_score_as_any_map_does():
     scorer = Scorer(0.05, (30, 50, 70), 32)
     truth = Truth(np.array([[3, 4, 20, 30], [0, 0, 31, 31]]), None, None)
     scores = scorer(truth, np.zeros((32, 32)))
-    assert len(scores.uninformed) == len(UNINFORMED)
-    for own, make in zip(scores.uninformed, UNINFORMED.values(), strict=True):
+    assert len(scores.beside) == len(UNINFORMED)
+    for own, make in zip(scores.beside, UNINFORMED.values(), strict=True):
         assert np.array_equal(own.hits, box_hits(make(32), truth.boxes, even_thresholds(0.05), (30, 50, 70)))
-        assert own.histograms is None and not own.uninformed
-    assert scores.uninformed[0].hits[:, :, 0].all()  # the constant map's box is the whole image
+        assert own.histograms is None and not own.beside
+    assert scores.beside[0].hits[:, :, 0].all()  # the constant map's box is the whole image
 
 
 def test_a_replicate_counts_each_image_as_often_as_it_was_drawn():
