@@ -14,7 +14,6 @@ def pairs(inputs: Inputs) -> dict[str, Pair]:
     one = Inputs(batch=1, side=64)
     return {
         "gradcam": Pair(inputs.ours("gradcam"), _torchcam(inputs, "GradCAM"), largest, "torchcam"),
-        "gradcam++": Pair(inputs.ours("gradcam++"), _torchcam(inputs, "GradCAMpp"), largest, "torchcam"),
         "layercam": Pair(inputs.ours("layercam"), _torchcam(inputs, "LayerCAM"), largest, "torchcam"),
         "scorecam": Pair(one.ours("scorecam"), _torchcam(one, "ScoreCAM", batch_size=32), largest, "torchcam"),
     }
