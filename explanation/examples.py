@@ -1,6 +1,6 @@
 """Which images the paper's figures show, among those that the networks classify correctly."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -33,6 +33,8 @@ def choose_counterfactuals(
 ) -> list[tuple[ClassPair, int]]:
     """Class pairs and images of class A: ``rows`` for each of 1, 2 and 3 differing parts, all of them visible.
 
+    An image is shown twice only where its class has no other.
+
     Args:
         pairs: to draw from.
         dataset: the images.
@@ -46,23 +48,32 @@ def choose_counterfactuals(
     """
     rng = np.random.default_rng(seed)
     chosen: list[tuple[ClassPair, int]] = []
+    shown_already: set[int] = set()
     for count in range(1, MAX_PARTS + 1):
         of_count = [pair for pair in pairs if len(pair.parts) == count]
         candidates = (of_count[number] for number in rng.permutation(len(of_count)))
-        found = ((pair, _image_of(pair, dataset, part_maps, correct, rng)) for pair in candidates)
+        found = ((pair, _image_of(pair, dataset, part_maps, correct, rng, shown_already)) for pair in candidates)
         shown = ((pair, index) for pair, index in found if index is not None)
-        chosen += [choice for _, choice in zip(range(rows), shown)]
+        for _, (pair, index) in zip(range(rows), shown):
+            chosen.append((pair, index))
+            shown_already.add(index)
     if not chosen:
         raise UserError("no correctly classified test image shows all parts in which its class differs from another")
     return chosen
 
 
 def _image_of(
-    pair: ClassPair, dataset: ImageDataset, part_maps: PartMaps, correct: Sequence[int], rng: np.random.Generator
+    pair: ClassPair,
+    dataset: ImageDataset,
+    part_maps: PartMaps,
+    correct: Sequence[int],
+    rng: np.random.Generator,
+    last: Container[int],
 ) -> int | None:
-    """An image of class A that shows the cue, if there is one."""
+    """An image of class A that shows the cue, if there is one; those in ``last`` come last."""
     own = [index for index in correct if dataset.records[index].target == pair.class_a]
-    return next((index for index in rng.permutation(own).tolist() if shows(pair, part_maps, index)), None)
+    order = sorted(rng.permutation(own).tolist(), key=lambda index: index in last)
+    return next((index for index in order if shows(pair, part_maps, index)), None)
 
 
 def one_per_class(correct: Sequence[int], targets: Sequence[int], *, rows: int, seed: int) -> list[int]:

@@ -30,8 +30,10 @@ BASELINES = {
 """Title -> attribution, those of the paper's Table 1; shown for the first network."""
 PERCENTILE = 99.5
 """Of a map's |value|: the end of its colours. A few extreme pixels would leave the rest of a gradient map white."""
-GAP, TOP, WORDS, FOOT = 0.03, 0.42, 0.22, 0.38
+GAP, TOP, WORDS, FOOT = 0.03, 0.42, 0.22, 0.52
 """Between panels; above and below them all; under each row: inches."""
+LETTER = 0.046
+"""Mean width of a letter of the legend, inches."""
 
 
 class Attributed(NamedTuple):
@@ -165,7 +167,7 @@ def _bracket(figure: Figure, ends: tuple[int, int], width: float, words: str) ->
 def _legend(figure: Figure, width: float, *, with_cue: bool) -> None:
     """A colour bar under the first two columns, and what is drawn beside it."""
     full_width, full_height = figure.get_size_inches()
-    place = (0.12 / full_width, 0.2 / full_height, (2 * width - 0.24) / full_width, 0.08 / full_height)
+    place = (0.12 / full_width, 0.3 / full_height, (2 * width - 0.24) / full_width, 0.08 / full_height)
     bar = figure.colorbar(ScalarMappable(cmap=DIVERGING), cax=figure.add_axes(place), orientation="horizontal")
     bar.set_ticks([0, 0.5, 1], labels=["for B", "0", "for A"])
     bar.ax.tick_params(labelsize=6, length=1.5, width=0.4, pad=1, colors=INK)
@@ -175,6 +177,8 @@ def _legend(figure: Figure, width: float, *, with_cue: bool) -> None:
         f"{PERCENTILE}th percentile of its |s(A) − s(B)|."
     )
     if with_cue:
-        words += "\nOutline: the true cue. "
+        words += " Outline: the true cue. "
         words += "Number: average precision of |s(A) − s(B)| for the cue in this picture, in percent."
-    figure.text((GAP + 2 * (width + GAP)) / full_width, 0.06 / full_height, words, fontsize=6, color=SOFT, va="bottom")
+    left = GAP + 2 * (width + GAP)
+    lines = textwrap.fill(words, int((full_width - left) / LETTER))
+    figure.text(left / full_width, 0.4 / full_height, lines, fontsize=6, color=SOFT, va="top", linespacing=1.1)

@@ -10,7 +10,7 @@ from calm.explanation.figure import INK, SOFT, draw_map, draw_picture
 from calm.explanation.levels import Level
 from calm.explanation.maps import Explanation
 
-GAP, ABOVE, BELOW, FOOT = 0.08, 0.42, 0.18, 0.2
+GAP, ABOVE, BELOW, FOOT = 0.08, 0.54, 0.18, 0.2
 """Between panels; above and below those of a line; at the bottom: inches."""
 
 
@@ -35,7 +35,8 @@ def levels_figure(lines: Sequence[Sequence[tuple[Level, Explanation]]], *, width
             level, explanation = line[max(column - 1, 0)]
             if column == 0:
                 draw_picture(axis, explanation.picture)
-                title, below = "Input", ""
+                high = _full_colour(explanation)
+                title, below = "Input", "" if high is None else f"full colour: {high:.2g}"
             else:
                 title, below = _draw_level(axis, level, explanation)
             axis.set_title(title, fontsize=8, color=INK, pad=3, linespacing=1.1)
@@ -52,10 +53,14 @@ def levels_figure(lines: Sequence[Sequence[tuple[Level, Explanation]]], *, width
 def _draw_level(axis: Axes, level: Level, explanation: Explanation) -> tuple[str, str]:
     """Draw the map of a level; returns its title, and its sum where that is a probability."""
     (name,) = (name for name, kind in explanation.kinds.items() if kind.of_subset)
-    values, has_prior = explanation.maps[name], explanation.output.has_prior
-    high = float(explanation.maps["saliency"].max()) if has_prior else None
+    values, high = explanation.maps[name], _full_colour(explanation)
     draw_map(axis, explanation.picture, values, signed=False, high=high, cells=explanation.cells)
     size = len(level.classes)
-    words = textwrap.shorten(level.name, 24, placeholder="…")
+    words = "\n".join(textwrap.wrap(level.name, 26, max_lines=2, placeholder="…"))
     title = f"{words}\n{size} class{'' if size == 1 else 'es'}"
-    return title, f"sum over z: {values.sum():.2f}" if has_prior else ""
+    return title, "" if high is None else f"sum over z: {values.sum():.2f}"
+
+
+def _full_colour(explanation: Explanation) -> float | None:
+    """The probability at which the colours of all maps of a picture end; None without a prior, each its own then."""
+    return float(explanation.maps["saliency"].max()) if explanation.output.has_prior else None

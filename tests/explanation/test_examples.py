@@ -47,6 +47,20 @@ def test_counterfactuals_show_every_differing_part():
         choose_counterfactuals(pairs, dataset, part_maps, [2, 8], rows=1, seed=0)
 
 
+def test_an_image_is_shown_again_only_where_its_class_has_no_other():
+    pairs = [ClassPair(0, 1, (0,)), ClassPair(0, 2, (1,)), ClassPair(0, 3, (0, 4))]
+    dataset = records([0] * 3)
+
+    def everything(index):
+        parts = np.tile(np.arange(7, dtype=np.uint8), (7, 1))
+        return parts, np.ones(7, dtype=bool)
+
+    for seed in range(4):
+        chosen = choose_counterfactuals(pairs, dataset, everything, range(3), rows=2, seed=seed)
+        assert sorted(index for _, index in chosen) == [0, 1, 2]
+        assert {index for _, index in choose_counterfactuals(pairs, dataset, everything, [1], rows=2, seed=seed)} == {1}
+
+
 def test_images_of_as_many_classes_as_there_are():
     targets = [0, 0, 0, 1, 1, 2]
     for seed in range(4):
