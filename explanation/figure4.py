@@ -180,5 +180,5 @@ def _legend(figure: Figure, width: float, *, with_cue: bool) -> None:
         words += " Outline: the true cue. "
         words += "Number: average precision of |s(A) − s(B)| for the cue in this picture, in percent."
     left = GAP + 2 * (width + GAP)
-    lines = textwrap.fill(words, int((full_width - left) / LETTER))
+    lines = textwrap.fill(words, max(40, int((full_width - left) / LETTER)))
     figure.text(left / full_width, 0.4 / full_height, lines, fontsize=6, color=SOFT, va="top", linespacing=1.1)
