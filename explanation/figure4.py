@@ -172,13 +172,14 @@ def _legend(figure: Figure, width: float, *, with_cue: bool) -> None:
     bar.set_ticks([0, 0.5, 1], labels=["for B", "0", "for A"])
     bar.ax.tick_params(labelsize=6, length=1.5, width=0.4, pad=1, colors=INK)
     bar.outline.set_linewidth(0.4)
+    difference = "s(A)\u00a0−\u00a0s(B)"  # in one piece
     words = (
-        f"s(A) − s(B): red speaks for A, blue for B, white for neither. The colours of each map end at the "
-        f"{PERCENTILE}th percentile of its |s(A) − s(B)|."
+        f"{difference}: red speaks for A, blue for B, white for neither. The colours of each map end at the "
+        f"{PERCENTILE}th percentile of its |{difference}|."
     )
     if with_cue:
         words += " Outline: the true cue. "
-        words += "Number: average precision of |s(A) − s(B)| for the cue in this picture, in percent."
+        words += f"Number: average precision of |{difference}| for the cue in this picture, in percent."
     left = GAP + 2 * (width + GAP)
     lines = textwrap.fill(words, max(40, int((full_width - left) / LETTER)))
     figure.text(left / full_width, 0.4 / full_height, lines, fontsize=6, color=SOFT, va="top", linespacing=1.1)
