@@ -96,7 +96,8 @@ class Bench:
             [self.needed[target] for target in targets],
             device=DEVICE,
         )
-        return measure_pairs(self.pairs, maps, targets, to_scores, PaperProtocol(), device=DEVICE)
+        score_of = lambda first, second: to_scores(first - second)  # noqa: E731
+        return measure_pairs(self.pairs, maps, targets, score_of, PaperProtocol, device=DEVICE)
 
     def forward_passes(self) -> None:
         """Decoding and a bare forward pass of every image, nothing else."""
