@@ -12,6 +12,7 @@ from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.datasets import ImageDataset
 from calm.engine import Prediction
 from calm.evaluation.file_maps import FileMaps
+from calm.evaluation.raw_maps import raw_maps
 from calm.evaluation.session import Session
 from calm.evaluation.untrained import untrained
 
@@ -73,7 +74,7 @@ def open_maps(session: Session) -> NetworkMaps | FileMaps:
         dataset=session.dataset,
         loader=session.loader(),
         predict=lambda batches: session.predict(batches, session.map_name),
-        raw_maps=session.raw_maps(session.map_name),
+        raw_maps=raw_maps(session, session.map_name),
         size=args.crop_size,
         resize_mode=args.resize_mode,
         norm_type=args.norm_type,
@@ -87,7 +88,7 @@ def raw_maps_of(session: Session) -> tuple[str, Callable[[Prediction], Tensor]]:
     if args.scoremap_root is not None:
         files = FileMaps(args.scoremap_root, session.dataset, args.crop_size)
         return files.name, files.of_batch
-    return session.map_name, session.raw_maps(session.map_name)
+    return session.map_name, raw_maps(session, session.map_name)
 
 
 def ranks_of(log_p_y: Tensor, targets: Tensor) -> Tensor:

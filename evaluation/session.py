@@ -1,6 +1,6 @@
-"""A checkpoint under evaluation: what the four evaluations share."""
+"""A checkpoint under evaluation: what the evaluations share."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from calm import distributed
-from calm.attribution import ATTRIBUTIONS, build_attribution, output_attribution
 from calm.attribution.catalogue import resolve_name
-from calm.attribution.score_map import resize, smooth
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.loaders import Items
@@ -129,61 +127,6 @@ class Session:
         if all(len(classes) == total for classes in supersets.values()):
             distributed.print0(f"notice: the superset of every class is all {total} classes: the subset is no choice")
         return supersets
-
-    def attribution_options(self, name: str, *, versus: bool = False) -> dict[str, Any]:
-        """What ``build_attribution(name, ...)`` takes from the flags and, for maps over supersets, from the data.
-
-        ``versus`` says that the evaluation itself names a second class.
-        """
-        attribution = ATTRIBUTIONS[name]
-        if attribution.needs_versus and not versus:
-            raise UserError(
-                f"the attribution {name} compares two classes, and this evaluation explains one: choose joint, "
-                "cue localisation, or explain.py with `versus`"
-            )
-        named = [option for option in attribution.options if option in self.args and option != "versus"]
-        options = {option: self.args[option] for option in named}
-        return options | ({"supersets": self.supersets} if attribution.needs_supersets else {})
-
-    def aligned(self, name: str) -> Callable[[Tensor], Tensor]:
-        """Raw maps of the attribution, [n,h,w] -> the same, or [n,S,S] with every cell where the trunk looks.
-
-        Under ``resize_alignment``=grid, and for maps of the image's size, the maps stay as they are.
-        """
-        if self.args.resize_alignment == "grid" or ATTRIBUTIONS[name].image_sized:
-            return lambda maps: maps
-        size, stride, offset = self.args.crop_size, self.network.cell_stride, self.network.cell_offset
-        if (mode := self.args.get("resize_mode", "bilinear")) != "bilinear":
-            raise UserError(f"`resize_mode`={mode} goes with `resize_alignment`=grid alone")
-
-        def on_pixels(maps: Tensor) -> Tensor:
-            if any(abs(cells * stride - size) >= 2 * stride for cells in maps.shape[1:]):
-                raise UserError(
-                    f"`resize_alignment`=receptive_field knows where the cells of the network's last grid look, "
-                    f"{stride} pixels apart, and {name} gives a grid of {maps.shape[1]} x {maps.shape[2]} cells"
-                )
-            return resize(maps, size, stride=stride, offset=offset)
-
-        return on_pixels
-
-    def raw_maps(self, name: str) -> Callable[[Prediction], Tensor]:
-        """(a batch's prediction) -> raw maps of the true class, [B,h,w] or [B,H,W].
-
-        Maps of the image's size are blurred by ``smoothing_ksize``, others aligned by ``resize_alignment``. Maps that
-        are functions of the output cost no further pass of the network.
-        """
-        options, aligned = self.attribution_options(name), self.aligned(name)
-        of_output, of_images = output_attribution(name, **options), build_attribution(name, **options)
-
-        def maps(batch: Prediction) -> Tensor:
-            if of_output is not None:
-                with torch.inference_mode():
-                    return aligned(of_output(batch.output, batch.targets))
-            with autocast(self.device, self.args.precision):
-                raw = of_images(self.network, batch.images, batch.targets).float()
-            return smooth(raw, self.args.smoothing_ksize) if ATTRIBUTIONS[name].image_sized else aligned(raw)
-
-        return maps
 
     def predict(self, batches: Iterable, title: str) -> Iterator[Prediction]:
         """Run the network over a loader, or any batches, and yield each with its output."""

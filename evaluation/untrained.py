@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 
 from calm.attribution import output_attribution
+from calm.evaluation.raw_maps import attribution_options
 from calm.evaluation.session import Session
 from calm.networks.network import Network
 from calm.networks.trunks.initialise import initialise
@@ -33,7 +34,7 @@ def untrained(session: Session, map_name: str, *, versus: bool = False) -> Sessi
     """
     if session.args.get("scoremap_root") is not None or session.restored is None:
         return None
-    options = session.attribution_options(map_name, versus=versus)
+    options = attribution_options(session, map_name, versus=versus)
     if output_attribution(map_name, **options, **({"versus": 0} if versus else {})) is None:  # any class will do here
         return None
     restored = session.restored._replace(network=with_untrained_heads(session.network))

@@ -5,7 +5,7 @@ from typing import Any
 
 from calm.attribution.catalogue import title_of
 from calm.experiments.markdown import GENERATED, number, rows, with_interval
-from calm.experiments.plan import FEW_COPIES, NETWORKS, SUBSAMPLE
+from calm.experiments.plan import BIRDS, FEW_COPIES, NETWORKS, SUBSAMPLE
 
 
 def cue_results(found: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -24,42 +24,70 @@ def how(config: Mapping[str, Any]) -> str:
     return f"{config['cue_score']} score{scaled}, {config['resize_alignment'].replace('_', ' ')}"
 
 
+HEADINGS = (
+    "run",
+    "map",
+    "score, alignment",
+    "1 part",
+    "2 parts",
+    "3 parts",
+    "mPxAP",
+    "above prevalence",
+    "pairs above",
+)
+
+
+def accuracies(runs: Mapping[str, Any]) -> str:
+    """A row per network: its accuracy, and how long it was trained."""
+    lines = []
+    for run, kept in runs.items():
+        if result := kept.get("accuracy"):
+            text = with_interval(result["metrics"]["accuracy"], result.get("intervals", {}).get("accuracy"))
+            lines.append([run, text, str(kept["training"].get("epochs", "–"))])
+    return rows(["run", "accuracy %", "epochs"], lines) if lines else "not run"
+
+
+def pairs_above(result: Mapping[str, Any]) -> str:
+    """How many of the class pairs have their own 95 % interval above prevalence."""
+    ends = [pair["above_prevalence_interval"] for pair in result["details"]["pairs"] if pair["PxAP"] is not None]
+    return f"{sum(bool(own) and own[0] > 0 for own in ends)} of {len(ends)}"
+
+
+def cue_line(run: str, result: Mapping[str, Any]) -> list[str]:
+    """A row of cue localisation."""
+    config, metrics, intervals = result["config"], result["metrics"], result.get("intervals", {})
+    above = metrics["mPxAP"] - metrics["prevalence"]
+    return [
+        run,
+        title_of(config["score_map_process"]),
+        how(config),
+        *(number(metrics[f"mPxAP_{parts}"]) for parts in (1, 2, 3)),
+        with_interval(metrics["mPxAP"], intervals.get("mPxAP")),
+        with_interval(above, intervals.get("above_prevalence")),
+        pairs_above(result),
+    ]
+
+
+def cue_table(runs: Mapping[str, Any], *, subsampled: bool) -> str:
+    """A row per map and score, the highest mPxAP first: those of every test image, or those of some."""
+    chosen = [(run, own) for run, _, own in cue_results(runs) if ("max_images" in flags_given(own)) is subsampled]
+    lines = [cue_line(*item) for item in sorted(chosen, key=lambda item: item[1]["metrics"]["mPxAP"], reverse=True)]
+    return rows(HEADINGS, lines) if lines else "not run"
+
+
+def paired_differences(found: Mapping[str, Any]) -> str:
+    """A row per kept difference."""
+    lines = [
+        [key, with_interval(kept["difference"], kept["interval"], 2), str(kept["seeds"])]
+        for key, kept in sorted(found.get("differences", {}).items())
+    ]
+    return rows(["difference", "points, or R_k", "seeds"], lines) if lines else "not run"
+
+
 def real_birds(found: Mapping[str, Any]) -> str:
     """Cue localisation and accuracy on real birds."""
     names = [network.name for network in NETWORKS if network.name.startswith("birds_")]
     runs = {run: kept for run, kept in found.items() if run.rpartition("_s")[0] in names}
-    accuracy = [
-        [run, number(kept["accuracy"]["metrics"]["accuracy"]), str(kept["training"].get("epochs", "–"))]
-        for run, kept in runs.items()
-        if "accuracy" in kept
-    ]
-    full, few = [], []
-    for run, _, result in cue_results(runs):
-        config, intervals = result["config"], result.get("intervals", {})
-        metrics, is_few = result["metrics"], "max_images" in flags_given(result)
-        line = [run, title_of(config["score_map_process"]), how(config)]
-        line += [number(metrics[f"mPxAP_{n}"]) for n in (1, 2, 3)]
-        line += [with_interval(metrics["mPxAP"], intervals.get("mPxAP"))]
-        above = metrics["mPxAP"] - metrics["prevalence"]
-        line += [with_interval(above, intervals.get("above_prevalence"))]
-        pairs = [pair["above_prevalence_interval"] for pair in result["details"]["pairs"] if pair["PxAP"] is not None]
-        line += [f"{sum(bool(ends) and ends[0] > 0 for ends in pairs)} of {len(pairs)}"]
-        (few if is_few else full).append((metrics["mPxAP"], line))
-    headings = [
-        "run",
-        "map",
-        "score, alignment",
-        "1 part",
-        "2 parts",
-        "3 parts",
-        "mPxAP",
-        "above prevalence",
-        "pairs above",
-    ]
-    differences = [
-        [key, with_interval(kept["difference"], kept["interval"], 2), str(kept["seeds"])]
-        for key, kept in sorted(found.get("differences", {}).items())
-    ]
     copies = FEW_COPIES["smooth_grad_nr_iter"]
     return f"""{GENERATED}
 
@@ -67,32 +95,34 @@ def real_birds(found: Mapping[str, Any]) -> str:
 
 `cub100`: 5,902 photographs of 100 classes of CUB-200-2011, cut to CUB's boxes, with its keypoints; 2,699 train, 300
 validate, 2,498 test. Pairs of which one class has no photographs are skipped, which leaves 26 (1, 9 and 16 of 1, 2
-and 3 differing parts). The trunk starts from ImageNet weights and is trained for 3 epochs at 128 px, batch 32,
-learning rate 0.01 (heads 0.1), a tenth of both in the last epoch. Chance is high, since the birds fill the pictures:
-**prevalence** is what a constant map gets. "Pairs above" counts the class pairs whose own 95 % interval lies above it.
+and 3 differing parts). The trunk starts from ImageNet weights and is trained for {BIRDS["epochs"]} epochs at
+{BIRDS["crop_size"]} px, batch {BIRDS["batch_size"]}, learning rate {BIRDS["lr"]} (heads ten times that), a tenth of
+both in the last epoch, but for what [the search of settings](search.md) chose. Chance is high, since the birds fill the
+pictures: **prevalence** is what a constant map gets. "Pairs above" counts the class pairs whose own 95 % interval lies
+above it. Intervals of the accuracy draw the test images again.
 
 The reader who has all of CUB does the same with it: `python -m data_loaders.prepare CUB`, then
 `python -m experiments run birds_`. A part of CUB is enough: `prepare` lists the photographs that are there.
 
 ## Accuracy on the test photographs
 
-{rows(["run", "accuracy %", "epochs"], accuracy) if accuracy else "not run"}
+{accuracies(runs)}
 
 ## Cue localisation, every test image of the 26 pairs
 
-{rows(headings, [line for _, line in sorted(full, reverse=True)]) if full else "not run"}
+{cue_table(runs, subsampled=False)}
 
 ## Maps that cost several passes, on {SUBSAMPLE} test images
 
 The same images for every map, drawn by seed 0. SmoothGrad, VarGrad and integrated gradients take {copies} copies here.
 
-{rows(headings, [line for _, line in sorted(few, reverse=True)]) if few else "not run"}
+{cue_table(runs, subsampled=True)}
 
 ## Paired differences
 
 Mean over the seeds, and the 95 % interval of a paired bootstrap: the same draws of class pairs and images for both.
 
-{rows(["difference", "mPxAP points, or R_k", "seeds"], differences) if differences else "not run"}
+{paired_differences(found)}
 
 {per_pair(runs)}"""
 

@@ -120,6 +120,7 @@ parts with the true effects; "areas" is what the parts' areas alone would get ([
 ## Behind this page
 
 - [Real birds](results/real_birds.md): every score, alignment and map, what stands above prevalence, pair by pair.
+- [Search of settings](results/search.md): what was tried on held-out training photographs before, and what won.
 - [Birds with a known cause](results/interventions.md): do maps lie on the parts that change the prediction?
 - [Earlier runs](results/earlier_runs.md): SynthBirds, TinyImageNet, the CAM family, figures and speed, with commands.
 - How every number is made: [what the evaluations measure](evaluation.md). `python -m experiments list` shows every run

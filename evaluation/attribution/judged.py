@@ -23,6 +23,7 @@ from calm.evaluation.attribution.metrics import Means, scales_of
 from calm.evaluation.attribution.regions import region_of
 from calm.evaluation.file_maps import FileMaps
 from calm.evaluation.metrics import reduce
+from calm.evaluation.raw_maps import raw_maps
 from calm.evaluation.session import Session
 from calm.evaluation.uninformed import stated
 from calm.evaluation.untrained import untrained
@@ -97,7 +98,7 @@ def with_untrained(
     """
     size, kind = session.args.crop_size, session.args.norm_type
     others = {name: untrained(session, name) for name in (names if has_regions(session) else ())}
-    makers = {name: (other.again, other.raw_maps(name)) for name, other in others.items() if other is not None}
+    makers = {name: (other.again, raw_maps(other, name)) for name, other in others.items() if other is not None}
     found |= {name: Means(scales_of(LOCATIONS)) for name in makers}
     for batch in batches:
         for name, (again, maps_of) in makers.items():
@@ -111,7 +112,7 @@ def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
     args = session.args
     if not has_regions(session):
         print0(f"notice: {args.dataset_name} has no boxes and no masks here: Loc, proportion and pointing are left out")
-    makers = {name: session.raw_maps(name) for name in names}
+    makers = {name: raw_maps(session, name) for name in names}
     if args.scoremap_root:
         files = FileMaps(args.scoremap_root, session.dataset, args.crop_size)
         makers[files.name] = files.of_batch

@@ -10,6 +10,7 @@ from calm.attribution import ATTRIBUTIONS
 from calm.attribution.several_classes import Asked, maps_of_several
 from calm.errors import UserError
 from calm.evaluation.file_maps import ClassFileMaps
+from calm.evaluation.raw_maps import aligned, attribution_options
 from calm.evaluation.session import Session
 from calm.networks.network import Network
 from calm.networks.outputs import NotFinite
@@ -43,7 +44,7 @@ def open_maps(session: Session, image_ids: Sequence[str]) -> CueMaps:
     if args.versus == "pair" and "versus" not in attribution.options:
         raise UserError(f"`versus`=pair: the attribution {name} compares a class with no other one")
     versus = attribution.needs_versus or args.versus == "pair"
-    options = session.attribution_options(name, versus=versus)
+    options = attribution_options(session, name, versus=versus)
     several = maps_of_several(name, precision=args.precision, **options)
 
     def maps_of(images: Tensor, positions: Sequence[int], asked: Sequence[Sequence[Asked]]) -> Tensor:
@@ -53,7 +54,7 @@ def open_maps(session: Session, image_ids: Sequence[str]) -> CueMaps:
             _name_of_first(network, images, lambda position: image_ids[positions[position]])
             raise
 
-    return CueMaps(name, attribution.kind, maps_of, session.aligned(name), versus)
+    return CueMaps(name, attribution.kind, maps_of, aligned(session, name), versus)
 
 
 def _name_of_first(network: Network, images: Tensor, name_of: Callable[[int], str]) -> None:

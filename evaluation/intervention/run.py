@@ -10,6 +10,7 @@ from calm.distributed import gather, progress, shard
 from calm.engine import Prediction
 from calm.errors import UserError
 from calm.evaluation.intervention.measure import Case, Effects, Judged, case_of, joined, judge
+from calm.evaluation.raw_maps import raw_maps
 from calm.evaluation.session import Session
 from calm.evaluation.uninformed import uninformed_maps
 
@@ -40,7 +41,7 @@ def judge_session(session: Session, names: Sequence[str]) -> Judged:
         cases_of(session),
         predict,
         lambda images: session.log_p_y(images.to(device)),
-        {name: session.raw_maps(name) for name in names},
+        {name: raw_maps(session, name) for name in names},
         uninformed_maps(size),
         batch_size=max(1, session.args.batch_size // 4),  # each bird comes with about a dozen changed pictures
     )

@@ -10,6 +10,7 @@ from calm.attribution import build_attribution
 from calm.attribution.score_map import resize
 from calm.engine import Prediction
 from calm.errors import UserError
+from calm.evaluation.raw_maps import aligned, raw_maps
 from calm.evaluation.session import Session
 from calm.runs import Restored
 from tests.tiny_networks import tiny_batch, tiny_network
@@ -32,18 +33,18 @@ def prediction(network: torch.nn.Module) -> Prediction:
 
 @pytest.mark.parametrize("name", ["joint", "cam", "gradcam", "gradient"])
 def test_maps_of_the_grid_are_laid_where_cells_look(name):
-    aligned, grid = session("--resize_alignment=receptive_field"), session()
-    batch = prediction(aligned.network)
-    raw = build_attribution(name)(aligned.network, batch.images, batch.targets)
-    assert torch.allclose(grid.raw_maps(name)(batch), raw, atol=1e-6)
+    receptive, grid = session("--resize_alignment=receptive_field"), session()
+    batch = prediction(receptive.network)
+    raw = build_attribution(name)(receptive.network, batch.images, batch.targets)
+    assert torch.allclose(raw_maps(grid, name)(batch), raw, atol=1e-6)
     wanted = raw if name == "gradient" else resize(raw, SIZE, stride=2, offset=0.5)
-    found = aligned.raw_maps(name)(batch)
+    found = raw_maps(receptive, name)(batch)
     assert found.shape == (3, SIZE, SIZE) and torch.allclose(found, wanted, atol=1e-6)
 
 
 def test_what_cannot_be_aligned_is_one_sentence():
-    aligned = session("--resize_alignment=receptive_field")
+    receptive = session("--resize_alignment=receptive_field")
     with pytest.raises(UserError, match="a grid of 3 x 3 cells"):
-        aligned.aligned("layercam")(torch.zeros(1, 3, 3))
+        aligned(receptive, "layercam")(torch.zeros(1, 3, 3))
     with pytest.raises(UserError, match="`resize_mode`=bicubic"):
-        session("--resize_alignment=receptive_field", "--resize_mode=bicubic", script="eval_wsol").aligned("cam")
+        aligned(session("--resize_alignment=receptive_field", "--resize_mode=bicubic", script="eval_wsol"), "cam")
