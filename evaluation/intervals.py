@@ -44,8 +44,7 @@ def image_weights(count: int, *key: int, replicates: int = REPLICATES, seed: int
         replicates: R.
         seed: of the draws.
     """
-    blocks = weights_in_blocks(count, *key, replicates=replicates, seed=seed)
-    return np.concatenate([np.zeros((0, count)), *blocks])
+    return np.concatenate(list(weights_in_blocks(count, *key, replicates=replicates, seed=seed)))
 
 
 def weights_in_blocks(
@@ -55,7 +54,7 @@ def weights_in_blocks(
     rng, rows = np.random.default_rng((seed, *key)), max(1, numbers // max(count, 1))
     for start in range(0, replicates, rows):
         size = min(rows, replicates - start)
-        yield rng.multinomial(count, np.full(count, 1 / count), size=size) if count else np.zeros((size, 0))
+        yield rng.multinomial(count, np.full(count, 1 / count), size=size) if count else np.zeros((size, 0), np.int64)
 
 
 def poisson_weights(indices: Sequence[int], *, replicates: int = REPLICATES, seed: int = SEED) -> np.ndarray:

@@ -30,7 +30,7 @@ def untrained(session: Session, map_name: str, *, versus: bool = False) -> Sessi
     """The same evaluation of the network with untrained heads; None where its maps would cost too much, or none exist.
 
     That is: maps from files, and maps that need more than one pass of the network. ``versus`` is that of
-    ``Session.attribution_options``.
+    ``raw_maps.attribution_options``.
     """
     if session.args.get("scoremap_root") is not None or session.restored is None:
         return None
