@@ -5,6 +5,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,10 @@ def hub_file(name: str) -> Path:
     """
     require("huggingface_hub", extra="hub")
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
 
+    if not sys.stderr.isatty():  # in a log file a bar is a line of carriage returns
+        disable_progress_bars()
     repository, _, revision = name.removeprefix(PREFIX).partition("@")
     if repository.count("/") != 1 or not all(repository.split("/")):
         raise UserError(f"{name}: name the repository as {PREFIX}OWNER/NAME")

@@ -49,6 +49,7 @@ def test_pushed_and_loaded_from_a_hub(run, tmp_path, monkeypatch, capsys):
         assert_same_network(calm.load("hf:me/birds"), calm.load(run))
         file = locate_checkpoint("hf:me/birds")
         assert file.read_bytes() == hub["me/birds"]["model.safetensors"] and (tmp_path / "home") in file.parents
+        assert not capsys.readouterr().err  # no bar where there is no terminal
         with pytest.raises(UserError, match="hf:me/none cannot be had"):
             calm.load("hf:me/none")
     assert_same_network(calm.load("hf:me/birds"), calm.load(run))  # the hub is away, the files are here
