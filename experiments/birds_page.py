@@ -11,7 +11,7 @@ from calm.experiments.plan import BIRDS, FEW_COPIES, NETWORKS, SUBSAMPLE
 def cue_results(found: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for run, kept in found.items():
         for stem, result in kept.items():
-            if stem.startswith("cue_location"):
+            if stem.startswith("cue_location") and result["metrics"]["mPxAP"] is not None:  # some pair was measured
                 yield run, stem, result
 
 

@@ -65,8 +65,12 @@ def _asked(content: Mapping[str, Any]) -> Any:
 
 
 def is_paired(*contents: Mapping[str, Any], metric: str) -> bool:
-    """Whether all of some results say what drawing the images again makes of a metric."""
-    return all(RIGHT in own["details"] or metric in own["details"].get("replicates", {}) for own in contents)
+    """Whether all of some results have a metric, and say what drawing the images again makes of it."""
+    return all(
+        own["metrics"][metric] is not None
+        and (RIGHT in own["details"] or metric in own["details"].get("replicates", {}))
+        for own in contents
+    )
 
 
 def replicates_of(content: Mapping[str, Any], metric: str) -> np.ndarray:

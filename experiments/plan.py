@@ -89,7 +89,8 @@ NETWORKS = (
     _birds("CALM_EM_relu", "CALM_EM", RELU),
     _birds("CALM_ML", "CALM_ML"),
     _birds("CALM_EM_ema", "CALM_EM", LAGGING, minutes=15),
-    *(_birds(method, method, seeds=(0,)) for method in ("HaS", "CutMix", "ADL", "ACoL", "SPG")),
+    *(_birds(method, method, seeds=(0,)) for method in ("HaS", "CutMix", "ADL", "SPG")),
+    _birds("ACoL", "ACoL", seeds=(0,), minutes=52),
     Network("SynthBirds_CAM", "CAM", SYNTHETIC, (0,), 6, "cam"),
     Network("SynthBirds_CALM_EM", "CALM_EM", SYNTHETIC, (0,), 6, "joint"),
     Network("SynthBirds_CALM_EM_relu", "CALM_EM", SYNTHETIC | RELU, (0,), 6, "joint"),
@@ -176,7 +177,7 @@ def steps(every: Iterable[Training], *, reduced: bool = False) -> Iterator[Step]
         synthetic = dataset_named(dataset).ensure is not None  # it is drawn
         of = _of_synthetic(training.network, run) if synthetic else _of_birds(training.network, run, training.seed)
         for step in of:
-            few = (f"--max_images={REDUCED_IMAGES}",) if reduced else ()
+            few = (f"--max_images={REDUCED_IMAGES if synthetic else SUBSAMPLE}",) if reduced else ()
             yield step._replace(words=(*step.words, *few), minutes=step.minutes / (10 if reduced else 1))
 
 

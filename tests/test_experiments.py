@@ -13,8 +13,9 @@ from calm.command import find
 from calm.experiments import __main__ as experiments
 from calm.experiments import evidence, page, plan
 from calm.experiments import run as running
+from calm.experiments.birds_page import cue_results
 from calm.experiments.claims import CLAIMS, seeds_of
-from calm.experiments.differences import difference
+from calm.experiments.differences import difference, differences
 from calm.experiments.findings import FAILS, HOLDS, OPEN, Finding, over_seeds, share_difference
 from calm.flags import recorded
 
@@ -108,6 +109,13 @@ def test_paired_differences_need_the_same_pairs():
     assert difference([(one, other)], "mPxAP") == {"difference": 5, "interval": (5, 5), "seeds": 1}
     with pytest.raises(ValueError, match="same class pairs"):
         difference([(one, result(40, 8, []))], "mPxAP")
+
+
+def test_results_without_a_measured_pair_are_left_out():
+    empty = {"metrics": {"mPxAP": None}, "details": {"pairs": [], "replicates": {"mPxAP": []}}}
+    maps = {"birds_CAM_s0": "cam", "birds_CALM_EM_s0": "joint"}
+    stems = {run: {f"cue_location_{name}_text_grid": empty} for run, name in maps.items()}
+    assert not dict(differences(stems)) and not list(cue_results(stems))
 
 
 def test_accuracies_are_compared_image_by_image():
