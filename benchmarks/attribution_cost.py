@@ -39,6 +39,8 @@ def functions_of(name: str) -> dict:
     """The bare forward pass and the attribution ``name``, ready to call."""
     setting = LARGE if name == ALL_CLASSES else SMALL
     method = "CALM_EM" if name == ALL_CLASSES or ATTRIBUTIONS[name].needs_prior else "CAM"
+    if name != ALL_CLASSES:
+        method = next(iter(ATTRIBUTIONS[name].needs_methods), method)
     network, images, targets = network_and_batch(setting, method)
 
     @torch.no_grad()
