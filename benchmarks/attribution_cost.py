@@ -35,13 +35,18 @@ def network_and_batch(setting: dict, method: str) -> tuple[torch.nn.Module, torc
     return network.eval().to(device), images, torch.arange(setting["batch"], device=device)
 
 
+def method_of(name: str) -> str:
+    """The training method of a network that has the maps ``name``."""
+    if name == ALL_CLASSES:
+        return "CALM_EM"
+    attribution = ATTRIBUTIONS[name]
+    return next(iter(attribution.needs_methods), "CALM_EM" if attribution.needs_prior else "CAM")
+
+
 def functions_of(name: str) -> dict:
     """The bare forward pass and the attribution ``name``, ready to call."""
     setting = LARGE if name == ALL_CLASSES else SMALL
-    method = "CALM_EM" if name == ALL_CLASSES or ATTRIBUTIONS[name].needs_prior else "CAM"
-    if name != ALL_CLASSES:
-        method = next(iter(ATTRIBUTIONS[name].needs_methods), method)
-    network, images, targets = network_and_batch(setting, method)
+    network, images, targets = network_and_batch(setting, method_of(name))
 
     @torch.no_grad()
     def forward():
