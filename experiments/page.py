@@ -7,13 +7,13 @@ from typing import Any
 
 from calm.atomic import write_text
 from calm.experiments import evidence
-from calm.experiments.birds_page import cue_results, flags_given, how, real_birds
+from calm.experiments.birds_page import real_birds
 from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import ALL_LABELS, CLAIMS, MAIN_LABELS, NETWORKS, Finding
+from calm.experiments.headline import accuracy_and_cue, answer
 from calm.experiments.interventions_page import interventions, known_cause
-from calm.experiments.markdown import GENERATED, number, rows, with_interval
+from calm.experiments.markdown import GENERATED, rows
 from calm.experiments.search_page import searched, summary
-from calm.networks import METHODS
 
 TABLES = ("table1", "table2", "table3", "figure5", "cam_family")
 
@@ -96,7 +96,11 @@ side. **does not hold**: all of it is on the other side. **undecided**: neither.
 
 {table}
 
-{headline(found)}
+{answer(found)}
+
+{accuracy_and_cue(found)}
+
+Own maps by the text's score, cells as tiles; means over the seeds.
 
 Real birds: 100 classes of CUB, cut to their boxes, 26 class pairs, efficientnet_lite0 at 128 px with an 8x8 grid; the
 interval is a paired bootstrap over class pairs and their images, or over images, and says nothing of other training
@@ -127,39 +131,3 @@ parts with the true effects; "areas" is what the parts' areas alone would get ([
   that this page rests on, `run` makes what is missing and says before how long it takes (`--reduced`: minutes, on
   SynthBirds alone where CUB is not there), `report` writes this page; `make reproduce` does both.
 """
-
-
-def headline(found: Mapping[str, Any]) -> str:
-    """In sentences: the best setting of CAM and of CALM on real birds, and whether one wins."""
-    full = [(run, stem, result) for run, stem, result in cue_results(found) if "max_images" not in flags_given(result)]
-    if not full:
-        return "Real birds were not run here."
-    best = {}
-    for is_cam in (True, False):
-        own = [item for item in full if METHODS[item[2]["config"]["attribution_method"]].needs_prior is not is_cam]
-        if own:
-            best[is_cam] = max(own, key=lambda item: item[2]["metrics"]["mPxAP"])
-    if len(best) < 2:
-        return "Only one of CAM and CALM was run on real birds here."
-    texts = {is_cam: _setting(*item) for is_cam, item in best.items()}
-    accuracies = {is_cam: found[item[0]]["accuracy"]["metrics"]["accuracy"] for is_cam, item in best.items()}
-    gap = best[False][2]["metrics"]["mPxAP"] - best[True][2]["metrics"]["mPxAP"]
-    loss = accuracies[True] - accuracies[False]
-    wins = gap > 0 and loss <= 1
-    tried = ", ".join(dict.fromkeys(run for run, _, _ in full))
-    outcome = (
-        "So there is a setting in which CALM keeps CAM's accuracy within a point and finds the cue better."
-        if wins
-        else "So none of them is a setting in which CALM keeps CAM's accuracy within a point and finds the cue better."
-    )
-    return (
-        f"Run on real birds so far: {tried}, each a single seed's network. The best of CAM is {texts[True]} "
-        f"(accuracy {number(accuracies[True])} %), the best of CALM {texts[False]} "
-        f"(accuracy {number(accuracies[False])} %). {outcome}"
-    )
-
-
-def _setting(run: str, stem: str, result: Mapping[str, Any]) -> str:
-    config, value = result["config"], result["metrics"]["mPxAP"]
-    text = with_interval(value, result.get("intervals", {}).get("mPxAP"))
-    return f"{run}, {config['score_map_process']}, {how(config)}: mPxAP {text}"

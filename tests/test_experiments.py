@@ -11,7 +11,7 @@ import yaml
 from calm import config, errors
 from calm.command import find
 from calm.experiments import __main__ as experiments
-from calm.experiments import evidence, page, plan
+from calm.experiments import evidence, headline, page, plan
 from calm.experiments import run as running
 from calm.experiments.birds_page import cue_results
 from calm.experiments.claims import CLAIMS, seeds_of
@@ -156,3 +156,32 @@ def test_claims_read_what_stands_in_the_tables():
     found = {finding.label: finding for finding in CLAIMS[0].cells[1]({}, tables)}
     assert found["ReLU prior"].difference == pytest.approx(np.mean(relu) - np.mean(cam))
     assert all(cell({}, tables) for claim in CLAIMS for cell in claim.cells)
+
+
+def birds(accuracy: float, cue: float, default_map: str, few: dict[str, float] | None = None) -> dict:
+    """What is kept of a network of real birds."""
+
+    def result(value: float, name: str, **more: int) -> dict:
+        return {"metrics": {"mPxAP": value, "prevalence": 40.0}, "config": {"score_map_process": name, **more}}
+
+    kept = {
+        f"cue_location_{name}_text_grid_300": result(value, name, max_images=300) for name, value in (few or {}).items()
+    }
+    own = {f"cue_location_{default_map}_text_grid": result(cue, default_map)}
+    return {"accuracy": {"metrics": {"accuracy": accuracy}}, **own, **kept}
+
+
+def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
+    maps = dict.fromkeys(headline.RIVALS, 41.0)
+    cam = {f"birds_CAM_s{seed}": birds(accuracy, 46, "cam", maps) for seed, accuracy in enumerate((75, 77))}
+    for accuracy, cue, few, verdict in (
+        (74.9, 50, {"joint": 42}, "**No**: none of CALM_EM keeps"),  # 1.1 points below the mean of the seeds
+        (75.1, 45.9, {"joint": 42}, "**No**: of those"),
+        (75.1, 50, {"joint": 42}, "**Yes**"),
+        (75.1, 50, {"joint": 40.9}, "**No**: CALM_EM has 75.1 % against 76.0 %"),
+        (75.1, 50, {}, "**Not known yet**"),
+    ):
+        found = {**cam, "birds_CALM_EM_s0": birds(accuracy, cue, "joint", few)}
+        assert verdict in headline.answer(found), (accuracy, cue, few)
+    assert "not both run" in headline.answer(cam)
+    assert "| CAM | 76.0 | 46.0 | 6.0 | 2 |" in headline.accuracy_and_cue(cam)
