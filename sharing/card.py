@@ -1,8 +1,10 @@
 """The model card: what the network is, how to load it, and the numbers that its result files state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from calm.evaluation.directions import DIRECTIONS
+from calm.evaluation.uninformed import titles
 from calm.networks.checkpoint import Loaded
 from calm.tables.run_results import Result
 
@@ -24,6 +26,9 @@ network = calm.load("{source}")
 [explanation] = network.explain(Image.open("photo.jpg"))
 print(explanation.sentence("{attribution}"))
 ```
+"""
+MEANING = """Without knowledge, where that is known: guessing, erasing at random, maps that never looked at the image,
+and maps by heads that were never trained, on the same images. A number of which no way is better only goes with others.
 """
 NAMED = 20
 """Class names that the card lists; config.json has all."""
@@ -54,22 +59,40 @@ def model_card(loaded: Loaded, results: Sequence[Result], *, name: str, source: 
         more = len(loaded.class_names) - NAMED
         lines.append("Classes: " + ", ".join(loaded.class_names[:NAMED]) + (f", and {more} more." if more > 0 else "."))
     lines.append("\n## Measured\n")
-    return (
-        "\n".join([*lines, *(_measured(results) if results else ["Nothing was measured of this checkpoint."])]) + "\n"
-    )
+    if results:
+        lines += _measured(results, network.num_classes, titles(config.crop_size))
+    else:
+        lines.append("Nothing was measured of this checkpoint.")
+    return "\n".join(lines) + "\n"
 
 
-def _measured(results: Sequence[Result]) -> list[str]:
-    """A table of every number, and the commands that gave them."""
+def _measured(results: Sequence[Result], num_classes: int, baselines: Mapping[str, str]) -> list[str]:
+    """A table of every number with its meaning, and the commands that gave them."""
     rows = [
-        (result.evaluation, result.attribution or "", metric, f"{value:.4g}")
+        (
+            *(result.evaluation, result.attribution or "", metric, f"{value:.4g}"),
+            *_meaning(result, metric, num_classes, baselines),
+        )
         for result in results
         for metric, value in result.metrics.items()
         if value is not None
     ]
     commands = dict.fromkeys(command for result in results for command in result.commands)
-    table = _table(("evaluation", "map", "metric", "value"), rows)
-    return [*table, "\nBy these commands:\n", "```sh", *commands, "```"]
+    table = _table(("evaluation", "map", "metric", "value", "better", "without knowledge"), rows)
+    return [MEANING, *table, "\nBy these commands:\n", "```sh", *commands, "```"]
+
+
+def _meaning(result: Result, metric: str, num_classes: int, baselines: Mapping[str, str]) -> tuple[str, str]:
+    """Which way a number is better, and what is got without knowledge; empty where neither is known."""
+    direction = DIRECTIONS.get(result.evaluation, {}).get(metric)
+    found = [
+        f"{result.baselines[name][metric]:.4g} ({title})"
+        for name, title in baselines.items()
+        if result.baselines.get(name, {}).get(metric) is not None
+    ]
+    if direction is not None and direction.by_chance is not None:
+        found.append(f"{direction.by_chance(num_classes):.4g} (chance)")
+    return ("" if direction is None else direction.better), ", ".join(found)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

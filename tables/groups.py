@@ -87,4 +87,6 @@ def mean_of(results: Sequence[Result], settings: Mapping[str, Any]) -> Result:
     known = {name: [value for value in values if value is not None] for name, values in columns.items()}
     means = {name: statistics.fmean(values) for name, values in known.items() if len(values) == len(results)}
     commands = tuple(command for result in results for command in result.commands)
-    return replace(results[0], settings=settings, metrics=means, intervals={}, commands=commands, checkpoint=None)
+    return replace(
+        results[0], settings=settings, metrics=means, intervals={}, baselines={}, commands=commands, checkpoint=None
+    )

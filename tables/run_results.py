@@ -31,6 +31,8 @@ class Result:
     metrics: Mapping[str, float | None]
     intervals: Mapping[str, Interval | None]
     """95 % intervals of some metrics, images drawn again."""
+    baselines: Mapping[str, Mapping[str, Any]]
+    """Map without knowledge -> its metrics on the same images, for some metrics."""
     commands: tuple[str, ...]
     """Training, where it is known, then evaluation."""
     checkpoint: str | None
@@ -89,6 +91,7 @@ def _read_file(path: Path) -> list[Result]:
             trained.get("seed"),
             metrics,
             _intervals_of(content, name),
+            _baselines_of(content, name),
             commands_of(trained, flags, evaluation=evaluation, attribution=name),
             sha256,
         )
@@ -117,6 +120,16 @@ def _intervals_of(content: Mapping[str, Any], name: str | None) -> dict[str, Int
     stated = content.get("intervals", {})
     own = stated.get(name, {}) if name in content["metrics"] else stated
     return {metric: (ends[0], ends[1]) if ends else None for metric, ends in own.items()}
+
+
+def _baselines_of(content: Mapping[str, Any], name: str | None) -> dict[str, dict[str, Any]]:
+    """Map without knowledge -> metrics: those beside every map, and those that are of the map ``name`` alone."""
+    found = {}
+    for key, metrics in content.get("baselines", {}).items():
+        baseline, _, attribution = key.partition("/")  # "untrained_heads/gradcam", where several maps are compared
+        if attribution in ("", name):
+            found[baseline] = dict(metrics)
+    return found
 
 
 def _training_flags(folder: Path, *, given: Path) -> dict[str, Any]:

@@ -59,11 +59,46 @@ def test_pushed_and_loaded_from_a_hub(run, tmp_path, monkeypatch, capsys):
 def test_the_card_has_the_numbers_of_this_checkpoint_alone(run, tmp_path, capsys):
     assert pushed(run, "--folder", tmp_path / "shared") == 0
     card = (tmp_path / "shared" / "README.md").read_text()
-    assert "| wsol | joint | PxAP | 43.21 |" in card and "12.34" not in card
+    assert "| wsol | joint | PxAP | 43.21 | higher |" in card and "12.34" not in card
     assert card.startswith("---\nlibrary_name: calm\n") and "Least_Tern" in card
     assert_same_network(calm.load(tmp_path / "shared"), calm.load(run))
     said = json.loads((tmp_path / "shared" / "config.json").read_text())
     assert said["config"]["crop_size"] == 48 and str(tmp_path) not in json.dumps(said)
+
+
+def test_the_card_says_which_way_is_better_and_what_needs_no_knowledge(run, tmp_path):
+    checkpoint = run / "last_checkpoint.pth.tar"
+    written = {
+        "accuracy": ({"accuracy": 61.5}, {}),
+        "pixel_perturb": ({"A_30": 40.0, "R_30": 0.71}, {}),
+        "attribution": (
+            {"joint": {"deletion": 0.191, "pointing": 95.8}, "gradient": {"deletion": 0.169, "pointing": 78.9}},
+            {"constant": {"pointing": 0.0}, "untrained_heads/joint": {"pointing": 33.3}},
+        ),
+        "cue_location": (
+            {"mPxAP": 20.2, "num_pairs_1": 6},
+            {"constant": {"mPxAP": 5.3}, "centred_gaussian": {"sigma": 12.0, "mPxAP": 16.07}},
+        ),
+    }
+    for name, (metrics, baselines) in written.items():
+        flags = {"dataset_name": "SynthBirds", "attribution_method": "CALM_EM"}
+        content = {"evaluation": name, "config": flags, "details": {"attribution": "joint"}, "metrics": metrics}
+        content |= {"checkpoint": {"path": str(checkpoint), "sha256": sha256(checkpoint)}, "baselines": baselines}
+        (run / "results" / f"{name}.json").write_text(json.dumps(content))
+    assert pushed(run, "--folder", tmp_path / "shared") == 0
+    card = (tmp_path / "shared" / "README.md").read_text()
+    for line in (
+        "| evaluation | map | metric | value | better | without knowledge |",
+        f"| accuracy |  | accuracy | 61.5 | higher | {100 / len(NAMES):.4g} (chance) |",
+        "| pixel_perturb | joint | R_30 | 0.71 | lower | 1 (chance) |",
+        "| pixel_perturb | joint | A_30 | 40 |  |  |",
+        "| attribution | joint | deletion | 0.191 | lower |  |",
+        "| attribution | joint | pointing | 95.8 | higher | 0 (constant map), 33.3 (untrained heads) |",
+        "| attribution | gradient | pointing | 78.9 | higher | 0 (constant map) |",
+        "| cue_location | joint | mPxAP | 20.2 | higher | 5.3 (constant map), 16.07 (centred Gaussian, sigma 12 px) |",
+        "| cue_location | joint | num_pairs_1 | 6 |  |  |",
+    ):
+        assert line in card.splitlines(), line
 
 
 def test_what_is_damaged_or_foreign_is_one_sentence(run, tmp_path, capsys):
