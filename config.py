@@ -15,25 +15,30 @@ from calm.flags.flag import Flag
 from calm.flags.values import boolean
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of a description, and names with hyphens in one piece."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
-def _help(flag: Flag) -> str:
-    """The flag's meaning with its default in brackets; one without a default says in words what happens then."""
+def _help(flag: Flag, beside: Collection[str]) -> str:
+    """The flag's meaning with its default in brackets, also under other flags, of those that stand ``beside`` it.
+
+    One without a default says in words what happens then.
+    """
     if flag.default is None:
         return flag.help
     default = " ".join(map(str, flag.default)) if flag.many else flag.default
-    others = "".join(f"; with --{name}={value} {other}" for (name, value), other in flag.default_under.items())
+    others = "".join(
+        f"; with --{name}={value} {other}" for (name, value), other in flag.default_under.items() if name in beside
+    )
     return f"{flag.help} [{default}{others}]"
 
 
-def add_flag(group: argparse._ActionsContainer, flag: Flag) -> None:
-    """Give a parser, or a group of one, a flag of the table."""
-    options: dict[str, Any] = {"type": flag.type, "help": _help(flag)}
+def add_flag(group: argparse._ActionsContainer, flag: Flag, beside: Collection[str] = ()) -> None:
+    """Give a parser, or a group of one, a flag of the table; ``beside`` names the parser's flags."""
+    options: dict[str, Any] = {"type": flag.type, "help": _help(flag, beside)}
     if flag.choices:
         options["choices"] = flag.choices
     if flag.aliases:
@@ -52,14 +57,15 @@ def _parser(script: str, *, about: str | None = None) -> Parser:
         description=about,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
-        formatter_class=_HelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--config", help="YAML file of flags; the command line takes precedence over it")
+    beside = flags_of(script)
     for title, flags in GROUPS.items():
         group = parser.add_argument_group(title, NOTES.get(title, {}).get(script))
         for flag in flags:
             if script in flag.scripts:
-                add_flag(group, flag)
+                add_flag(group, flag, beside)
     return parser
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calm import config, errors
-from calm.flags import Config, flags_of, names
+from calm.flags import FROM_CHECKPOINT, Config, flags_of, names
 
 
 def parse(argv: Sequence[str] | None) -> Config:
@@ -21,7 +21,7 @@ def parse(argv: Sequence[str] | None) -> Config:
         description=__doc__,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
-        formatter_class=argparse.RawTextHelpFormatter,
+        formatter_class=config.HelpFormatter,
     )
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="an image, a folder of images or a pattern; with --video a video too"
@@ -32,7 +32,7 @@ def parse(argv: Sequence[str] | None) -> Config:
     parser.add_argument(
         "--interactions",
         choices=("auto", "on", "off"),
-        help="the page tells which cells act together, by Taylor-CAM, of networks with a prior\n"
+        help="the page tells which cells act together, by Taylor-CAM, of networks with a prior "
         "[auto: where it takes seconds]",
     )
     parser.add_argument("--out", type=Path, help="folder of the results [results/explain/ in the run folder]")
@@ -42,9 +42,13 @@ def parse(argv: Sequence[str] | None) -> Config:
         default="receptive_field", help="draw the cells of maps where the network looks, or as tiles (grid)"
     )
     flags = flags_of("main") | {"resize_alignment": aligned}
-    known = ("load_checkpoint", "save_root", "resize_alignment", *names(stated=True))
-    for name in known:
+    called, stated = ("load_checkpoint", "save_root", "resize_alignment"), names(stated=True)
+    for name in called:
         config.add_flag(parser, flags[name])
+    group = parser.add_argument_group("data and network", FROM_CHECKPOINT)
+    for name in stated:
+        config.add_flag(group, flags[name])
+    known = (*called, *stated)
     given = vars(parser.parse_args(argv))
     ours = dict.fromkeys(("versus", "out", "video", "fps"))
     ours |= {"target": "predicted", "subset": "superset", "compile": False, "interactions": "auto"}

@@ -3,6 +3,7 @@
 python benchmarks/trunks.py [ARCHITECTURE ...]  prints a JSON object a trunk; without names, docs/own_networks.md's
 """
 
+import argparse
 import contextlib
 import json
 import sys
@@ -102,4 +103,6 @@ def report(architectures: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    report(sys.argv[1:] or list(TRUNKS))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("architectures", nargs="*", metavar="ARCHITECTURE", help="[those of docs/own_networks.md]")
+    report(parser.parse_args().architectures or list(TRUNKS))

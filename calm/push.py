@@ -20,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write the layout and, unless a folder was asked for alone, upload it."""
     parser = errors.Parser(prog="python -m calm push", description=__doc__, allow_abbrev=False, formatter_class=RAW)
     parser.add_argument("run", metavar="RUN", help="a run folder, a checkpoint file or zoo:NAME")
-    parser.add_argument("repository", metavar="OWNER/NAME", nargs="?", help="where on the hub")
-    parser.add_argument("--folder", type=Path, help="write the files here")
+    parser.add_argument("repository", metavar="OWNER/NAME", nargs="?", help="repository on the hub")
+    parser.add_argument("--folder", type=Path, help="write the files here; without OWNER/NAME that is all")
     parser.add_argument("--private", action="store_true", help="a repository that is made is seen by its owner alone")
     args = parser.parse_args(argv)
     if args.repository is None and args.folder is None:

@@ -86,7 +86,7 @@ class Session:
     @cached_property
     def _split(self) -> ImageDataset:
         network, class_names = (self.restored.network, self.restored.class_names) if self.restored else (None, None)
-        args, beside, need_images = self.args, self.beside, self.args.scoremap_root is None
+        args, beside, need_images = self.args, self.beside, self.args.get("scoremap_root") is None
         place = ("dataset_name", "data_root", "metadata_root")
         one_place = beside is not None and all(beside.args[name] == args[name] for name in place)
         like = beside._split if beside is not None and one_place else None

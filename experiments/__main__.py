@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calm import errors
+from calm.config import HelpFormatter
 from calm.experiments import evidence, page, plan, search
 from calm.experiments.run import Places, chosen, has_data, run, runnable, state
 
@@ -20,14 +21,21 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command and do it."""
-    parser = errors.Parser(prog="python -m experiments", description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=("list", "search", "run", "report"))
+    parser = errors.Parser(prog="python -m experiments", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument(
+        "command",
+        choices=("list", "search", "run", "report"),
+        help="list: what is done and how long the others take; search: try settings on held-out training photographs; "
+        "run: make what is missing, after the search where no names are given, then report; report: write the pages",
+    )
     parser.add_argument("names", nargs="*", help="beginnings of names of runs; all without any")
     parser.add_argument("--reduced", action="store_true", help="one short seed on small pictures: minutes, not hours")
-    parser.add_argument("--save_root", help="folder of the run folders (save/, or save/reduced/)")
-    parser.add_argument("--data_root", default="dataset", help="folder that holds CUB/ and SynthBirds/")
-    parser.add_argument("--metadata_root", default="metadata", help="folder that holds their metadata")
-    parser.add_argument("--out", help="where report writes results.md and results/ (docs/, or save/reduced/docs/)")
+    parser.add_argument("--save_root", help="folder of the run folders [save; with --reduced save/reduced]")
+    parser.add_argument("--data_root", default="dataset", help="folder that holds CUB/ and SynthBirds/ [dataset]")
+    parser.add_argument("--metadata_root", default="metadata", help="folder that holds their metadata [metadata]")
+    parser.add_argument(
+        "--out", help="where results.md and results/ are written [docs; with --reduced docs in --save_root]"
+    )
     args = parser.parse_intermixed_args(argv)
     save_root = args.save_root or ("save/reduced" if args.reduced else "save")
     places = Places(save_root, args.data_root, args.metadata_root)

@@ -19,13 +19,13 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
     "attribution maps": maps.SCORE_MAPS,
     "evaluation": evaluation.EVALUATION,
 }
-_FROM_CHECKPOINT = "What the checkpoint records is the default here, in place of the values in brackets."
+FROM_CHECKPOINT = "What the checkpoint records is the default here, in place of the values in brackets."
 _IGNORED = "No effect here: accepted so that one list of flags serves every script, as in the released code."
 NOTES = {
-    "data": dict.fromkeys(EVALUATIONS, _FROM_CHECKPOINT),
-    "network": dict.fromkeys(EVALUATIONS, _FROM_CHECKPOINT),
+    "data": dict.fromkeys(EVALUATIONS, FROM_CHECKPOINT),
+    "network": dict.fromkeys(EVALUATIONS, FROM_CHECKPOINT),
     "training": dict.fromkeys(EVALUATIONS, _IGNORED),
-    "options of training methods": dict.fromkeys(EVALUATIONS, _FROM_CHECKPOINT),
+    "options of training methods": dict.fromkeys(EVALUATIONS, FROM_CHECKPOINT),
     "attribution maps": {"main": _IGNORED},
 }
 """Group -> script -> what its --help says of all flags of the group."""

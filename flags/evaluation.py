@@ -17,7 +17,7 @@ EVALUATION = (
         "tag",
         str,
         None,
-        "suffix of the results file; val where --split=val",
+        "suffix of the results file's name (default: none, but val with eval_cue_location.py's --split=val)",
         default_under={("split", "val"): "val"},
         scripts=EVALUATIONS,
         label=True,
@@ -37,7 +37,7 @@ EVALUATION = (
         "class_pairs",
         str,
         None,
-        "only these class pairs, ids from 1, such as 9-27,9-107",
+        "only these class pairs, ids from 1, such as 9-27,9-107 (default: all)",
         scripts=("eval_cue_location",),
     ),
     map_flag(
@@ -110,10 +110,12 @@ EVALUATION = (
         str,
         None,
         "evaluate the score maps of this folder, <image id>.npy or .npz in [0, 1], instead of a network's; "
-        "eval_cue_location.py takes <class id from 1>/<image id>.npy",
-        scripts=EVALUATIONS,
+        "eval_attribution.py beside them; eval_cue_location.py takes <class id from 1>/<image id>.npy",
+        scripts=tuple(script for script in EVALUATIONS if script != "eval_intervention"),
     ),
-    map_flag("max_images", positive_int, None, "only so many images, drawn by the seed", scripts=EVALUATIONS),
+    map_flag(
+        "max_images", positive_int, None, "only so many images, drawn by the seed (default: all)", scripts=EVALUATIONS
+    ),
     map_flag(
         "attributions",
         str,

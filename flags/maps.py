@@ -37,7 +37,8 @@ SCORE_MAPS = (
         "norm_type",
         str,
         "minmax",
-        "how a resized map becomes a score map; --cue_score=text takes max or minmax, of class maps alone",
+        "how a resized map becomes a score map; with eval_cue_location.py's --cue_score=text max or minmax, "
+        "and of class maps alone",
         ("max", "minmax", "clipping"),
         default_under={("cue_score", "text"): "max"},
         owners=(
@@ -84,7 +85,13 @@ SCORE_MAPS = (
         scripts=EVALUATIONS,
         owners=(Owner("probability"), Owner("class map")),
     ),
-    map_flag("layers", str, None, "Grad-CAM, Grad-CAM++, Layer-CAM: modules, as in layer3,layer4", owners=ATTRIBUTION),
+    map_flag(
+        "layers",
+        str,
+        None,
+        "Grad-CAM, Grad-CAM++, Layer-CAM: modules, as in layer3,layer4 (default: the last)",
+        owners=ATTRIBUTION,
+    ),
     map_flag("finercam_base", str, "gradcam", "map of Finer-CAM", ("cam", "gradcam", "layercam"), owners=ATTRIBUTION),
     map_flag("finercam_gamma", non_negative, 0.6, "strength of Finer-CAM's comparison", owners=ATTRIBUTION),
     map_flag("finercam_classes", positive_int, 3, "similar classes Finer-CAM compares with", owners=ATTRIBUTION),

@@ -55,7 +55,7 @@ NETWORK = (
         "head_dropout",
         share,
         0.0,
-        "inception_v3: dropout before its last three convolutions (0.5 in the WSOL benchmark's CAM and SPG)",
+        "inception_v3: dropout before its last three convolutions (WSOL benchmark: 0.5 in CAM, HaS, CutMix, SPG)",
         per_trunk=True,
     ),
 )

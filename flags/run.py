@@ -11,12 +11,12 @@ RUN = (
         "experiment_name",
         str,
         "result",
-        "name of the run folder under --save_root",
+        "name of the run folder under --save_root; an evaluation without it writes into the folder of its checkpoint",
         elsewhere=("name", "run_name"),
         on_resume="call",
         label=True,
     ),
-    place_flag("override_cache", boolean, False, "replace an earlier run of the same name", on_resume="call"),
+    place_flag("override_cache", boolean, False, "main.py: replace an earlier run of the same name", on_resume="call"),
     place_flag(
         "save_root", str, "save", "folder of the run folders", elsewhere=("output_dir", "out"), on_resume="call"
     ),
@@ -38,7 +38,12 @@ RUN = (
         scripts=("eval_attribution",),
         label=True,
     ),
-    Flag("is_different_checkpoint", boolean, False, "start from another task's checkpoint: load all but conv_last"),
+    Flag(
+        "is_different_checkpoint",
+        boolean,
+        False,
+        "main.py: start from another task's checkpoint, without its conv_last",
+    ),
     Flag(
         "seed",
         optional_seed,

@@ -78,7 +78,7 @@ TRAINING = (
         "label_smoothing",
         share,
         0.0,
-        "CAM: share of the target that is spread over all classes evenly",
+        "CAM and LFI_CAM: share of the target that is spread over all classes evenly",
         owners=METHOD,
     ),
     Flag(

@@ -278,6 +278,18 @@ def test_help_shows_defaults_as_they_are_given(capsys):
     assert set(ours.split(", ")) == set(ATTRIBUTIONS) and set(released.split(", ")) == set(released_names())
 
 
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_defaults_in_help_follow_only_flags_that_the_script_takes(script, capsys):
+    named = re.findall(r"[\[;] ?with --(\w+)=", help_of(script, capsys))
+    assert "optimizer" in named and set(named) <= set(flags_of(script))
+
+
+def test_maps_from_files_are_for_scripts_that_read_them():
+    assert config.parse(["--scoremap_root=maps"], "eval_wsol").scoremap_root == "maps"
+    with pytest.raises(UserError, match="unknown argument '--scoremap_root=maps'"):
+        config.parse(["--scoremap_root=maps"], "eval_intervention")
+
+
 def test_what_help_lists_of_the_open_tables_is_what_they_hold():
     assert sorted(network.METHODS) == sorted(METHODS)
     assert sorted(network.TRUNKS) == sorted([*TRUNKS, *(f"{family}:NAME" for family in FAMILIES)])

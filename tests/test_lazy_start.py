@@ -18,7 +18,7 @@ finally:
     assert len(sys.modules) < 300, f"{len(sys.modules)} modules were imported"
 """
 SCRIPTS = ["main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol", "eval_attribution"]
-SCRIPTS += ["explain", "make_tables", "make_figures"]
+SCRIPTS += ["eval_intervention", "explain", "make_tables", "make_figures"]
 
 
 def run(*words: str) -> subprocess.CompletedProcess:

@@ -57,7 +57,7 @@ def attributions_of(session: Session) -> list[str]:
     has_prior = session.network.head.uses_prior
     wanted, checkpoint = session.args.attributions, session.checkpoint
     if not wanted:
-        return [] if session.args.scoremap_root else [session.map_name]
+        return [] if session.args.get("scoremap_root") else [session.map_name]
     names = list(dict.fromkeys(canonical_name(name.strip()) for name in wanted.split(",") if name.strip()))
     if not names:
         raise UserError(f"`attributions`={wanted}: names no map; give some, such as gradcam,joint")

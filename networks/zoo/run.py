@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="names, recipes, published accuracies, sources")
     fetching = actions.add_parser("fetch", help="download one entry")
-    fetching.add_argument("name")
+    fetching.add_argument("name", help="of the list")
     fetching.add_argument("--address", help="take the file from this address instead")
     args = parser.parse_args(argv)
     folder = args.cache_dir or default_folder()
