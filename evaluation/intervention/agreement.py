@@ -30,10 +30,14 @@ def rank_correlation(given: np.ndarray, truth: np.ndarray) -> float:
 
 
 def largest_agrees(given: np.ndarray, truth: np.ndarray) -> float:
-    """1 where the part that is given most is the one of the largest true effect, else 0; NaN without an effect > 0."""
+    """1 where the part that is given most is the one of the largest true effect, else 0; NaN without an effect > 0.
+
+    Where several parts are given most, as by a map of zeros, none is.
+    """
     if np.isnan(truth).all() or np.nanmax(truth) <= 0:
         return float("nan")
-    return float(not np.isnan(given).all() and np.nanargmax(given) == np.nanargmax(truth))
+    most = np.flatnonzero(given == np.nanmax(given, initial=-np.inf))
+    return float(len(most) == 1 and most[0] == np.nanargmax(truth))
 
 
 def per_image(given: Mapping[str, np.ndarray], truth: Mapping[str, Effects]) -> dict[str, np.ndarray]:

@@ -97,6 +97,8 @@ def test_ranks_share_ties_and_parts_without_an_effect_do_not_count():
     assert math.isnan(rank_correlation(np.array([3.0, 1]), np.array([1.0, 1])))
     assert largest_agrees(np.array([3.0, 1]), np.array([0.2, 0.1])) == 1
     assert math.isnan(largest_agrees(np.array([3.0, 1]), np.array([-0.2, 0])))
+    for tied in ([0.0, 0, 0], [2.0, 2, nan]):  # no part is given most, whichever of them stands first
+        assert largest_agrees(np.array(tied), np.array([0.2, 0.1, 0.1])) == 0
     given, together = np.array([[1.0, nan], [2, 1], [0, 1]]), np.array([1.0, 5, 2])
     assert completeness(given, together)[0] == pytest.approx(np.corrcoef([1, 3, 1], together)[0, 1])
     twice = completeness(given, together, np.array([[0, 2, 1]]))[0]
