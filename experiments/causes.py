@@ -5,7 +5,7 @@ from typing import Any
 
 from calm.experiments.claims import LAGGING, RELU, SETTINGS, SOFTPLUS, seeds_of
 from calm.experiments.differences import SETTINGS_OF_A_MAP
-from calm.experiments.findings import over_seeds
+from calm.experiments.findings import BySeed, over_seeds
 from calm.experiments.markdown import rows, with_interval
 
 RUNS = {"birds_CAM": "CAM", "birds_CALM_EM": "CALM_EM", "birds_CALM_EM_relu": "CALM_EM, ReLU prior"}
@@ -14,7 +14,7 @@ RUNS = {"birds_CAM": "CAM", "birds_CALM_EM": "CALM_EM", "birds_CALM_EM_relu": "C
 def _of_settings(tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> Iterator[list[str]]:
     """The prior, the teacher and the pretraining, on SynthBirds, seed by seed."""
 
-    def seeds(source: Mapping[str, Any], label: str) -> list[float]:
+    def seeds(source: Mapping[str, Any], label: str) -> BySeed:
         return seeds_of(source, "table1", "SynthBirds", *SETTINGS[label], ("mPxAP",))
 
     compared = {
@@ -24,9 +24,8 @@ def _of_settings(tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> Itera
         "ImageNet weights - from scratch, ReLU": (seeds(tables, RELU), seeds(scratch, RELU)),
     }
     for title, (one, other) in compared.items():
-        shared = min(len(one), len(other))
-        if shared:
-            yield ["SynthBirds", title, with_interval(*over_seeds(one[:shared], other[:shared])), str(shared)]
+        if shared := one.keys() & other.keys():
+            yield ["SynthBirds", title, with_interval(*over_seeds(one, other)), str(len(shared))]
 
 
 def _of_birds(found: Mapping[str, Any]) -> Iterator[list[str]]:

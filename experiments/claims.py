@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from calm.experiments.findings import Finding, over_seeds, share_difference
+from calm.experiments.findings import BySeed, Finding, over_seeds, share_difference
 
 Evidence = Mapping[str, Mapping[str, Any]]
 Tables = Mapping[str, Mapping[str, Any]]
@@ -81,15 +81,14 @@ def _accuracy_of_birds(evidence: Evidence, tables: Tables) -> list[Finding] | st
     ] or "not run"
 
 
-def seeds_of(
-    tables: Tables, table: str, dataset: str, row: str, settings: str, metrics: tuple[str, ...]
-) -> list[float]:
-    """Per seed the mean of ``metrics`` in a row of a table; empty where it was not run."""
+def seeds_of(tables: Tables, table: str, dataset: str, row: str, settings: str, metrics: tuple[str, ...]) -> BySeed:
+    """The mean of ``metrics`` in a row of a table; empty where it was not run, or not all seeds have them."""
     for found in tables[table]["rows"]:
         if (found["dataset"], found["row"], found["settings"], found["status"]) == (dataset, row, settings, "run"):
             values = [found["cells"][metric]["values"] for metric in metrics]
-            return [statistics.fmean(own) for own in zip(*values, strict=True)]
-    return []
+            if all(len(own) == len(found["seeds"]) for own in values):
+                return dict(zip(found["seeds"], map(statistics.fmean, zip(*values))))
+    return {}
 
 
 def _tabulated(
@@ -110,7 +109,7 @@ def _tabulated(
         found = []
         for label, (row, settings) in SETTINGS.items():
             own = seeds_of(tables, table, dataset, row + suffix, settings, metrics)
-            if own and cam and len(own) == len(cam):
+            if own.keys() & cam.keys():
                 found.append(Finding(label, *over_seeds(own, cam), better, digits, tolerance))
         return found or "not run"
 
@@ -125,7 +124,7 @@ def _em_minus_ml(table: str, dataset: str, metrics: tuple[str, ...]) -> Cell:
             label: seeds_of(tables, table, dataset, "CALM_EM", settings, metrics) for label, settings in rows.items()
         }
         return [
-            Finding(label, *over_seeds(values, ml), 1) for label, values in own.items() if values and ml
+            Finding(label, *over_seeds(values, ml), 1) for label, values in own.items() if values.keys() & ml.keys()
         ] or "not run"
 
     return cell

@@ -1,11 +1,14 @@
 """A difference, how sure it is, and what follows from it for a claim."""
 
 import statistics
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from calm.evaluation.intervals import interval_over_seeds
 
 Z_95 = 1.96
+BySeed = Mapping[int | None, float]
+"""Seed of the training, None where it is not known -> a number."""
 HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
 
 
@@ -44,7 +47,7 @@ def share_difference(one: tuple[float, int], other: tuple[float, int]) -> tuple[
     return difference, (difference - Z_95 * error, difference + Z_95 * error)
 
 
-def over_seeds(one: list[float], other: list[float]) -> tuple[float, tuple[float, float] | None]:
-    """Mean difference of runs of the same seeds, and its 95 % interval by Student's t; None for a single seed."""
-    each = [a - b for a, b in zip(one, other, strict=True)]
+def over_seeds(one: BySeed, other: BySeed) -> tuple[float, tuple[float, float] | None]:
+    """Mean difference over the seeds that both have, and its 95 % interval by Student's t; None for a single seed."""
+    each = [value - other[seed] for seed, value in one.items() if seed in other]
     return statistics.fmean(each), interval_over_seeds(each)

@@ -14,6 +14,7 @@ from calm.experiments import __main__ as experiments
 from calm.experiments import evidence, headline, page, plan
 from calm.experiments import run as running
 from calm.experiments.birds_page import cue_results
+from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import CLAIMS, seeds_of
 from calm.experiments.differences import difference, differences
 from calm.experiments.findings import FAILS, HOLDS, OPEN, Finding, over_seeds, share_difference
@@ -91,11 +92,11 @@ def test_a_verdict_needs_the_whole_interval():
         assert Finding("", 0, interval, 1).verdict == verdict
         assert Finding("", 0, tuple(-end for end in interval), -1).verdict == verdict
     assert Finding("", -0.2, (-0.9, 0.5), 1, tolerance=1.0).verdict == HOLDS and Finding("", 9, None, 1).verdict == OPEN
-    mean, (low, high) = over_seeds([3.0, 4, 8], [1.0, 1, 2])
+    mean, (low, high) = over_seeds({0: 3.0, 1: 4, 2: 8}, {2: 2, 1: 1, 0: 1.0, 3: 99})
     assert mean == pytest.approx(11 / 3) and high - low == pytest.approx(
         2 * 4.302653 * statistics.stdev([2, 3, 6]) / 3**0.5
     )
-    assert over_seeds([3.0], [1.0]) == (2.0, None)
+    assert over_seeds({0: 3.0}, {0: 1.0}) == (2.0, None)
     difference, (low, high) = share_difference((80.0, 400), (75.0, 400))
     assert difference == 5 and high - low == pytest.approx(2 * 196 * ((0.16 + 0.1875) / 400) ** 0.5, rel=1e-3)
 
@@ -154,7 +155,8 @@ def test_claims_read_what_stands_in_the_tables():
     relu = seeds_of(tables, "table1", "SynthBirds", "CALM_EM", "ReLU prior, detached sum", ("mPxAP",))
     cam = seeds_of(tables, "table1", "SynthBirds", "CAM", "", ("mPxAP",))
     found = {finding.label: finding for finding in CLAIMS[0].cells[1]({}, tables)}
-    assert found["ReLU prior"].difference == pytest.approx(np.mean(relu) - np.mean(cam))
+    mean = {name: statistics.fmean(own.values()) for name, own in (("relu", relu), ("cam", cam))}
+    assert [*cam] == [0, 1, 2] and found["ReLU prior"].difference == pytest.approx(mean["relu"] - mean["cam"])
     assert all(cell({}, tables) for claim in CLAIMS for cell in claim.cells)
 
 
@@ -185,3 +187,25 @@ def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
         assert verdict in headline.answer(found), (accuracy, cue, few)
     assert "not both run" in headline.answer(cam)
     assert "| CAM | 76.0 | 46.0 | 6.0 | 2 |" in headline.accuracy_and_cue(cam)
+
+
+def test_runs_are_compared_seed_by_seed():
+    """A row that has other seeds is compared over those that both have, and not place by place."""
+
+    def row(name: str, settings: str, values: dict[int, float], **more) -> dict:
+        cells = {"mPxAP": {"values": [*values.values()]}}
+        facts = {"dataset": "SynthBirds", "row": name, "settings": settings, "status": "run"}
+        return {**facts, "seeds": [*values], "cells": cells, **more}
+
+    rows = [
+        row("CAM", "", {0: 10.0, 1: 30, 2: 20}),
+        row("CALM_EM", "", {1: 31.0, 2: 22}),
+        row("CALM_EM", "ReLU prior, detached sum", {2: 27.0}),
+        row("CALM_ML", "", {0: 12.0, 1: 33}, seeds=[0, 1, 2]),  # one of the three lacks the metric, unknown which
+    ]
+    tables = {"table1": {"rows": rows}}
+    found = {own.label: (own.difference, own.interval is None) for own in CLAIMS[0].cells[1]({}, tables)}
+    assert found == {"CALM_EM": (1.5, False), "ReLU prior": (7, True)}
+    assert CLAIMS[5].cells[1]({}, tables) == "not run"
+    lines = table_of_causes({}, tables, {"table1": {"rows": rows[:3]}}).splitlines()
+    assert "| SynthBirds | prior: ReLU - softplus | 5.0 | 1 |" in lines  # 27 - 22, both of seed 2
