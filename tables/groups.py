@@ -52,7 +52,23 @@ def grouped(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Result]) -
             continue
         key = (result.dataset, name, repr(sorted(result.settings.items())))
         groups.setdefault(key, Group(result.dataset, name, result.settings)).results.append(result)
-    return list(groups.values())
+    return [replace(group, results=one_per_seed(name, group.results)) for (_, name, _), group in groups.items()]
+
+
+def one_per_seed(row: str, results: Sequence[Result]) -> list[Result]:
+    """Of several checkpoints of one seed, such as the last and the best of a run, the newest result, with a notice.
+
+    They say nothing of other seeds. Results of no known seed all stay.
+    """
+    newest: dict[Any, Result] = {}
+    for result in sorted(results, key=lambda result: result.written):
+        key = result.checkpoint if result.seed is None else result.seed
+        if key in newest:
+            print(
+                f"notice: {result.dataset}, {row}: of several checkpoints of one seed, {key}, the newest result counts"
+            )
+        newest[key] = result
+    return list(newest.values())
 
 
 def means_over(trunks: Sequence[str], groups: Sequence[Group]) -> list[Group]:

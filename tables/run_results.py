@@ -37,6 +37,8 @@ class Result:
     """Training, where it is known, then evaluation."""
     checkpoint: str | None
     """Hash of the checkpoint."""
+    written: float
+    """When the file was, in seconds."""
 
 
 def read_results(folders: Sequence[str | Path]) -> list[Result]:
@@ -48,7 +50,7 @@ def read_results(folders: Sequence[str | Path]) -> list[Result]:
         UserError: no folder has a result, or a file among the results is none.
     """
     newest: dict[tuple, Result] = {}
-    files_of = {folder: sorted((Path(folder) / "results").glob("*.json"), key=_age) for folder in folders}
+    files_of = {folder: sorted((Path(folder) / "results").glob("*.json"), key=_time) for folder in folders}
     if folders and not any(files_of.values()):
         raise UserError(
             f"{', '.join(map(str, folders))}: there is no results/*.json; give run folders that were evaluated"
@@ -59,11 +61,12 @@ def read_results(folders: Sequence[str | Path]) -> list[Result]:
         for result in [result for path in files for result in _read_file(path)]:
             settings = repr(sorted(result.settings.items()))
             key = (result.evaluation, result.attribution, result.checkpoint, result.dataset, settings)
-            newest[key] = result
+            if key not in newest or newest[key].written <= result.written:
+                newest[key] = result
     return list(newest.values())
 
 
-def _age(path: Path) -> float:
+def _time(path: Path) -> float:
     return path.stat().st_mtime
 
 
@@ -94,6 +97,7 @@ def _read_file(path: Path) -> list[Result]:
             _baselines_of(content, name),
             commands_of(trained, flags, evaluation=evaluation, attribution=name),
             sha256,
+            _time(path),
         )
         for name, metrics in named.items()
     ]

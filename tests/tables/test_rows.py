@@ -1,6 +1,7 @@
 """Which results stand in which row of a table: recipes, seeds, settings, means over trunks."""
 
 import json
+import os
 import statistics
 from pathlib import Path
 
@@ -165,6 +166,21 @@ def test_an_evaluation_made_twice_counts_once(tmp_path):
     folder = write_run(tmp_path, "a", "CAM", 0, attribution="cam")
     write_run(tmp_path, "a", "CAM", 0, attribution="cam", tag="again")
     assert rows_of("table1", folder)["CUB", "CAM", ""].cells["mPxAP"].values == (34.0,)
+
+
+def test_two_checkpoints_of_one_seed_are_no_two_seeds(tmp_path, capsys):
+    """Such as the last and the best of a run: the newer counts, wherever it lies, and a line says so."""
+    new, old, other = (
+        write_run(tmp_path, name, "CAM", seed, attribution="cam", metrics=METRICS | {"mPxAP": value})
+        for name, seed, value in (("new", 0, 30.0), ("old", 0, 40.0), ("other", 1, 50.0))
+    )
+    os.utime(old / "results" / "cue_location.json", (1, 1))
+    row = rows_of("table1", new, old, other)["CUB", "CAM", ""]
+    assert row.cells["mPxAP"].values == (30.0, 50.0) and row.seeds == (0, 1)
+    assert capsys.readouterr().out.count("one seed") == 1
+    again = write_run(tmp_path, "new", "CAM", 0, attribution="cam", tag="again", metrics=METRICS | {"mPxAP": 31.0})
+    assert rows_of("table1", again)["CUB", "CAM", ""].cells["mPxAP"].values == (31.0,)
+    assert "one seed" not in capsys.readouterr().out  # the same checkpoint
 
 
 def test_own_data_sets_and_own_maps_get_rows_without_published_numbers(tmp_path):
