@@ -56,6 +56,11 @@ def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, d
                 yield key, difference([(run[stem], run[own])], "mPxAP")
 
 
+def compared_in(key: str) -> set[str]:
+    """The networks that a difference is of, by its key in ``differences``."""
+    return set(key.partition(",")[0].partition(":")[0].split(" - "))
+
+
 def _asked(content: Mapping[str, Any]) -> Any:
     """What a result is about: the class pairs and the images of each, or the number of images."""
     details = content["details"]

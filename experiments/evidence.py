@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from calm.atomic import write_text
-from calm.experiments.differences import differences
+from calm.experiments.differences import compared_in, differences
 from calm.experiments.plan import Training
 from calm.flags import flags_of, names
 from calm.tables.commands import flags_line
@@ -61,6 +61,11 @@ def training_of(folder: Path) -> dict[str, Any]:
     return found | {COMMAND: flags_line("main", flags_of_run(folder), leave_out=set(names(role="map")))}
 
 
+def checkpoints_of(kept: Mapping[str, Any]) -> set[str | None]:
+    """The hashes of the checkpoints that what is kept of a run is of."""
+    return {own["sha256"] for stem, own in kept.items() if stem != TRAINING}
+
+
 def flags_of_run(folder: Path) -> dict[str, Any]:
     """The flags of a training run, from its folder."""
     return yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
@@ -84,9 +89,11 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
     """Keep the numbers of every run of the plan that is below ``save_root``; returns the names of these runs.
 
     A run that was trained otherwise, such as a reduced one, is left out with a notice. Files of runs that are not there
-    stay as they are. Differences between runs are written where both are there.
+    stay as they are. Differences between runs are written where both are there; older ones stay but for those of
+    networks that are now others.
     """
     found: dict[str, dict[str, Any]] = {}
+    before, changed = read(folder), set[str]()
     for training in trainings:
         run, place = training.run, save_root / training.run
         files = sorted((place / "results").glob("*.json"))
@@ -97,9 +104,12 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
             continue
         found[run] = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
         kept = {stem: kept_of(content) for stem, content in found[run].items()}
+        if run in before and checkpoints_of(before[run]) != checkpoints_of(kept):
+            changed.add(training.network.name)
         _write(folder / f"{run}.json", {**kept, TRAINING: training_of(place)})
     if found:
-        old = read(folder).get(Path(DIFFERENCES).stem, {})
+        every = before.get(Path(DIFFERENCES).stem, {}).items()
+        old = {key: value for key, value in every if not changed & compared_in(key)}
         _write(folder / DIFFERENCES, _rounded({**old, **dict(differences(found))}))
     return list(found)
 

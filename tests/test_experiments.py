@@ -1,6 +1,7 @@
 """The experiments: the pages equal what the code writes, steps run once, and verdicts follow from their intervals."""
 
 import json
+import shutil
 import statistics
 from types import SimpleNamespace
 
@@ -148,6 +149,33 @@ def test_a_run_that_was_trained_otherwise_is_no_evidence(tmp_path):
     assert len(said) == 1 and "epochs=1, and the plan says 3" in said[0]
     kept = evidence.read(tmp_path / "kept")[training.run]["training"]
     assert "--architecture=efficientnet_lite0" in kept["command"] and "--crop_size=128" in kept["command"]
+
+
+def test_a_difference_goes_with_the_networks_that_it_is_of(tmp_path):
+    """What is kept of two networks stays where one is gone, until the other is another network."""
+    cam, calm = (next(own for own in plan.trainings() if own.run == f"birds_{name}_s0") for name in ("CAM", "CALM_EM"))
+
+    def write(training: plan.Training, sha256: str, right: str) -> None:
+        place = tmp_path / "save" / training.run
+        (place / "results").mkdir(parents=True, exist_ok=True)
+        trained = config.parse([f"--{name}={value}" for name, value in training.flags.items()], "main")
+        (place / "config.yaml").write_text(yaml.safe_dump(recorded(trained)))
+        content = {"evaluation": "accuracy", "config": dict(trained), "checkpoint": {"sha256": sha256}}
+        content |= {"metrics": {"accuracy": 25.0 * right.count("1")}, "details": {"num_images": 4, "right": right}}
+        (place / "results" / "accuracy.json").write_text(json.dumps(content, default=list))
+
+    def kept() -> dict:
+        evidence.collect([cam, calm], tmp_path / "save", tmp_path / "kept", print)
+        return evidence.read(tmp_path / "kept")["differences"]
+
+    write(cam, "a", "1100")
+    write(calm, "b", "1110")
+    key = "birds_CALM_EM - birds_CAM, accuracy"
+    assert kept()[key]["difference"] == 25
+    shutil.rmtree(tmp_path / "save" / calm.run)
+    assert kept()[key]["difference"] == 25
+    write(cam, "c", "1111")
+    assert key not in kept()
 
 
 def test_claims_read_what_stands_in_the_tables():
