@@ -217,6 +217,17 @@ def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
     assert "| CAM | 76.0 | 46.0 | 6.0 | 2 |" in headline.accuracy_and_cue(cam)
 
 
+@pytest.mark.parametrize("rates", [(0.01, 0.01), (0.01, 0.03)])
+def test_a_choice_that_comes_with_another_says_so(rates):
+    """Once each network has the settings that its search chose, the prior may not be all that differs."""
+    own = {"difference": 1.0, "interval": [0.5, 1.5], "seeds": 3}
+    chosen = {name: {"tried": {"lr": rate}} for name, rate in zip(("CALM_EM", "CALM_EM_relu"), rates)}
+    kept = {"differences": {"birds_CALM_EM_relu - birds_CALM_EM, text, grid": own}, "search": {"chosen": chosen}}
+    table = table_of_causes(kept, {"table1": {"rows": []}}, {"table1": {"rows": []}})
+    assert "prior: ReLU - softplus" in table
+    assert ("`lr`=0.03 - `lr`=0.01" in table) is (rates[0] != rates[1])
+
+
 def test_runs_are_compared_seed_by_seed():
     """A row that has other seeds is compared over those that both have, and not place by place."""
 
