@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for checkpoint in checkpoints:
         one_of = args.replaced(load_checkpoint=checkpoint)
         sessions.append(start_session(one_of, "attribution", beside=sessions[0] if sessions else None))
+    judged.check_run_folders(sessions)
     judged.check_one_data_set(sessions)
     names = [judged.attributions_of(session) for session in sessions]
     each = [judged.judge_checkpoint(*one) for one in zip(sessions, names, strict=True)]

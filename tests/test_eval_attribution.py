@@ -157,6 +157,7 @@ def test_masks_predicted_classes_and_two_processes(birds):
         (["CAM"], ["--attributions=gradcamm"], "gradcam"),
         (["CAM"], ["--attributions=,"], "names no map"),
         (["CAM", "CALM_ML"], ["--experiment_name=x"], "one checkpoint"),
+        (["CAM", "CALM_ML", "CAM/last_checkpoint.pth.tar"], [], "one run folder"),
         (["CALM_ML"], ["--attributions=counterfactual"], "versus"),
     ],
 )

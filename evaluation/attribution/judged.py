@@ -1,6 +1,7 @@
 """The attributions of one checkpoint, judged."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -131,6 +132,19 @@ def judge_checkpoint(session: Session, names: Sequence[str]) -> Judged:
     for means in without.values():
         reduce(means)
     return Judged(session, values, {name: means.compute() for name, means in without.items()})
+
+
+def check_run_folders(sessions: Sequence[Session]) -> None:
+    """Refuse checkpoints of one run folder, whose results and names would be the same."""
+    seen: dict[Path, str] = {}
+    for session in sessions:
+        folder, own = session.folder.resolve(), session.args.load_checkpoint
+        if folder in seen:
+            raise UserError(
+                f"`load_checkpoint`: {seen[folder]} and {own} are in one run folder, where one's results would replace "
+                "the other's: evaluate them one after the other, each with a `tag`"
+            )
+        seen[folder] = own
 
 
 def check_one_data_set(sessions: Sequence[Session]) -> None:
