@@ -1,4 +1,4 @@
-"""Trunks seen to work: each trains CALM_EM from scratch for two epochs on small SynthBirds, and explains a test bird.
+"""Trunks seen to run: each trains CALM_EM from scratch for two epochs on small SynthBirds, and explains a test bird.
 
 python benchmarks/trunks.py [ARCHITECTURE ...]  prints a JSON object a trunk; without names, docs/own_networks.md's
 """
