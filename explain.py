@@ -1,7 +1,7 @@
 """Explain images: figure, raw maps, a line of JSON and a page where every map of every class can be drawn.
 
 python explain.py bird.jpg --load_checkpoint=save/demo/
-python explain.py photos/ --load_checkpoint=save/demo/ --target "Painted Bunting" --versus "Indigo Bunting"
+python explain.py photos/ --load_checkpoint=save/x/ --target "Painted Bunting" --versus "Indigo Bunting"
 python explain.py clip.mp4 --load_checkpoint=save/demo/ --video maps.mp4
 """
 

@@ -1,7 +1,7 @@
 """CALM, class activation latent mapping: the one import name of the package.
 
     network = calm.load("save/demo/")
-    [explanation] = network.explain(Image.open("bird.jpg"), versus="Indigo Bunting")
+    [explanation] = network.explain(Image.open("bird.jpg"))
     maps = calm.attribute("joint", network, network.transform(pictures), targets)
     ratios = calm.metrics.remove_and_classify(network, images, targets, maps)
 
