@@ -1,8 +1,9 @@
-"""The README's commands parse, and what it names exists."""
+"""The commands of the README and of docs/ parse, and what they name exists."""
 
 import importlib
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,9 @@ from calm.command import COMMANDS
 from calm.flags.flag import SCRIPTS
 from tests.explained import made_up_picture
 from tests.test_explain import save_checkpoint
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 
 @pytest.fixture
@@ -34,8 +38,33 @@ def test_every_root_module_has_its_line(readme, request):
     assert set(request.config.rootpath.glob("*.py")) <= listed
 
 
-def test_commands_parse(readme):
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", readme, re.S)).replace("\\\n", " ")
+def anchors_of(page: str) -> set[str]:
+    """What a link may name behind #, as GitHub makes it from the headings."""
+    headings = re.findall(r"^#+ (.*)$", page, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_of_every_page_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)]*)\)", path.read_text()):
+        place, _, anchor = link.partition("#")
+        if not link.startswith("http"):
+            target = path.parent / place if place else path
+            assert link and target.exists(), link
+            assert not anchor or anchor in anchors_of(target.read_text()), link
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_commands_of_every_page_parse(path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    parsed = parsed_scripts(path.read_text())
+    if path.name == "README.md":
+        assert parsed >= {"main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol"}
+
+
+def parsed_scripts(page: str) -> set[str]:
+    """Parse the commands of a page's sh blocks; the scripts that they call."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.S)).replace("\\\n", " ")
     parsed = set()
     for line in blocks.splitlines():
         words = shlex.split(line.removesuffix("&"), comments=True)
@@ -44,7 +73,7 @@ def test_commands_parse(readme):
             if word.endswith(".py") and script in SCRIPTS:
                 config.parse(words[position + 1 :], script)
                 parsed.add(script)
-    assert parsed >= {"main", "eval_cue_location", "eval_pixel_perturb", "eval_wsol"}
+    return parsed
 
 
 def test_the_python_example_runs(readme, tiny_trunk, tmp_path, monkeypatch):
