@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and prepare one data set."""
     parser = errors.Parser(prog="python -m data_loaders.prepare", description=__doc__)
     prepared = [name for name, data_set in DATASETS.items() if data_set.prepare]
-    parser.add_argument("dataset_name", help=f"one of {', '.join(prepared)}")
+    parser.add_argument("dataset_name", help=f"one of {', '.join(prepared)}; or folder, whose photos/ is --data_root")
     parser.add_argument("--data_root", default="dataset/", help="folder that holds the data set's folder [dataset/]")
     parser.add_argument("--metadata_root", default="metadata/", help="folder to write to [metadata/]")
     args = parser.parse_args(argv)
