@@ -14,6 +14,7 @@ from calm.data_loaders.datasets import build_dataset
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.evaluation.attribution import judged
 from calm.evaluation.attribution.measures import MEASURES
+from calm.evaluation.untrained import with_untrained_heads
 from calm.networks import build_network
 from tests.processes import in_two_processes
 
@@ -136,6 +137,27 @@ def test_several_checkpoints_compare_on_the_same_images(birds, capsys, splits_re
     assert cam["details"]["wins"] == calm["details"]["wins"] and len(cam["details"]["wins"]) == 6
     assert splits_read == ["test"]
     assert cam["checkpoint"]["sha256"] != calm["checkpoint"]["sha256"]
+
+
+def test_untrained_heads_explain_the_class_that_they_predict_where_the_map_does(birds):
+    """Energy inside the box of the map of either class, image by image."""
+    assert evaluate(*flags_for(birds, "CAM"), "--explain=predicted", "--attributions=cam", "--tag=heads") == 0
+    fresh = with_untrained_heads(untrained("CAM"))
+    dataset = build_dataset(
+        "SynthBirds", "test", data_root=birds / "dataset", metadata_root=birds / "metadata", crop_size=SIZE
+    )
+    shares: list[list[float]] = []
+    for index, record in enumerate(dataset.records):
+        image, target, _ = dataset[index]
+        ((x0, y0, x1, y1),) = record.boxes
+        with torch.no_grad():
+            output = fresh(image[None])
+        maps = [output.class_maps[:, own] for own in (int(output.log_p_y.argmax()), target)]
+        scores = [normalize(resize(own.double(), SIZE), "minmax")[0] for own in maps]
+        shares.append([float(own[y0 : y1 + 1, x0 : x1 + 1].sum() / own.sum()) for own in scores])
+    predicted, true = (100 * sum(column) / len(shares) for column in zip(*shares))
+    found = results(birds, "CAM", "_heads")["baselines"]["untrained_heads/cam"]["proportion"]
+    assert found == pytest.approx(predicted, abs=1e-3) != pytest.approx(true, abs=1e-2)
 
 
 def test_masks_predicted_classes_and_two_processes(birds):

@@ -47,7 +47,7 @@ def judge_all(
     blank: Tensor | None = None
     for batch in batches:
         blank = blank_of(batch.images, log_p_y) if blank is None else blank
-        classes = batch.output.log_p_y.argmax(dim=1) if explain == "predicted" else batch.targets
+        classes = explained_classes(batch, explain)
         ends = ends_of(batch.images, batch.output.log_p_y, blank, classes, log_p_y)
         probability, regions = probability_of(log_p_y, classes), regions_of(batch.indices).to(batch.images.device)
         numbers = []
@@ -58,6 +58,11 @@ def judge_all(
         for name, own in zip(makers, torch.stack(numbers).cpu()):  # the only wait for the device in this loop
             parts[name].append(dict(zip(MEASURES, own)) | {"index": batch.indices})
     return {name: joined(items) for name, items in parts.items()}
+
+
+def explained_classes(batch: Prediction, explain: str) -> Tensor:
+    """[B], the classes whose maps are judged: those that the network predicts, or the true ones ("target")."""
+    return batch.output.log_p_y.argmax(dim=1) if explain == "predicted" else batch.targets
 
 
 @torch.inference_mode()

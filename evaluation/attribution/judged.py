@@ -14,6 +14,7 @@ from calm.engine import Prediction
 from calm.errors import UserError
 from calm.evaluation.attribution.comparison import (
     Values,
+    explained_classes,
     judge_all,
     means_without_knowledge,
     per_image,
@@ -103,7 +104,9 @@ def with_untrained(
     found |= {name: Means(scales_of(LOCATIONS)) for name in makers}
     for batch in batches:
         for name, (again, maps_of) in makers.items():
-            maps = normalize(enlarged(maps_of(again(batch)), size), kind).cpu()
+            own = again(batch)
+            own = own._replace(targets=explained_classes(own, session.args.explain))
+            maps = normalize(enlarged(maps_of(own), size), kind).cpu()
             found[name].update(places(maps, regions_of(session, batch.indices.tolist())))
         yield batch
 
