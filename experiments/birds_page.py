@@ -99,7 +99,8 @@ and 3 differing parts). The trunk starts from ImageNet weights and is trained fo
 {BIRDS["crop_size"]} px, batch {BIRDS["batch_size"]}, learning rate {BIRDS["lr"]} (heads ten times that), a tenth of
 both in the last epoch, but for what [the search of settings](search.md) chose. Chance is high, since the birds fill the
 pictures: **prevalence** is what a constant map gets. "Pairs above" counts the class pairs whose own 95 % interval lies
-above it. Intervals of the accuracy draw the test images again.
+above it. Intervals of the accuracy draw the test images again; those over class pairs draw these as if no two shared a
+class, as eight classes do, and are [rather narrow for one map alone](../evaluation.md#intervals).
 
 The reader who has all of CUB does the same with it: `python -m data_loaders.prepare CUB`, then
 `python -m experiments run birds_`. A part of CUB is enough: `prepare` lists the photographs that are there.
