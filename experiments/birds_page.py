@@ -101,6 +101,8 @@ both in the last epoch, but for what [the search of settings](search.md) chose. 
 pictures: **prevalence** is what a constant map gets. "Pairs above" counts the class pairs whose own 95 % interval lies
 above it. Intervals of the accuracy draw the test images again; those over class pairs draw these as if no two shared a
 class, as eight classes do, and are [rather narrow for one map alone](../evaluation.md#intervals).
+Accuracy and mPxAP: higher is better; R_k: lower. The two scores, and maps on a grid of tiles or by receptive field:
+[what the evaluations measure](../evaluation.md).
 
 The reader who has all of CUB does the same with it: `python -m data_loaders.prepare CUB`, then
 `python -m experiments run birds_`. A part of CUB is enough: `prepare` lists the photographs that are there.

@@ -26,9 +26,9 @@ def interventions(found: Mapping[str, Any]) -> str:
 # Birds with a known cause
 
 Test birds of SynthBirds, chosen by seed 0, drawn again with one part removed, or in a rival class's look of it
-([what is measured](../evaluation.md#birds-with-a-known-cause)). 95 % intervals: images drawn again. Maps that average
-over copies of a picture take {copies}; gradient maps are blurred as in the paper (31 px). The map without knowledge
-gives a part its area, or its share of a centred Gaussian.
+([what is measured](../evaluation.md#birds-with-a-known-cause)); higher is better. 95 % intervals: images drawn
+again. Maps that average over copies of a picture take {copies}; gradient maps are blurred as in the paper
+(31 px). The map without knowledge gives a part its area, or its share of a centred Gaussian.
 
 {body}"""
 

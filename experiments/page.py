@@ -91,8 +91,10 @@ def results(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mappin
 # Results: what holds of the paper's claims
 
 Each line is CALM minus CAM, or EM minus ML, with its 95 % interval. **holds**: the whole interval is on the claim's
-side. **does not hold**: all of it is on the other side. **undecided**: neither. CALM_EM has the paper's softplus prior,
-"ReLU prior" is the released code's. Other settings: [all of them](results/claims.md).
+side. **does not hold**: all of it is on the other side. **undecided**: neither. "One run" has no interval over seeds.
+CALM_EM has the paper's softplus prior, "ReLU prior" is the released code's (`relu` in names of runs). Other settings:
+[all of them](results/claims.md). Metrics, the two scores of cue localisation, cells as tiles or where they look:
+[what the evaluations measure](evaluation.md).
 
 {table}
 
@@ -117,7 +119,8 @@ on the test photographs, so that the best of each is a best case. {summary(found
 ## Do maps lie on what changes the prediction?
 
 Drawn birds, of which a part is removed or given a rival class's look. Spearman's correlation of what a map gives the
-parts with the true effects; "areas" is what the parts' areas alone would get ([all maps](results/interventions.md)).
+parts with the true effects, higher is better; "areas" is what the parts' areas alone would get
+([all maps](results/interventions.md)).
 
 {known_cause(found)}
 
@@ -127,7 +130,7 @@ parts with the true effects; "areas" is what the parts' areas alone would get ([
 - [Search of settings](results/search.md): what was tried on held-out training photographs before, and what won.
 - [Birds with a known cause](results/interventions.md): do maps lie on the parts that change the prediction?
 - [Earlier runs](results/earlier_runs.md): SynthBirds, TinyImageNet, the CAM family, figures and speed, with commands.
-- How every number is made: [what the evaluations measure](evaluation.md). `python -m experiments list` shows every run
-  that this page rests on, `run` makes what is missing and says before how long it takes (`--reduced`: minutes, on
-  SynthBirds alone where CUB is not there), `report` writes this page; `make reproduce` does both.
+- How to make it anew: `python -m experiments list` shows every run that this page rests on, `run` makes what is
+  missing and says before how long it takes (`--reduced`: minutes, on SynthBirds alone where CUB is not there), `report`
+  writes this page; `make reproduce` does both.
 """
