@@ -12,6 +12,9 @@ from calm.networks.options import options_of as keyword_only
 EVALUATION_PRECISION = "evaluation_precision"
 """A setting of its own: the arithmetic in which a number was measured, beside that of the training."""
 
+SCRIPTS_OF = {"accuracy": "main"}
+"""Evaluation -> the script that makes it, where that is not eval_<evaluation>."""
+
 
 def places() -> set[str]:
     """Flags that say where and how fast, not what."""
@@ -31,21 +34,23 @@ def settings_of(
         attribution: our name of the map; None where the network alone is evaluated.
     """
     of_maps, evaluated = set(names(role="map")), set(names(stated=True))
-    settings = {key: value for key, value in _completed(trained).items() if key not in of_maps}
+    trained = _completed(trained, flags_of("main")) if trained else {}
+    settings = {key: value for key, value in trained.items() if key not in of_maps}
     if attribution is not None:
         evaluated |= of_maps
-        settings |= {name: flag.absent for name, flag in flags_of().items() if flag.absent is not None}
-    settings |= {key: value for key, value in flags.items() if key in evaluated}
+    taken = flags_of(SCRIPTS_OF.get(evaluation, f"eval_{evaluation}"))
+    known = _completed({**settings, **flags}, taken)
+    settings |= {key: value for key, value in known.items() if key in evaluated & taken.keys()}
     if "precision" in flags:
         settings[EVALUATION_PRECISION] = flags["precision"]
     idle = places() | set(names(label=True)) | idle_flags(settings, evaluation, method, attribution)
     return {key: value for key, value in settings.items() if key not in idle}
 
 
-def _completed(trained: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags of a training, those that are younger than the run among them, at what they leave as it was."""
-    flags = flags_of("main") if trained else {}
-    return {name: default_of(name, flags, trained) for name in flags} | dict(trained)
+def _completed(given: Mapping[str, Any], flags: Mapping[str, Flag]) -> dict[str, Any]:
+    """The flags of a run, those of ``flags`` that are younger among them, at what leaves it as it was."""
+    known = {name: flag.absent for name, flag in flags.items() if flag.absent is not None} | dict(given)
+    return {name: default_of(name, flags, known) for name in flags} | known
 
 
 def idle_flags(settings: Mapping[str, Any], evaluation: str, method: str, attribution: str | None) -> set[str]:

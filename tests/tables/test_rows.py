@@ -62,6 +62,21 @@ def test_a_run_from_before_a_flag_counts_with_those_that_leave_it_alone(tmp_path
     assert rows_of("table1", *folders)["CUB", "CALM_EM", ""].seeds == (0, 1)
 
 
+@pytest.mark.parametrize("evaluation", ["cue_location", "intervention"])
+def test_an_evaluation_from_before_a_flag_counts_with_those_that_leave_it_alone(tmp_path, evaluation):
+    """A younger flag was at what leaves the result as it was; one that the script no longer takes says nothing."""
+    key, named = {"cue_location": ("table1", METRICS), "intervention": ("interventions", {"joint": {}})}[evaluation]
+    shared = {"evaluation": evaluation, "attribution": "joint", "metrics": named}
+    folders = [write_run(tmp_path, f"em{seed}", "CALM_EM", seed, **shared) for seed in (0, 1)]
+    path = folders[0] / "results" / f"{evaluation}.json"
+    older = json.loads(path.read_text())
+    for flag in {"part_points", "class_pairs", "resize_alignment", "max_images"} & older["config"].keys():
+        del older["config"][flag]
+    path.write_text(json.dumps({**older, "config": {**older["config"], "scoremap_root": None}}))
+    rows = [row for row in rows_of(key, *folders).values() if row.status == "run"]
+    assert [row.seeds for row in rows] == [(0, 1)]
+
+
 def test_other_settings_make_another_row_and_are_named(tmp_path):
     plain = write_run(tmp_path, "a", "CALM_EM", 0, attribution="joint")
     relu = write_run(tmp_path, "b", "CALM_EM", 0, attribution="joint", prior_activation="relu")
