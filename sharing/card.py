@@ -6,7 +6,9 @@ from typing import Any
 from calm.evaluation.directions import DIRECTIONS
 from calm.evaluation.uninformed import titles
 from calm.networks.checkpoint import Loaded
+from calm.tables.groups import common_settings
 from calm.tables.run_results import Result
+from calm.tables.settings import in_words
 
 FRONT = """---
 library_name: calm
@@ -70,7 +72,7 @@ def _measured(results: Sequence[Result], num_classes: int, baselines: Mapping[st
     """A table of every number with its meaning, and the commands that gave them."""
     rows = [
         (
-            *(result.evaluation, result.attribution or "", metric, f"{value:.4g}"),
+            *(_evaluation(result, results), result.attribution or "", metric, f"{value:.4g}"),
             *_meaning(result, metric, num_classes, baselines),
         )
         for result in results
@@ -80,6 +82,14 @@ def _measured(results: Sequence[Result], num_classes: int, baselines: Mapping[st
     commands = dict.fromkeys(command for result in results for command in result.commands)
     table = _table(("evaluation", "map", "metric", "value", "better", "without knowledge"), rows)
     return [MEANING, *table, "\nBy these commands:\n", "```sh", *commands, "```"]
+
+
+def _evaluation(result: Result, results: Sequence[Result]) -> str:
+    """The evaluation, with the settings that tell it from others of the same map."""
+    same = (result.evaluation, result.attribution)
+    alike = [other for other in results if (other.evaluation, other.attribution) == same]
+    settings = in_words(result.settings, leave_out=common_settings(alike))
+    return f"{result.evaluation}, {settings}" if settings else result.evaluation
 
 
 def _meaning(result: Result, metric: str, num_classes: int, baselines: Mapping[str, str]) -> tuple[str, str]:

@@ -90,8 +90,8 @@ def means_over(trunks: Sequence[str], groups: Sequence[Group]) -> list[Group]:
     return means
 
 
-def common_settings(groups: Sequence[Group]) -> dict[str, Any]:
-    """The settings that all groups have, with the same value."""
+def common_settings(groups: Sequence[Group | Result]) -> dict[str, Any]:
+    """The settings that all groups, or results, have, with the same value."""
     first, *others = [group.settings for group in groups] or [{}]
     missing = object()
     return {key: value for key, value in first.items() if all(o.get(key, missing) == value for o in others)}

@@ -101,6 +101,20 @@ def test_the_card_says_which_way_is_better_and_what_needs_no_knowledge(run, tmp_
         assert line in card.splitlines(), line
 
 
+def test_the_card_tells_two_results_of_one_map_apart(run, tmp_path):
+    checkpoint = run / "last_checkpoint.pth.tar"
+    for masks, value in (("keypoints", 10.5), ("exact", 20.25)):
+        flags = {"dataset_name": "SynthBirds", "attribution_method": "CALM_EM", "cue_masks": masks}
+        content = {"evaluation": "cue_location", "config": flags, "details": {"attribution": "joint"}}
+        content |= {"checkpoint": {"path": str(checkpoint), "sha256": sha256(checkpoint)}, "metrics": {"mPxAP": value}}
+        (run / "results" / f"cue_location_{masks}.json").write_text(json.dumps(content))
+    assert pushed(run, "--folder", tmp_path / "shared") == 0
+    card = (tmp_path / "shared" / "README.md").read_text()
+    assert "| cue_location | joint | mPxAP | 10.5 |" in card
+    assert "| cue_location, exact cue masks | joint | mPxAP | 20.25 |" in card
+    assert "| wsol | joint | PxAP | 43.21 |" in card
+
+
 def test_what_is_damaged_or_foreign_is_one_sentence(run, tmp_path, capsys):
     folder = tmp_path / "shared"
     assert pushed(run, "--folder", folder) == 0
