@@ -28,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     own = judge_session(session, names)
     everyone = gathered(own)
     metrics, intervals = summarise(own, everyone)
-    report.print_table(metrics)
+    size = session.args.crop_size
+    report.print_table(metrics, size)
     image_ids = [record.image_id for record in session.dataset.records]
     details = {"num_images": len(image_ids), "images": report.details_of(everyone, image_ids)}
-    size = session.args.crop_size
     baselines = stated({name: metrics.pop(name) for name in uninformed_maps(size)}, size)
     session.write(metrics, details, baselines, intervals)
     if is_main():

@@ -11,20 +11,22 @@ from calm.data_loaders.cues.pairs import PARTS
 from calm.distributed import print0
 from calm.evaluation.intervention.agreement import COMPLETENESS, LARGEST, RANK
 from calm.evaluation.intervention.measure import QUESTIONS, Judged
+from calm.evaluation.uninformed import titles
 from calm.pictures import save_figure
 
 TITLES = {RANK: "rank correlation", LARGEST: "largest part, %", COMPLETENESS: "completeness"}
 ASKED = {"removed": "part removed", "rival": "rival's look"}
 
 
-def print_table(metrics: Mapping[str, Mapping[str, float]]) -> None:
-    """A line per map."""
-    width = max(map(len, metrics)) + 4
+def print_table(metrics: Mapping[str, Mapping[str, float]], size: int) -> None:
+    """A line per map, those without knowledge among them; ``size`` is the side of the maps in pixels."""
+    lines = {titles(size).get(name, name): values for name, values in metrics.items()}
+    width = max(map(len, lines)) + 4
     print0("\nbirds with a known cause: how well maps agree with the true effects of parts; higher is better")
     keys = [(question, name) for question in QUESTIONS for name in TITLES]
     print0(" " * width + "".join(f"{ASKED[question]:>18}" for question, _ in keys))
     print0(" " * width + "".join(f"{TITLES[name]:>18}" for _, name in keys))
-    for label, values in metrics.items():
+    for label, values in lines.items():
         print0(f"{label:<{width}}" + "".join(f"{values[f'{question}_{name}']:>18.3f}" for question, name in keys))
 
 

@@ -153,7 +153,8 @@ def test_the_script_writes_metrics_intervals_and_a_picture(birds, flags, capsys)
     images = found["details"]["images"]
     assert len(images["image_ids"]) == 8 and set(images["rivals"]) <= {1, 2, 3, 4}
     assert (birds / "run/results/intervention/agreement.png").stat().st_size > 5000
-    assert "rank correlation" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert all(text in printed for text in ("rank correlation", "\nconstant map", "\ncentred Gaussian, sigma 12 px"))
     assert errors.run(lambda: eval_intervention.main([*flags, "--dataset=TinyImageNet"])) == 2
     assert not equal(found["metrics"]["joint"]["rival_completeness"], float("nan"))
 
