@@ -132,6 +132,22 @@ def test_maps_of_another_size_are_resized_with_one_notice(birds, capsys):
     assert maps == pytest.approx(cells, abs=1e-2)
 
 
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("evaluate", "idle", "used"),
+    [
+        (eval_wsol, {"norm_type": "max", "resize_mode": "bicubic", "score_map_process": "saliency"}, {}),
+        (eval_pixel_perturb, {"smoothing_ksize": 3}, {}),
+        (eval_cue_location, {"resize_alignment": "receptive_field"}, {"norm_type": "max", "cue_score": "released"}),
+    ],
+)
+def test_flags_of_a_networks_maps_are_said_to_do_nothing_to_files(birds, capsys, evaluate, idle, used):
+    words = [f"--{name}={value}" for name, value in (idle | used).items()]
+    evaluate.main(flags(birds, f"--scoremap_root={birds / 'maps'}", "--tag=idle", *words))
+    said = [line.split()[1].split("=")[0] for line in capsys.readouterr().out.splitlines() if "has no effect" in line]
+    assert sorted(said) == sorted(f"--{name}" for name in idle)
+
+
 def test_a_file_holds_one_map(tmp_path):
     np.savez(tmp_path / "two.npz", np.zeros((2, 2)), np.zeros((2, 2)))
     with pytest.raises(UserError, match=r"two\.npz holds 2 arrays"):
