@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from calm.attribution.catalogue import title_of
+from calm.evaluation.uninformed import UNINFORMED, UNTRAINED, titles
 from calm.experiments.markdown import GENERATED, number, rows, with_interval
 from calm.experiments.plan import BIRDS, FEW_COPIES, NETWORKS, SUBSAMPLE
 
@@ -34,6 +35,7 @@ HEADINGS = (
     "mPxAP",
     "above prevalence",
     "pairs above",
+    "untrained heads",
 )
 
 
@@ -65,14 +67,27 @@ def cue_line(run: str, result: Mapping[str, Any]) -> list[str]:
         with_interval(metrics["mPxAP"], intervals.get("mPxAP")),
         with_interval(above, intervals.get("above_prevalence")),
         pairs_above(result),
+        number(result.get("baselines", {}).get(UNTRAINED, {}).get("mPxAP")),
     ]
 
 
+def uninformed_lines(result: Mapping[str, Any]) -> list[list[str]]:
+    """Rows of the maps that never looked at the images of a result."""
+    lines = []
+    for name, own in result.get("baselines", {}).items():
+        if name in UNINFORMED:
+            title = f"{titles(result['config']['crop_size'])[name]} (no knowledge)"
+            parts = (number(own[f"mPxAP_{parts}"]) for parts in (1, 2, 3))
+            above = number(own["mPxAP"] - result["metrics"]["prevalence"])
+            lines.append(["–", title, "–", *parts, number(own["mPxAP"]), above, "–", "–"])
+    return lines
+
+
 def cue_table(runs: Mapping[str, Any], *, subsampled: bool) -> str:
-    """A row per map and score, the highest mPxAP first: those of every test image, or those of some."""
+    """A row per map and score, the highest mPxAP first, then maps without knowledge: every test image, or some."""
     chosen = [(run, own) for run, _, own in cue_results(runs) if ("max_images" in flags_given(own)) is subsampled]
     lines = [cue_line(*item) for item in sorted(chosen, key=lambda item: item[1]["metrics"]["mPxAP"], reverse=True)]
-    return rows(HEADINGS, lines) if lines else "not run"
+    return rows(HEADINGS, [*lines, *uninformed_lines(chosen[0][1])]) if lines else "not run"
 
 
 def paired_differences(found: Mapping[str, Any]) -> str:
@@ -98,7 +113,8 @@ validate, 2,498 test. Pairs of which one class has no photographs are skipped, w
 and 3 differing parts). The trunk starts from ImageNet weights and is trained for {BIRDS["epochs"]} epochs at
 {BIRDS["crop_size"]} px, batch {BIRDS["batch_size"]}, learning rate {BIRDS["lr"]} (heads ten times that), a tenth of
 both in the last epoch, but for what [the search of settings](search.md) chose. Chance is high, since the birds fill the
-pictures: **prevalence** is what a constant map gets. "Pairs above" counts the class pairs whose own 95 % interval lies
+pictures: **prevalence** is what a constant map gets, and "untrained heads" what the same map of the same trunk gets
+with a head that never learnt. "Pairs above" counts the class pairs whose own 95 % interval lies
 above it. Intervals of the accuracy draw the test images again; those over class pairs draw these as if no two shared a
 class, as eight classes do, and are [rather narrow for one map alone](../evaluation.md#intervals).
 Accuracy and mPxAP: higher is better; R_k: lower. The two scores, and maps on a grid of tiles or by receptive field:

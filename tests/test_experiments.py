@@ -14,7 +14,7 @@ from calm.command import find
 from calm.experiments import __main__ as experiments
 from calm.experiments import evidence, headline, page, plan
 from calm.experiments import run as running
-from calm.experiments.birds_page import cue_results
+from calm.experiments.birds_page import cue_results, cue_table
 from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import CLAIMS, seeds_of
 from calm.experiments.differences import difference, differences
@@ -199,6 +199,19 @@ def birds(accuracy: float, cue: float, default_map: str, few: dict[str, float] |
     }
     own = {f"cue_location_{default_map}_text_grid": result(cue, default_map)}
     return {"accuracy": {"metrics": {"accuracy": accuracy}}, **own, **kept}
+
+
+def test_maps_without_knowledge_stand_below_those_of_real_birds():
+    def numbers(value: float) -> dict[str, float]:
+        return {"mPxAP": value, **{f"mPxAP_{parts}": value + parts for parts in (1, 2, 3)}}
+
+    flags = {"score_map_process": "joint", "cue_score": "text", "resize_alignment": "grid", "crop_size": 128}
+    result = {"config": flags, "metrics": {**numbers(46.0), "prevalence": 41.5}, "details": {"pairs": []}}
+    baselines = {"centred_gaussian": {"sigma": 32.0, **numbers(40.7)}, "untrained_heads": numbers(43.2)}
+    found = {"birds_CALM_EM_s0": {"cue_location_joint_text_grid": {**result, "baselines": baselines}}}
+    *_, own, gaussian = cue_table(found, subsampled=False).splitlines()
+    assert own.startswith("| birds_CALM_EM_s0 ") and own.endswith("| 46.0 | 4.5 | 0 of 0 | 43.2 |")
+    assert "| centred Gaussian, sigma 32 px (no knowledge) | – | 41.7 | 42.7 | 43.7 | 40.7 | −0.8 |" in gaussian
 
 
 def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
