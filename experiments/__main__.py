@@ -15,6 +15,7 @@ from calm import errors
 from calm.config import HelpFormatter
 from calm.experiments import evidence, page, plan, search
 from calm.experiments.run import Places, chosen, has_data, run, runnable, state
+from calm.experiments.trainings import trainings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -43,14 +44,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     kept = out / "results" / "evidence"
     if args.command == "search" or (args.command == "run" and not args.names):
         find_settings(search.grid(reduced=args.reduced), places, kept)
-    trainings = list(plan.trainings(reduced=args.reduced, chosen=search.chosen_in(kept)))
-    steps = chosen(list(plan.steps(trainings, reduced=args.reduced)), args.names)
+    every = list(trainings(reduced=args.reduced, chosen=search.chosen_in(kept)))
+    steps = chosen(list(plan.steps(every, reduced=args.reduced)), args.names)
     if args.command == "list":
         print(state(steps, places))
         return
     if args.command == "run":
         run(runnable(steps, places, print), places, print)
-    found = evidence.collect(trainings, places.save_root, kept, print)
+    found = evidence.collect(every, places.save_root, kept, print)
     for path in page.write(out, tables=DOCS / "results"):
         print(f"written: {path}")
     print(f"from {len(found)} run folders in {save_root}, and from what was kept before")

@@ -6,7 +6,8 @@ from typing import Any
 from calm.attribution.catalogue import title_of
 from calm.evaluation.uninformed import UNINFORMED, UNTRAINED, titles
 from calm.experiments.markdown import GENERATED, number, rows, with_interval
-from calm.experiments.plan import BIRDS, FEW_COPIES, NETWORKS, SUBSAMPLE
+from calm.experiments.plan import FEW_COPIES, SUBSAMPLE
+from calm.experiments.trainings import BIRDS, NETWORKS
 
 
 def cue_results(found: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from calm.evaluation.intervals import interval_of
-from calm.experiments.plan import ALIGNMENTS, NETWORKS, SCORES, SUBSAMPLE
+from calm.experiments.plan import ALIGNMENTS, SCORES, SUBSAMPLE
+from calm.experiments.trainings import NETWORKS
 from calm.training.accuracy import RIGHT
 from calm.training.accuracy import replicates_of as accuracy_again
 

@@ -49,7 +49,8 @@ def steps(dataset: str, method: str, entry: Mapping[str, Any], places: Mapping[s
     few = {"proxy_training_set": True} if "per_class" in entry else {}
     begun = {"resume": True} if (run / "config.yaml").is_file() else {}
     training = {"experiment_name": name, "dataset": dataset, "attribution_method": method, "workers": 0}
-    training |= {"save_root": places["save_root"], **data, **entry["train"], **few, **begun}
+    own = entry["train"] | entry["methods"].get(method, {})
+    training |= {"save_root": places["save_root"], **data, **own, **few, **begun}
     yield Step(["train", *flags_of(training)], run / "results/accuracy.json")
     for evaluation, flags in entry["evaluate"].items():
         words = ["eval", evaluation, *flags_of({"load_checkpoint": run, "workers": 0, **data, **flags})]

@@ -9,7 +9,7 @@ import yaml
 
 from calm.atomic import write_text
 from calm.experiments.differences import compared_in, differences
-from calm.experiments.plan import Training
+from calm.experiments.trainings import Training
 from calm.flags import flags_of, names
 from calm.tables.commands import flags_line
 from calm.training.run import CONFIG

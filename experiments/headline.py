@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from calm.attribution.catalogue import title_of
 from calm.experiments.birds_page import cue_results, flags_given
 from calm.experiments.markdown import number, rows
-from calm.experiments.plan import GRADIENT_MAPS, NETWORKS, SUBSAMPLE, Network
+from calm.experiments.plan import GRADIENT_MAPS, SUBSAMPLE
+from calm.experiments.trainings import NETWORKS, Network
 
 Found = Mapping[str, Any]
 TOLERANCE = 1.0

@@ -23,8 +23,9 @@ class Places:
         places = [f"--data_root={self.data_root}", f"--metadata_root={self.metadata_root}"]
         places += [f"--mask_root={self.data_root}", "--workers=0"]
         if step.words[0] == "train":
-            resumed = ["--resume"] if (self.save_root / step.run / CONFIG).is_file() else []
-            return [*step.words, *places, f"--save_root={self.save_root}", *resumed]
+            begun = (self.save_root / step.run / CONFIG).is_file()
+            start = [f"--load_checkpoint={self.save_root / step.starts_from}"] if step.starts_from else []
+            return [*step.words, *places, f"--save_root={self.save_root}", *(["--resume"] if begun else start)]
         return [*step.words, *places, f"--load_checkpoint={self.save_root / step.run}"]
 
 

@@ -11,13 +11,16 @@ import yaml
 from calm.atomic import write_text
 from calm.data_loaders.metadata import read_records, write_records
 from calm.data_loaders.record import Record
-from calm.experiments.plan import REDUCED, Flags, Step, words_of
+from calm.experiments.plan import Step, words_of
 from calm.experiments.run import Places, run
+from calm.experiments.trainings import REDUCED, Flags
 
 LIST = Path(__file__).with_suffix(".yaml")
 KEPT = "search.json"
 """In the folder of what is kept: every trial, and per network the flags that won."""
 CHOSEN, TAG = "chosen", "held_out"
+ACCURACY, CUE = "results/accuracy.json", f"results/cue_location_{TAG}.json"
+"""What a training and its judgement write, below the run folder."""
 
 
 class Trial(NamedTuple):
@@ -38,10 +41,10 @@ class Trial(NamedTuple):
     def steps(self, dataset: str) -> Iterator[Step]:
         """A training and its judgement."""
         train = {"dataset": dataset, "experiment_name": self.run} | self.flags
-        yield Step(self.run, words_of("train", train), "results/accuracy.json", 0.8 * self.minutes, dataset)
+        yield Step(self.run, words_of("train", train), ACCURACY, 0.8 * self.minutes, dataset)
         cue: Flags = {"mask_to_segmentation": False, "tag": TAG}
         words = words_of("eval cue_location", cue)
-        yield Step(self.run, words, f"results/cue_location_{TAG}.json", 0.2 * self.minutes, dataset)
+        yield Step(self.run, words, CUE, 0.2 * self.minutes, dataset)
 
 
 def trials(listed: Mapping[str, Any], number: int, won: Mapping[str, Mapping[str, Any]]) -> list[Trial]:
@@ -87,9 +90,7 @@ def result_of(trial: Trial, folder: Path, *, usual: float) -> dict[str, Any]:
         folder: of the run folders.
         usual: minutes of a trial at the common resolution and grid.
     """
-    accuracy, cue = (
-        json.loads((folder / trial.run / step.result).read_text(encoding="utf-8")) for step in trial.steps("")
-    )
+    accuracy, cue = (json.loads((folder / trial.run / name).read_text(encoding="utf-8")) for name in (ACCURACY, CUE))
     return {
         "network": trial.network,
         "setting": trial.setting,

@@ -27,7 +27,7 @@ def test_a_begun_run_is_resumed(tmp_path):
     (tmp_path / "short_SynthBirds_CAM").mkdir()
     (tmp_path / "short_SynthBirds_CAM" / "config.yaml").touch()
     places = {"save_root": str(tmp_path), "data_root": "d", "metadata_root": "m"}
-    first = next(steps("SynthBirds", "CAM", {"train": {}, "evaluate": {}}, places))
+    first = next(steps("SynthBirds", "CAM", {"train": {}, "methods": {}, "evaluate": {}}, places))
     assert "--resume=True" in first.words
 
 

@@ -19,10 +19,11 @@ from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import CLAIMS, seeds_of
 from calm.experiments.differences import difference, differences
 from calm.experiments.findings import FAILS, HOLDS, OPEN, Finding, over_seeds, share_difference
+from calm.experiments.trainings import trainings
 from calm.flags import recorded
 
 DOCS = experiments.DOCS
-REDUCED = list(plan.steps(plan.trainings(reduced=True), reduced=True))
+REDUCED = list(plan.steps(trainings(reduced=True), reduced=True))
 
 
 def test_the_pages_are_what_the_code_writes(tmp_path):
@@ -41,7 +42,7 @@ def test_what_is_kept_names_no_photograph():
 
 @pytest.mark.parametrize("reduced", [False, True])
 def test_every_step_is_a_command_that_parses(reduced):
-    steps = list(plan.steps(plan.trainings(reduced=reduced), reduced=reduced))
+    steps = list(plan.steps(trainings(reduced=reduced), reduced=reduced))
     files = [(step.run, step.result) for step in steps]
     assert len(set(files)) == len(files)
     for step in steps:
@@ -136,7 +137,7 @@ def test_accuracies_are_compared_image_by_image():
 
 
 def test_a_run_that_was_trained_otherwise_is_no_evidence(tmp_path):
-    training = next(plan.trainings())
+    training = next(trainings())
     place = tmp_path / "save" / training.run
     (place / "results").mkdir(parents=True)
     trained = config.parse([f"--{name}={value}" for name, value in training.flags.items()], "main")
@@ -261,3 +262,21 @@ def test_runs_are_compared_seed_by_seed():
     assert CLAIMS[5].cells[1]({}, tables) == "not run"
     lines = table_of_causes({}, tables, {"table1": {"rows": rows[:3]}}).splitlines()
     assert "| SynthBirds | prior: ReLU - softplus | 5.0 | 1 |" in lines  # 27 - 22, both of seed 2
+
+
+def test_a_network_starts_from_another_run_and_then_resumes_itself(tmp_path):
+    (step,) = [own for own in plan.steps(trainings()) if own.run == "birds_CAM_then_CALM_EM_s0" and own.starts_from]
+    places = running.Places(str(tmp_path), "d", "m")
+    args = config.parse(places.words(step)[1:], "main")
+    assert args.load_checkpoint == str(tmp_path / "birds_CAM_s0") and args.attribution_method == "CALM_EM"
+    (tmp_path / step.run).mkdir()
+    (tmp_path / step.run / "config.yaml").touch()
+    assert {"--resume"} == {word for word in places.words(step) if "resume" in word or "load_checkpoint" in word}
+    order = [training.run for training in trainings()]
+    assert all(order.index(own.starts_from) < order.index(own.run) for own in trainings() if own.starts_from)
+
+
+def test_what_a_network_has_of_its_own_is_not_searched():
+    won = {"CAM": {"tried": {"lr": 0.03, "crop_size": 96}, "cost": 0.5}}
+    rates = {own.network.method: (own.flags["lr"], own.flags["crop_size"]) for own in trainings(chosen=won)}
+    assert rates["SPG"] == (0.001, 96) and rates["HaS"] == (0.03, 96) and rates["CALM_ML"] == (0.01, 128)

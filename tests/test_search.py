@@ -9,6 +9,7 @@ from calm.data_loaders.metadata import read_records
 from calm.experiments import plan, search
 from calm.experiments.run import Places
 from calm.experiments.search_page import searched, summary
+from calm.experiments.trainings import trainings
 from tests.tiny_data import tiny_cub
 
 
@@ -69,7 +70,7 @@ def found(monkeypatch, tmp_path):
 def test_the_highest_mpxap_among_the_accurate_wins_and_is_trained(found):
     won, kept = found
     assert search.chosen_in(kept) == won and {row["setting"] for row in won.values()} == {"lr_0.01_grid_16x16"}
-    steps = list(plan.steps(plan.trainings(chosen=won)))
+    steps = list(plan.steps(trainings(chosen=won)))
     trained = {step.run: step for step in steps if step.words[0] == "train"}
     words = trained["birds_CALM_EM_relu_s1"].words
     assert {"--lr=0.01", "--large_feature_map=True", "--prior_activation=relu"} <= {*words}

@@ -1,0 +1,127 @@
+"""What is trained: networks of real and of drawn birds, with their flags and the minutes on one core."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+Flags = Mapping[str, object]
+
+BIRDS: Flags = {
+    "dataset": "CUB",
+    "architecture": "efficientnet_lite0",
+    "resize_size": 144,
+    "crop_size": 128,
+    "batch_size": 32,
+    "epochs": 3,
+    "lr_decay_frequency": 3,
+    "lr": 0.01,
+}
+"""Real birds: the pretrained trunk, 128 px, a grid of 8x8 cells."""
+SYNTHETIC: Flags = {**BIRDS, "dataset": "SynthBirds", "epochs": 6, "lr_decay_frequency": 5}
+RELU: Flags = {"prior_activation": "relu", "detach_prior_sum": True}
+LAGGING: Flags = {"em_target": "ema", "em_momentum": 0.99}
+TABLE_3 = {"HaS": 11, "CutMix": 11, "ADL": 11, "SPG": 11, "ACoL": 52}
+"""Training methods of the paper's Table 3, each on one seed, and their minutes."""
+SLOW: Flags = {"lr": 0.001}
+"""SPG's rate: its losses are not finite at ten times that."""
+REDUCED: Flags = {"epochs": 1, "lr_decay_frequency": 1, "crop_size": 64, "resize_size": 72}
+"""What --reduced changes of a training: enough to see every step run, nothing to learn from."""
+REDUCED_IMAGES = 24
+
+
+class Network(NamedTuple):
+    """A network to train, once a seed."""
+
+    name: str
+    method: str
+    common: Flags
+    own: Flags
+    """What it has beyond the common flags; nothing that is searched changes it."""
+    seeds: tuple[int, ...]
+    minutes: float
+    default_map: str
+    tuned_as: str | None = None
+    """The network of the search whose chosen flags it takes."""
+    after: str | None = None
+    """The network of which it starts, of the same seed; None for ImageNet weights."""
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether it has CALM's maps."""
+        return self.default_map == "joint"
+
+
+def _birds(
+    name: str,
+    method: str,
+    own: Flags = MappingProxyType({}),
+    *,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    minutes: float = 11,
+    after: str | None = None,
+) -> Network:
+    default_map = "joint" if method.startswith("CALM") else "cam"
+    tuned_as = "CAM" if default_map == "cam" else "CALM_EM_relu" if own == RELU else "CALM_EM"
+    return Network(f"birds_{name}", method, BIRDS, own, seeds, minutes, default_map, tuned_as, after)
+
+
+def _drawn(name: str, method: str, own: Flags = MappingProxyType({})) -> Network:
+    return Network(f"SynthBirds_{name}", method, SYNTHETIC, own, (0,), 6, "cam" if method == "CAM" else "joint")
+
+
+NETWORKS = (
+    _birds("CAM", "CAM"),
+    _birds("CALM_EM", "CALM_EM"),
+    _birds("CALM_EM_relu", "CALM_EM", RELU),
+    _birds("CALM_ML", "CALM_ML"),
+    _birds("CALM_EM_ema", "CALM_EM", LAGGING, minutes=15),
+    _birds("CAM_then_CAM", "CAM", seeds=(0,), after="birds_CAM"),
+    _birds("CAM_then_CALM_EM", "CALM_EM", seeds=(0,), after="birds_CAM"),
+    _birds("CAM_then_CALM_EM_relu", "CALM_EM", RELU, seeds=(0,), after="birds_CAM"),
+    *(
+        _birds(method, method, SLOW if method == "SPG" else {}, seeds=(0,), minutes=minutes)
+        for method, minutes in TABLE_3.items()
+    ),
+    _drawn("CAM", "CAM"),
+    _drawn("CALM_EM", "CALM_EM"),
+    _drawn("CALM_EM_relu", "CALM_EM", RELU),
+)
+"""A network that starts from another one's stands after it."""
+
+
+class Training(NamedTuple):
+    """One training of a network."""
+
+    network: Network
+    seed: int
+    flags: Flags
+    minutes: float
+
+    @property
+    def run(self) -> str:
+        """The name of its run folder."""
+        return f"{self.network.name}_s{self.seed}"
+
+    @property
+    def starts_from(self) -> str | None:
+        """The run folder whose weights it starts from; None for ImageNet weights."""
+        return self.network.after and f"{self.network.after}_s{self.seed}"
+
+
+def trainings(
+    *, reduced: bool = False, chosen: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> Iterator[Training]:
+    """Every training; one seed of all networks before the next seed.
+
+    Args:
+        reduced: minutes instead of hours.
+        chosen: network of the search -> its trial that won.
+    """
+    for seed in (0, 1, 2):
+        for network in NETWORKS:
+            if seed not in network.seeds or (reduced and seed):
+                continue
+            won = chosen.get(network.tuned_as or "", {"tried": {}, "cost": 1.0})
+            flags = {**network.common, **won["tried"], **network.own, **(REDUCED if reduced else {})}
+            minutes = network.minutes / 12 if reduced else network.minutes * won["cost"]
+            yield Training(network, seed, {"attribution_method": network.method, "seed": seed} | flags, minutes)
