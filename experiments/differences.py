@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from calm.evaluation.intervals import interval_of
-from calm.experiments.plan import ALIGNMENTS, SCORES, SUBSAMPLE
-from calm.experiments.trainings import NETWORKS
+from calm.experiments.plan import ALIGNMENTS, GRADIENT_MAPS, SCORES, SUBSAMPLE
+from calm.experiments.trainings import NETWORKS, Network
 from calm.training.accuracy import RIGHT
 from calm.training.accuracy import replicates_of as accuracy_again
 
+NAMED = {network.name: network for network in NETWORKS}
+CAM, CAM_LONGER = NAMED["birds_CAM"], NAMED["birds_CAM_then_CAM"]
 COMPARED = {("birds_CAM", network.name) for network in NETWORKS if network.name != "birds_CAM"}
+COMPARED |= {(CAM_LONGER.name, own.name) for own in NETWORKS if own.after and own is not CAM_LONGER}
 COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), ("birds_CALM_EM", "birds_CALM_EM_relu")}
 """(what is compared with, network)."""
 SETTINGS_OF_A_MAP = {
@@ -22,6 +25,8 @@ SETTINGS_OF_A_MAP = {
 }
 """What is changed of how one map is scored -> the two settings."""
 SUBSAMPLED = f"_text_grid_{SUBSAMPLE}"
+RIVALS = ("finercam", *GRADIENT_MAPS)
+"""Maps of CAM's network that CALM's own should beat as well."""
 
 
 def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -55,6 +60,22 @@ def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, d
             for name, stem in maps.items():
                 key = f"{network.name}: {name} - {network.default_map}"
                 yield key, difference([(run[stem], run[own])], "mPxAP")
+        cam = found.get(f"{reference_of(network).name}_s0", {})
+        if network.has_prior and own:
+            for name in RIVALS:
+                stem = f"cue_location_{name}{SUBSAMPLED}"
+                if stem in cam:
+                    yield rival_key(network, name), difference([(run[own], cam[stem])], "mPxAP")
+
+
+def reference_of(network: Network) -> Network:
+    """The CAM that started as the network did."""
+    return CAM_LONGER if network.after else CAM
+
+
+def rival_key(network: Network, name: str) -> str:
+    """What the difference of a network's own map and another map of its CAM is called."""
+    return f"{network.name} - {reference_of(network).name}, {name}, {SUBSAMPLE} images"
 
 
 def compared_in(key: str) -> set[str]:

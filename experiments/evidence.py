@@ -106,7 +106,8 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
         kept = {stem: kept_of(content) for stem, content in found[run].items()}
         if run in before and checkpoints_of(before[run]) != checkpoints_of(kept):
             changed.add(training.network.name)
-        _write(folder / f"{run}.json", {**kept, TRAINING: training_of(place)})
+        start = {"starts_from": training.starts_from} if training.starts_from else {}
+        _write(folder / f"{run}.json", {**kept, TRAINING: training_of(place) | start})
     if found:
         every = before.get(Path(DIFFERENCES).stem, {}).items()
         old = {key: value for key, value in every if not changed & compared_in(key)}

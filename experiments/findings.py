@@ -35,9 +35,12 @@ class Finding(NamedTuple):
 
     def text(self) -> str:
         """Label, verdict, difference and interval."""
+        return f"{self.label}: {f'**{self.verdict}**' if self.interval else 'one run'}, {self.figures()}"
+
+    def figures(self) -> str:
+        """Difference and interval."""
         ends = self.interval and f" [{', '.join(f'{end:+.{self.digits}f}' for end in self.interval)}]"
-        verdict = f"**{self.verdict}**" if self.interval else "one run"
-        return f"{self.label}: {verdict}, {self.difference:+.{self.digits}f}{ends or ''}".replace("-", "−")
+        return f"{self.difference:+.{self.digits}f}{ends or ''}".replace("-", "−")
 
 
 def share_difference(one: tuple[float, int], other: tuple[float, int]) -> tuple[float, tuple[float, float]]:

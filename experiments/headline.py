@@ -1,22 +1,22 @@
-"""In sentences: whether CALM keeps CAM's accuracy and finds the cue of real birds better than CAM and its rivals."""
+"""Whether CALM keeps CAM's accuracy and finds the cue of real birds better than CAM and its rivals, in sentences."""
 
 import statistics
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from calm.attribution.catalogue import title_of
-from calm.experiments.birds_page import cue_results, flags_given
+from calm.experiments.differences import RIVALS, reference_of, rival_key
+from calm.experiments.findings import FAILS, HOLDS, Finding
 from calm.experiments.markdown import number, rows
-from calm.experiments.plan import GRADIENT_MAPS, SUBSAMPLE
+from calm.experiments.plan import SUBSAMPLE
 from calm.experiments.trainings import NETWORKS, Network
 
 Found = Mapping[str, Any]
-TOLERANCE = 1.0
-"""Points of accuracy that count as kept."""
-BIRDS = {network.name: network for network in NETWORKS if network.name.startswith("birds_")}
-CAM = BIRDS["birds_CAM"]
-RIVALS = ("finercam", *GRADIENT_MAPS)
-"""Maps of CAM's network that CALM's own should beat as well."""
+BIRDS = tuple(network for network in NETWORKS if network.name.startswith("birds_"))
+QUESTION = (
+    "Is there a setting in which CALM keeps CAM's accuracy within a point and finds the cue of real birds better than "
+    "CAM, Finer-CAM and the best gradient map?"
+)
 
 
 class Reached(NamedTuple):
@@ -46,7 +46,7 @@ def reached(found: Found, network: Network) -> Reached | None:
 
 def accuracy_and_cue(found: Found) -> str:
     """A row per network, the highest mPxAP first."""
-    every = [own for network in BIRDS.values() if (own := reached(found, network))]
+    every = [own for network in BIRDS if (own := reached(found, network))]
     lines = [
         [title(own.network), number(own.accuracy), number(own.cue), number(own.above), str(own.seeds)]
         for own in sorted(every, key=lambda own: own.cue, reverse=True)
@@ -59,56 +59,53 @@ def title(network: Network) -> str:
     return network.name.removeprefix("birds_")
 
 
-def rivals(found: Found, calm: Network) -> dict[str, tuple[float, float]]:
-    """Map of CAM's network -> its mPxAP and that of CALM's own map, about the same few images of seed 0."""
-    few = {
-        (run, result["config"]["score_map_process"]): result["metrics"]["mPxAP"]
-        for run, _, result in cue_results(found)
-        if "max_images" in flags_given(result)
-    }
-    own = few.get((f"{calm.name}_s0", calm.default_map))
-    values = {name: few.get((f"{CAM.name}_s0", name)) for name in RIVALS}
-    return {} if own is None else {name: (value, own) for name, value in values.items() if value is not None}
+class Compared(NamedTuple):
+    """A network of CALM less the CAM that started as it did."""
+
+    network: Network
+    accuracy: Finding
+    cue: Finding
+    """mPxAP of own maps by the text's score."""
+    rivals: dict[str, Finding]
+    """mPxAP on some images: own map less another map of that CAM, by name."""
+
+    def __str__(self) -> str:
+        parts = f"accuracy {self.accuracy.figures()}, mPxAP {self.cue.figures()}"
+        return f"{title(self.network)} less {title(reference_of(self.network))}: {parts}"
+
+
+def compared(found: Found) -> list[Compared]:
+    """Every network of CALM that ran beside its CAM."""
+    kept = found.get("differences", {})
+
+    def finding(key: str, tolerance: float = 0.0) -> Finding | None:
+        return Finding("", kept[key]["difference"], kept[key]["interval"], 1, 1, tolerance) if key in kept else None
+
+    every = []
+    for network in BIRDS:
+        pair = f"{network.name} - {reference_of(network).name}"
+        accuracy, cue = finding(f"{pair}, accuracy", 1.0), finding(f"{pair}, text, grid")
+        if network.has_prior and accuracy and cue:
+            others = {name: own for name in RIVALS if (own := finding(rival_key(network, name)))}
+            every.append(Compared(network, accuracy, cue, others))
+    return every
 
 
 def answer(found: Found) -> str:
-    """Whether there is such a setting, and what stands against it."""
-    cam = reached(found, CAM)
-    calm = [own for network in BIRDS.values() if network.has_prior and (own := reached(found, network))]
-    if cam is None or not calm:
-        return "CAM and CALM were not both run on real birds here."
-    question = (
-        "Is there a setting in which CALM keeps CAM's accuracy within a point and finds the cue of real birds better "
-        "than CAM, Finer-CAM and the best gradient map? "
-    )
-    keeps = [own for own in calm if own.accuracy >= cam.accuracy - TOLERANCE]
-    if not keeps:
-        near = max(calm, key=lambda own: own.accuracy)
-        return question + (
-            f"**No**: none of {', '.join(title(own.network) for own in calm)} keeps its accuracy. The nearest, "
-            f"{title(near.network)}, {beside(near, cam)}."
-        )
-    best = max(keeps, key=lambda own: own.cue)
-    said = f"{title(best.network)} {beside(best, cam)}"
-    if best.cue <= cam.cue:
-        return f"{question}**No**: of those that keep its accuracy {said}."
-    known = rivals(found, best.network)
-    missing = [name for name in RIVALS if name not in known]
-    better = {name: value for name, (value, own) in known.items() if value >= own}
-    if better:
-        first = max(better, key=lambda name: better[name])
-        return (
-            f"{question}**No**: {said}, but on {SUBSAMPLE} images {title_of(first)} of CAM's network gets "
-            f"{number(better[first])}, and CALM's own map {number(known[first][1])}."
-        )
+    """The question, and what the intervals say to it."""
+    every = compared(found)
+    if not every:
+        return f"{QUESTION} CAM and CALM were not both run on real birds."
+    wins = [own for own in every if own.accuracy.verdict == own.cue.verdict == HOLDS]
+    if not wins:
+        open_ones = [own for own in every if FAILS not in (own.accuracy.verdict, own.cue.verdict)]
+        if open_ones:
+            return f"{QUESTION} **Undecided**: {'; '.join(map(str, open_ones))}."
+        return f"{QUESTION} **No**: {'; '.join(map(str, every))}."
+    best = max(wins, key=lambda own: own.cue.difference)
+    missing = [title_of(name) for name in RIVALS if name not in best.rivals]
     if missing:
-        return f"{question}**Not known yet**: {said}; not run: {', '.join(map(title_of, missing))}."
-    return f"{question}**Yes**: {said}, and on {SUBSAMPLE} images it is above each of these maps of CAM's network."
-
-
-def beside(own: Reached, cam: Reached) -> str:
-    """Accuracy and mPxAP beside CAM's, as the end of a sentence."""
-    return (
-        f"has {number(own.accuracy)} % against {number(cam.accuracy)} %, and mPxAP {number(own.cue)} against "
-        f"{number(cam.cue)}"
-    )
+        return f"{QUESTION} **Undecided**: {best}; not compared with {', '.join(missing)}."
+    name, least = min(best.rivals.items(), key=lambda item: item[1].difference)
+    verdict = {HOLDS: "Yes", FAILS: "No"}.get(least.verdict, "Undecided")
+    return f"{QUESTION} **{verdict}**: {best}; less {title_of(name)} on {SUBSAMPLE} images {least.figures()}."

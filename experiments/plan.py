@@ -21,6 +21,11 @@ GRADIENT_MAPS = (
     "guided_gradcam",
 )
 CAM_FAMILY = ("gradcam", "gradcam++", "layercam", "smoothgradcam++", "finercam")
+EVERY_MAP = (
+    *("birds_CAM", "birds_CALM_EM", "birds_CALM_EM_relu"),
+    *("birds_CAM_then_CAM", "birds_CAM_then_CALM_EM", "birds_CAM_then_CALM_EM_relu"),
+)
+"""Networks whose maps of every kind are compared, of seed 0."""
 LATENT_MAPS = ("joint", "conditional", "posterior", "saliency")
 FEW_COPIES: Flags = {"smooth_grad_nr_iter": 4, "integrated_grad_nr_iter": 4}
 """Of maps that average over copies of an image: 50 would take twelve times as long."""
@@ -71,7 +76,7 @@ def _of_birds(network: Network, run: str, seed: int) -> Iterator[Step]:
     for score in SCORES if network.default_map == "cam" else ("text", "released"):
         for alignment in ALIGNMENTS:
             yield _cue_step(run, network.default_map, score, alignment)
-    if seed == 0 and network.name in ("birds_CAM", "birds_CALM_EM", "birds_CALM_EM_relu"):
+    if seed == 0 and network.name in EVERY_MAP:
         own = LATENT_MAPS if network.has_prior else ("cam",)
         for name in (*own, *CAM_FAMILY, *GRADIENT_MAPS):
             yield _cue_step(run, name, "text", "grid", SUBSAMPLE)

@@ -12,9 +12,10 @@ import yaml
 from calm import config, errors
 from calm.command import find
 from calm.experiments import __main__ as experiments
+from calm.experiments import differences as differences_of
 from calm.experiments import evidence, headline, page, plan
 from calm.experiments import run as running
-from calm.experiments.birds_page import cue_results, cue_table
+from calm.experiments.birds_page import cue_results
 from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import CLAIMS, seeds_of
 from calm.experiments.differences import difference, differences
@@ -154,7 +155,7 @@ def test_a_run_that_was_trained_otherwise_is_no_evidence(tmp_path):
 
 def test_a_difference_goes_with_the_networks_that_it_is_of(tmp_path):
     """What is kept of two networks stays where one is gone, until the other is another network."""
-    cam, calm = (next(own for own in plan.trainings() if own.run == f"birds_{name}_s0") for name in ("CAM", "CALM_EM"))
+    cam, calm = (next(own for own in trainings() if own.run == f"birds_{name}_s0") for name in ("CAM", "CALM_EM"))
 
     def write(training: plan.Training, sha256: str, right: str) -> None:
         place = tmp_path / "save" / training.run
@@ -189,46 +190,58 @@ def test_claims_read_what_stands_in_the_tables():
     assert all(cell({}, tables) for claim in CLAIMS for cell in claim.cells)
 
 
-def birds(accuracy: float, cue: float, default_map: str, few: dict[str, float] | None = None) -> dict:
-    """What is kept of a network of real birds."""
-
-    def result(value: float, name: str, **more: int) -> dict:
-        return {"metrics": {"mPxAP": value, "prevalence": 40.0}, "config": {"score_map_process": name, **more}}
-
-    kept = {
-        f"cue_location_{name}_text_grid_300": result(value, name, max_images=300) for name, value in (few or {}).items()
+def kept_differences(**intervals: tuple[float, float]) -> dict:
+    """What is kept of a network less its CAM."""
+    names = {"accuracy": "accuracy", "cue": "text, grid"} | {
+        name: f"{name}, 300 images" for name in differences_of.RIVALS
     }
-    own = {f"cue_location_{default_map}_text_grid": result(cue, default_map)}
-    return {"accuracy": {"metrics": {"accuracy": accuracy}}, **own, **kept}
-
-
-def test_maps_without_knowledge_stand_below_those_of_real_birds():
-    def numbers(value: float) -> dict[str, float]:
-        return {"mPxAP": value, **{f"mPxAP_{parts}": value + parts for parts in (1, 2, 3)}}
-
-    flags = {"score_map_process": "joint", "cue_score": "text", "resize_alignment": "grid", "crop_size": 128}
-    result = {"config": flags, "metrics": {**numbers(46.0), "prevalence": 41.5}, "details": {"pairs": []}}
-    baselines = {"centred_gaussian": {"sigma": 32.0, **numbers(40.7)}, "untrained_heads": numbers(43.2)}
-    found = {"birds_CALM_EM_s0": {"cue_location_joint_text_grid": {**result, "baselines": baselines}}}
-    *_, own, gaussian = cue_table(found, subsampled=False).splitlines()
-    assert own.startswith("| birds_CALM_EM_s0 ") and own.endswith("| 46.0 | 4.5 | 0 of 0 | 43.2 |")
-    assert "| centred Gaussian, sigma 32 px (no knowledge) | – | 41.7 | 42.7 | 43.7 | 40.7 | −0.8 |" in gaussian
+    pair = "birds_CALM_EM - birds_CAM"
+    own = {name: {"difference": sum(ends) / 2, "interval": ends} for name, ends in intervals.items()}
+    return {"differences": {f"{pair}, {names[name]}": kept for name, kept in own.items()}}
 
 
 def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
-    maps = dict.fromkeys(headline.RIVALS, 41.0)
-    cam = {f"birds_CAM_s{seed}": birds(accuracy, 46, "cam", maps) for seed, accuracy in enumerate((75, 77))}
-    for accuracy, cue, few, verdict in (
-        (74.9, 50, {"joint": 42}, "**No**: none of CALM_EM keeps"),  # 1.1 points below the mean of the seeds
-        (75.1, 45.9, {"joint": 42}, "**No**: of those"),
-        (75.1, 50, {"joint": 42}, "**Yes**"),
-        (75.1, 50, {"joint": 40.9}, "**No**: CALM_EM has 75.1 % against 76.0 %"),
-        (75.1, 50, {}, "**Not known yet**"),
+    above, least = dict.fromkeys(differences_of.RIVALS, (1.0, 3.0)), differences_of.RIVALS[2]
+    for expected, accuracy, cue, rivals in (
+        ("**No**: CALM_EM less CAM: accuracy −1.5 [−1.9, −1.1], mPxAP +2.0", (-1.9, -1.1), (1, 3), above),
+        ("**No**: CALM_EM", (-0.9, 0.5), (-3, -1), above),
+        ("**Undecided**: CALM_EM less CAM: accuracy −0.5 [−1.2, +0.2]", (-1.2, 0.2), (1, 3), above),
+        ("**Yes**: CALM_EM", (-0.9, 0.5), (1, 3), above),
+        ("**Undecided**: CALM_EM", (-0.9, 0.5), (1, 3), {**above, least: (-1.0, 2.0)}),
+        ("**No**: CALM_EM", (-0.9, 0.5), (1, 3), {**above, least: (-3.0, -1.0)}),
+        ("not compared with Finer-CAM, ", (-0.9, 0.5), (1, 3), {}),
     ):
-        found = {**cam, "birds_CALM_EM_s0": birds(accuracy, cue, "joint", few)}
-        assert verdict in headline.answer(found), (accuracy, cue, few)
-    assert "not both run" in headline.answer(cam)
-    assert "| CAM | 76.0 | 46.0 | 6.0 | 2 |" in headline.accuracy_and_cue(cam)
+        found = kept_differences(accuracy=accuracy, cue=cue, **rivals)
+        assert expected in headline.answer(found), (expected, headline.answer(found))
+    assert "not both run" in headline.answer({})
+
+
+def test_networks_of_real_birds_are_means_over_their_seeds():
+    def kept(accuracy: float, cue: float) -> dict:
+        located = {"metrics": {"mPxAP": cue, "prevalence": 40.0}}
+        return {"accuracy": {"metrics": {"accuracy": accuracy}}, "cue_location_cam_text_grid": located}
+
+    found = {"birds_CAM_s0": kept(75, 44), "birds_CAM_s1": kept(77, 48)}
+    assert "| CAM | 76.0 | 46.0 | 6.0 | 2 |" in headline.accuracy_and_cue(found)
+
+
+def test_own_maps_are_compared_with_those_of_the_cam_that_started_alike():
+    def located(value: float) -> dict:
+        pairs = [{"class_a": 1, "class_b": 2, "num_images": 9}]
+        details = {"pairs": pairs, "replicates": {"mPxAP": [value] * 100}}
+        return {"metrics": {"mPxAP": value}, "details": details}
+
+    maps = {"cam": 40.0, "finercam": 43.0}
+    few = "cue_location_{}_text_grid_300".format
+    found = {
+        "birds_CAM_s0": {few(name): located(value) for name, value in maps.items()},
+        "birds_CAM_then_CAM_s0": {few(name): located(value + 5) for name, value in maps.items()},
+        "birds_CALM_EM_s0": {few("joint"): located(44)},
+        "birds_CAM_then_CALM_EM_s0": {few("joint"): located(44)},
+    }
+    kept = dict(differences(found))
+    assert kept["birds_CALM_EM - birds_CAM, finercam, 300 images"]["difference"] == 1
+    assert kept["birds_CAM_then_CALM_EM - birds_CAM_then_CAM, finercam, 300 images"]["difference"] == -4
 
 
 @pytest.mark.parametrize("rates", [(0.01, 0.01), (0.01, 0.03)])
