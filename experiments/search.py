@@ -40,7 +40,7 @@ class Trial(NamedTuple):
 
     def steps(self, dataset: str) -> Iterator[Step]:
         """A training and its judgement."""
-        train = {"dataset": dataset, "experiment_name": self.run} | self.flags
+        train: Flags = {"dataset": dataset, "experiment_name": self.run, **self.flags}
         yield Step(self.run, words_of("train", train), ACCURACY, 0.8 * self.minutes, dataset)
         cue: Flags = {"mask_to_segmentation": False, "tag": TAG}
         words = words_of("eval cue_location", cue)
