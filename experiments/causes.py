@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from calm.experiments.claims import LAGGING, RELU, SETTINGS, SOFTPLUS, seeds_of
-from calm.experiments.differences import SETTINGS_OF_A_MAP
+from calm.experiments.differences import BIRDS, CHOICES, SETTINGS_OF_A_MAP
 from calm.experiments.findings import BySeed, over_seeds
 from calm.experiments.markdown import rows, with_interval
 from calm.experiments.search_page import settings_in_words
@@ -29,22 +29,24 @@ def _of_settings(tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> Itera
             yield ["SynthBirds", title, with_interval(*over_seeds(one, other)), str(len(shared))]
 
 
-def _other_settings(found: Mapping[str, Any]) -> str:
-    """In which settings beside the prior the two networks of real birds differ, where the search chose others."""
+def _other_settings(found: Mapping[str, Any], other: str, one: str) -> str:
+    """In which settings beside the choice two networks of real birds differ, where the search chose others."""
     chosen = found.get("search", {}).get("chosen", {})
-    tried = [chosen.get(name, {}).get("tried", {}) for name in ("CALM_EM_relu", "CALM_EM")]
+    tuned = {network.name: network.tuned_as or "" for network in BIRDS}
+    tried = [chosen.get(tuned[name], {}).get("tried", {}) for name in (one, other)]
     if tried[0] == tried[1]:
         return ""
-    relu, softplus = (settings_in_words(own) or "usual settings" for own in tried)
-    return f", and as searched {relu} - {softplus}"
+    texts = [settings_in_words(own) or "usual settings" for own in tried]
+    return f", and as searched {' - '.join(texts)}"
 
 
 def _of_birds(found: Mapping[str, Any]) -> Iterator[list[str]]:
-    """How a map is scored, on real birds; images and pairs drawn again."""
+    """What differs between networks, and how a map is scored, on real birds; images and pairs drawn again."""
     kept = found.get("differences", {})
-    if prior := kept.get("birds_CALM_EM_relu - birds_CALM_EM, text, grid"):
-        text = with_interval(prior["difference"], prior["interval"])
-        yield ["real birds", f"prior: ReLU - softplus{_other_settings(found)}", text, str(prior["seeds"])]
+    for title, (other, one) in CHOICES.items():
+        if own := kept.get(f"{one} - {other}, text, grid"):
+            text = with_interval(own["difference"], own["interval"])
+            yield ["real birds", f"{title}{_other_settings(found, other, one)}", text, str(own["seeds"])]
     for run, name in RUNS.items():
         for title in SETTINGS_OF_A_MAP:
             if own := kept.get(f"{run}: {title}"):

@@ -12,11 +12,32 @@ from calm.experiments.trainings import NETWORKS, Network
 from calm.training.accuracy import RIGHT
 from calm.training.accuracy import replicates_of as accuracy_again
 
-NAMED = {network.name: network for network in NETWORKS}
-CAM, CAM_LONGER = NAMED["birds_CAM"], NAMED["birds_CAM_then_CAM"]
-COMPARED = {("birds_CAM", network.name) for network in NETWORKS if network.name != "birds_CAM"}
-COMPARED |= {(CAM_LONGER.name, own.name) for own in NETWORKS if own.after and own is not CAM_LONGER}
-COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), ("birds_CALM_EM", "birds_CALM_EM_relu")}
+BIRDS = tuple(network for network in NETWORKS if network.name.startswith("birds_"))
+CHOICES = {
+    "prior: ReLU - softplus": ("birds_CALM_EM", "birds_CALM_EM_relu"),
+    "theta': lagging - current": ("birds_CALM_EM", "birds_CALM_EM_ema"),
+    "CAM, grid: 16x16 - 8x8": ("birds_CAM", "birds_CAM_16x16"),
+    "CALM_EM, grid: 16x16 - 8x8": ("birds_CALM_EM", "birds_CALM_EM_16x16"),
+    "CALM_EM, ReLU prior, grid: 16x16 - 8x8": ("birds_CALM_EM_relu", "birds_CALM_EM_relu_16x16"),
+    "CAM, twice as long": ("birds_CAM", "birds_CAM_then_CAM"),
+    "CALM_EM, from a trained CAM - from ImageNet": ("birds_CALM_EM", "birds_CAM_then_CALM_EM"),
+    "CALM_EM, ReLU prior, from a trained CAM - from ImageNet": ("birds_CALM_EM_relu", "birds_CAM_then_CALM_EM_relu"),
+}
+"""What differs between two networks of real birds -> what is compared with, network."""
+
+
+def reference_of(network: Network) -> Network:
+    """The CAM that started as a network of real birds did, on the same grid."""
+
+    def start(own: Network) -> tuple[object, ...]:
+        return own.after, own.own.get("large_feature_map")
+
+    return next(own for own in BIRDS if own.method == "CAM" and start(own) == start(network))
+
+
+COMPARED = {("birds_CAM", network.name) for network in BIRDS if network.name != "birds_CAM"}
+COMPARED |= {(reference_of(own).name, own.name) for own in BIRDS if own.method != "CAM"}
+COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), *CHOICES.values()}
 """(what is compared with, network)."""
 SETTINGS_OF_A_MAP = {
     "released - text's score": ("released_grid", "text_grid"),
@@ -60,17 +81,12 @@ def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, d
             for name, stem in maps.items():
                 key = f"{network.name}: {name} - {network.default_map}"
                 yield key, difference([(run[stem], run[own])], "mPxAP")
-        cam = found.get(f"{reference_of(network).name}_s0", {})
         if network.has_prior and own:
+            cam = found.get(f"{reference_of(network).name}_s0", {})
             for name in RIVALS:
                 stem = f"cue_location_{name}{SUBSAMPLED}"
                 if stem in cam:
                     yield rival_key(network, name), difference([(run[own], cam[stem])], "mPxAP")
-
-
-def reference_of(network: Network) -> Network:
-    """The CAM that started as the network did."""
-    return CAM_LONGER if network.after else CAM
 
 
 def rival_key(network: Network, name: str) -> str:

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from calm.attribution.catalogue import title_of
-from calm.experiments.differences import RIVALS, reference_of, rival_key
+from calm.experiments.differences import BIRDS, RIVALS, reference_of, rival_key
 from calm.experiments.findings import FAILS, HOLDS, Finding
 from calm.experiments.markdown import number, rows
 from calm.experiments.plan import SUBSAMPLE
-from calm.experiments.trainings import NETWORKS, Network
+from calm.experiments.trainings import Network
 
 Found = Mapping[str, Any]
-BIRDS = tuple(network for network in NETWORKS if network.name.startswith("birds_"))
 QUESTION = (
     "Is there a setting in which CALM keeps CAM's accuracy within a point and finds the cue of real birds better than "
     "CAM, Finer-CAM and the best gradient map?"
