@@ -94,10 +94,14 @@ def cue_table(runs: Mapping[str, Any], *, subsampled: bool) -> str:
 def paired_differences(found: Mapping[str, Any]) -> str:
     """A row per kept difference."""
     lines = [
-        [key, with_interval(kept["difference"], kept["interval"], 2), str(kept["seeds"])]
+        [
+            key,
+            with_interval(kept["difference"], kept["interval"], 2),
+            ", ".join(number(value, 2) for value in kept.get("each", [kept["difference"]])),
+        ]
         for key, kept in sorted(found.get("differences", {}).items())
     ]
-    return rows(["difference", "points, or R_k", "seeds"], lines) if lines else "not run"
+    return rows(["difference", "points, or R_k", "seed by seed"], lines) if lines else "not run"
 
 
 def real_birds(found: Mapping[str, Any]) -> str:
@@ -114,11 +118,11 @@ validate, 2,498 test. Pairs of which one class has no photographs are skipped, w
 and 3 differing parts). The trunk starts from ImageNet weights and is trained for {BIRDS["epochs"]} epochs at
 {BIRDS["crop_size"]} px, batch {BIRDS["batch_size"]}, on a grid of 8x8 cells, learning rate {BIRDS["lr"]}
 (heads ten times that) on a cosine schedule, but for what [the search of settings](search.md) chose. "16x16" has a
-finer grid, "CAM_then_X" is X trained from CAM's checkpoint for as many epochs again. Chance is high, since the birds fill
-the pictures: **prevalence** is what a constant map gets, and "untrained heads" what the same map of the same trunk gets
-with a head that never learnt. "Pairs above" counts the class pairs whose own 95 % interval lies
-above it. Intervals of the accuracy draw the test images again; those over class pairs draw these as if no two shared a
-class, as eight classes do, and are [rather narrow for one map alone](../evaluation.md#intervals).
+finer grid, "CAM_then_X" is X trained from CAM's checkpoint for as many epochs again. Chance is high, since the birds
+fill the pictures: **prevalence** is what a constant map gets, and "untrained heads" what the same map of the same trunk
+gets with a head that never learnt. "Pairs above" counts the class pairs whose own 95 % interval lies above it.
+Intervals of the accuracy draw the test images again; those over class pairs draw these as if no two shared a class, as
+eight classes do, and are [rather narrow for one map alone](../evaluation.md#intervals).
 Accuracy and mPxAP: higher is better; R_k: lower. The two scores, and maps on a grid of tiles or by receptive field:
 [what the evaluations measure](../evaluation.md).
 
@@ -142,6 +146,7 @@ The same images for every map, drawn by seed 0. SmoothGrad, VarGrad and integrat
 ## Paired differences
 
 Mean over the seeds, and the 95 % interval of a paired bootstrap: the same draws of class pairs and images for both.
+It is of these trainings; how far others would differ shows what each seed has.
 
 {paired_differences(found)}
 

@@ -138,4 +138,5 @@ def difference(shared: Sequence[tuple[Mapping[str, Any], ...]], metric: str) -> 
         "difference": float(np.mean(values)),
         "interval": interval_of(np.mean(replicates, axis=0)),
         "seeds": len(shared),
+        "each": [float(value) for value in values],
     }

@@ -105,8 +105,8 @@ CALM_EM has the paper's softplus prior, "ReLU prior" is the released code's (`re
 Own maps by the text's score, cells as tiles; means over the seeds.
 
 Real birds: 100 classes of CUB, cut to their boxes, 26 class pairs, efficientnet_lite0 at 128 px with an 8x8 grid; the
-interval is a paired bootstrap over class pairs and their images, or over images, and says nothing of other training
-seeds. SynthBirds and TinyImageNet: Student's t over the seeds 0, 1, 2 where there are three. No ResNet50 at 224 px was
+interval is a paired bootstrap over class pairs and their images, or over images, of the mean over the seeds that were
+trained; [seed by seed](results/real_birds.md). SynthBirds and TinyImageNet: Student's t over the seeds 0, 1, 2 where there are three. No ResNet50 at 224 px was
 trained, so no number of the paper's own tables is reproduced here.
 
 ## What decides

@@ -110,7 +110,7 @@ def test_paired_differences_need_the_same_pairs():
         return {"metrics": {"mPxAP": value}, "details": {"pairs": pairs, "replicates": {"mPxAP": replicates}}}
 
     one, other = result(45, 9, list(np.arange(100.0))), result(40, 9, list(np.arange(100.0) - 5))
-    assert difference([(one, other)], "mPxAP") == {"difference": 5, "interval": (5, 5), "seeds": 1}
+    assert difference([(one, other)], "mPxAP") == {"difference": 5, "interval": (5, 5), "seeds": 1, "each": [5]}
     with pytest.raises(ValueError, match="same class pairs"):
         difference([(one, result(40, 8, []))], "mPxAP")
 
