@@ -106,8 +106,8 @@ Own maps by the text's score, cells as tiles; means over the seeds.
 
 Real birds: 100 classes of CUB, cut to their boxes, 26 class pairs, efficientnet_lite0 at 128 px with an 8x8 grid; the
 interval is a paired bootstrap over class pairs and their images, or over images, of the mean over the seeds that were
-trained; [seed by seed](results/real_birds.md). SynthBirds and TinyImageNet: Student's t over the seeds 0, 1, 2 where there are three. No ResNet50 at 224 px was
-trained, so no number of the paper's own tables is reproduced here.
+trained; [seed by seed](results/real_birds.md). SynthBirds and TinyImageNet: Student's t over the seeds 0, 1, 2 where
+there are three. No ResNet50 at 224 px was trained, so no number of the paper's own tables is reproduced here.
 
 ## What decides
 
