@@ -1,9 +1,12 @@
 """Train, evaluate and tabulate every training method, briefly; what is done already is not done again.
 
+At the end the tables of make_tables.py, and every_method.md with a row per method.
+
 python -m experiments.every_method --data_root dataset/ --metadata_root metadata/
 python -m experiments.every_method --datasets SynthBirds --methods HaS ADL
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +19,17 @@ from calm import errors
 from calm.atomic import write_text
 from calm.data_loaders.metadata import read_records
 from calm.errors import UserError
+from calm.experiments.markdown import number, rows
 from calm.flags.network import METHODS
 
 LIST = Path(__file__).with_suffix(".yaml")
+FIGURES = {
+    "accuracy %": ("accuracy", "accuracy", 1),
+    "mPxAP": ("cue_location", "mPxAP", 1),
+    "MaxBoxAccV2": ("wsol", "MaxBoxAccV2", 1),
+    "R_30": ("pixel_perturb", "R_30", 2),
+}
+"""Heading -> evaluation, metric, digits."""
 
 
 class Step(NamedTuple):
@@ -68,6 +79,27 @@ def write_proxy(metadata_root: Path, dataset: str, per_class: int) -> None:
     write_text(metadata_root / dataset / "train" / "image_ids_proxy.txt", "".join(f"{name}\n" for name in chosen))
 
 
+def page(folders: Sequence[Path]) -> str:
+    """Every run's figures, a row each, as Markdown."""
+    lines = []
+    for folder in folders:
+        _, dataset, method = folder.name.split("_", 2)
+        line = [dataset, method]
+        for evaluation, metric, digits in FIGURES.values():
+            path = folder / f"results/{evaluation}.json"
+            known = json.loads(path.read_text(encoding="utf-8"))["metrics"] if path.is_file() else {}
+            line.append(number(known.get(metric), digits))
+        lines.append(line)
+    return f"""# Every training method, briefly
+
+`python -m experiments.every_method` trained each for one epoch on few images and evaluated it on few; the list is
+`experiments/every_method.yaml`, the map each method's own. It shows that a method trains, evaluates and stands in the
+tables; the figures say nothing of how far it gets. Accuracy, mPxAP and MaxBoxAccV2: higher is better; R_30: lower.
+
+{rows(["data set", "method", *FIGURES], lines)}
+"""
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what is left; at the end the tables, from all that there is."""
     listed = yaml.safe_load(LIST.read_text(encoding="utf-8"))
@@ -85,8 +117,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         for method in args.methods:
             for step in steps(dataset, method, listed[dataset], vars(args)):
                 run(step)
-    folders = sorted(map(str, Path(args.save_root).glob("short_*_*")))
-    run(Step(["tables", *folders, "--out", args.out or f"{args.save_root}/short_tables"], Path()))
+    folders = sorted(path for path in Path(args.save_root).glob("short_*_*") if path.is_dir())
+    out = Path(args.out or f"{args.save_root}/short_tables")
+    run(Step(["tables", *map(str, folders), "--out", str(out)], Path()))
+    write_text(out / "every_method.md", page(folders))
+    print(f"written: {out / 'every_method.md'}")
 
 
 def run(step: Step) -> None:
