@@ -94,7 +94,8 @@ def page(folders: Sequence[Path]) -> str:
 
 `python -m experiments.every_method` trained each for one epoch on few images and evaluated it on few; the list is
 `experiments/every_method.yaml`, the map each method's own. It shows that a method trains, evaluates and stands in the
-tables; the figures say nothing of how far it gets. Accuracy, mPxAP and MaxBoxAccV2: higher is better; R_30: lower.
+tables; the figures say nothing of how far it gets. Accuracy (guessing gets 8.3 % on SynthBirds, 3.3 % on TinyImageNet's
+30 classes), mPxAP and MaxBoxAccV2: higher is better; R_30: lower.
 
 {rows(["data set", "method", *FIGURES], lines)}
 """
