@@ -15,6 +15,7 @@ from calm.training.accuracy import replicates_of as accuracy_again
 BIRDS = tuple(network for network in NETWORKS if network.name.startswith("birds_"))
 CHOICES = {
     "prior: ReLU - softplus": ("birds_CALM_EM", "birds_CALM_EM_relu"),
+    "prior: softplus at temperature 0.1 - 1": ("birds_CALM_EM", "birds_CALM_EM_sharp"),
     "theta': lagging - current": ("birds_CALM_EM", "birds_CALM_EM_ema"),
     "CAM, grid: 16x16 - 8x8": ("birds_CAM", "birds_CAM_16x16"),
     "CALM_EM, grid: 16x16 - 8x8": ("birds_CALM_EM", "birds_CALM_EM_16x16"),

@@ -17,6 +17,8 @@ BIRDS: Flags = {
     "lr": 0.01,
 }
 """Real birds: the pretrained trunk, 128 px, a grid of 8x8 cells."""
+SHARP: Flags = {"prior_temperature": 0.1}
+"""A softplus prior near the ReLU prior."""
 FINE: Flags = {"large_feature_map": True}
 """A grid of 16x16 cells."""
 SYNTHETIC: Flags = {**BIRDS, "dataset": "SynthBirds", "epochs": 6}
@@ -77,6 +79,7 @@ NETWORKS = (
     _birds("CALM_EM_relu", "CALM_EM", RELU),
     _birds("CALM_ML", "CALM_ML"),
     _birds("CALM_EM_ema", "CALM_EM", LAGGING, minutes=15),
+    _birds("CALM_EM_sharp", "CALM_EM", SHARP, seeds=(0,)),
     _birds("CAM_16x16", "CAM", FINE, seeds=(0,), minutes=18),
     _birds("CALM_EM_16x16", "CALM_EM", FINE, seeds=(0,), minutes=18),
     _birds("CALM_EM_relu_16x16", "CALM_EM", {**RELU, **FINE}, seeds=(0,), minutes=18),

@@ -36,6 +36,13 @@ NETWORK = (
         words={"relu": "ReLU prior"},
     ),
     network_flag(
+        "prior_temperature",
+        float,
+        1.0,
+        "T of the prior softplus(h/T): the lower, the more like the ReLU prior (ours)",
+        owners=METHOD,
+    ),
+    network_flag(
         "detach_prior_sum",
         boolean,
         False,

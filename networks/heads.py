@@ -6,6 +6,7 @@ The published heads share two 1x1 convolutions, the class branch g (``conv_last`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -125,21 +126,35 @@ class CamHead(Head):
 
 
 class CalmHead(Head):
-    """p(y|x,z) = softmax over K of g; p(z|x) = activation(h) over its sum (paper, Section 4.1.1)."""
+    """p(y|x,z) = softmax over K of g; p(z|x) = activation(h / T) over its sum (paper, Section 4.1.1, where T = 1)."""
 
     uses_prior = True
 
-    def __init__(self, *, prior_activation: str = "softplus", detach_prior_sum: bool = False) -> None:
+    def __init__(
+        self, *, prior_activation: str = "softplus", prior_temperature: float = 1.0, detach_prior_sum: bool = False
+    ) -> None:
         """Choose the prior.
 
         Args:
             prior_activation: "softplus" (paper) or "relu" (released code).
+            prior_temperature: T > 0; the softplus prior nears the ReLU prior as T falls. Ours, no one else's.
             detach_prior_sum: no gradient through the prior's normaliser, as in the released code.
+
+        Raises:
+            UserError: for an unknown activation, or a temperature that is not positive or that changes nothing.
         """
         if prior_activation not in PRIOR_ACTIVATIONS:
             known = ", ".join(PRIOR_ACTIVATIONS)
             raise UserError(f"`prior_activation` {prior_activation!r} is unknown: choose {known}")
+        if not 0 < prior_temperature < math.inf:
+            raise UserError(f"`prior_temperature`={prior_temperature} should be a positive number")
+        if prior_activation == "relu" and prior_temperature != 1:
+            raise UserError(
+                f"`prior_temperature`={prior_temperature} changes nothing of `prior_activation`=relu, whose cells all "
+                "scale alike: leave it out, or choose softplus"
+            )
         self.log_activation = PRIOR_ACTIVATIONS[prior_activation]
+        self.temperature = prior_temperature
         self.detach_prior_sum = detach_prior_sum
 
     def layers(self, channels: int, num_classes: int) -> dict[str, nn.Module]:
@@ -156,7 +171,7 @@ class CalmHead(Head):
 
     def __call__(self, class_logits: Tensor, prior_logits: Tensor) -> CalmOutput:
         """g [B,K,h,w], h [B,1,h,w] -> CalmOutput."""
-        log_prior = self.log_activation(at_least_float32(prior_logits))
+        log_prior = self.log_activation(at_least_float32(prior_logits) / self.temperature)
         log_total = log_prior.logsumexp(dim=(2, 3), keepdim=True)
         if self.detach_prior_sum:
             log_total = log_total.detach()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from calm.errors import UserError
 from calm.networks.heads import CalmHead, log_softplus
 from calm.networks.outputs import CalmOutput
 from tests.tiny_networks import tiny_batch, tiny_network
@@ -88,3 +89,19 @@ def test_the_score_of_a_target_is_its_row_of_all_scores():
         output = tiny_network(method)(images)
         torch.testing.assert_close(output.score_of(targets), output.class_scores[torch.arange(3), targets])
         assert output.has_prior is has_prior and output.class_maps is output[0]
+
+
+def test_the_temperature_leads_from_the_softplus_prior_to_the_relu_prior():
+    h = torch.tensor([-2.0, 0.5, 1.0, 3.0], dtype=torch.float64).view(1, 1, 2, 2)
+    g = torch.zeros(1, 2, 2, 2, dtype=torch.float64)
+
+    def prior(**options) -> torch.Tensor:
+        return CalmHead(**options)(g, h).log_p_z_given_x.exp().flatten()
+
+    for temperature in (0.5, 1.0, 4.0):
+        value = (1 + (h.flatten() / temperature).exp()).log()
+        assert torch.allclose(prior(prior_temperature=temperature), value / value.sum())
+    assert torch.allclose(prior(prior_temperature=0.01), prior(prior_activation="relu"), atol=1e-9)
+    for wrong in ({"prior_temperature": 0.0}, {"prior_temperature": 0.5, "prior_activation": "relu"}):
+        with pytest.raises(UserError, match="prior_temperature"):
+            CalmHead(**wrong)
