@@ -13,6 +13,7 @@ from typing import Any
 
 from calm import errors
 from calm.config import HelpFormatter
+from calm.errors import UserError
 from calm.experiments import evidence, page, plan, search
 from calm.experiments.run import Places, chosen, has_data, run, runnable, state
 from calm.experiments.trainings import trainings
@@ -50,7 +51,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(state(steps, places))
         return
     if args.command == "run":
-        run(runnable(steps, places, print), places, print)
+        todo = runnable(steps, places, print)
+        for training in every:
+            other = evidence.trained_otherwise(training, places.save_root)
+            if other and training.run in {step.run for step in todo}:
+                raise UserError(f"{other}: move it away, or give another --save_root")
+        run(todo, places, print)
     found = evidence.collect(every, places.save_root, kept, print)
     for path in page.write(out, tables=DOCS / "results"):
         print(f"written: {path}")

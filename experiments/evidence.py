@@ -7,10 +7,11 @@ from typing import Any
 
 import yaml
 
+from calm import config
 from calm.atomic import write_text
 from calm.experiments.differences import compared_in, differences
 from calm.experiments.trainings import Training
-from calm.flags import flags_of, names
+from calm.flags import names, recorded
 from calm.tables.commands import flags_line
 from calm.training.run import CONFIG
 
@@ -58,7 +59,18 @@ def training_of(folder: Path) -> dict[str, Any]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     ends = [line for line in map(json.loads, lines) if "val_accuracy" in line]
     found = {"epochs": ends[-1]["epoch"], "val_accuracy": _rounded(ends[-1]["val_accuracy"])} if ends else {}
-    return found | {COMMAND: flags_line("main", flags_of_run(folder), leave_out=set(names(role="map")))}
+    return found | {COMMAND: command_of(flags_of_run(folder))}
+
+
+def command_of(flags: Mapping[str, Any]) -> str:
+    """The command that trains with ``flags``, without places and defaults."""
+    return flags_line("main", flags, leave_out=set(names(role="map")))
+
+
+def planned_command(training: Training) -> str:
+    """The same of a training of the plan."""
+    words = {"experiment_name": training.run, **training.flags}
+    return command_of(recorded(config.parse([f"--{name}={value}" for name, value in words.items()], "main")))
 
 
 def checkpoints_of(kept: Mapping[str, Any]) -> set[str | None]:
@@ -71,14 +83,22 @@ def flags_of_run(folder: Path) -> dict[str, Any]:
     return yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
 
 
-def other_flag(training: Training, folder: Path) -> str | None:
-    """The first flag, in words, in which a run in a folder differs from the plan; None where it is as planned."""
-    found = flags_of_run(folder)
-    names_of = {alias: flag.name for flag in flags_of("main").values() for alias in (flag.name, *flag.aliases)}
-    for name, value in training.flags.items():
-        if str(found.get(names_of[name])) != str(value):
-            return f"{name}={found.get(names_of[name])}, and the plan says {value}"
-    return None
+def otherwise(training: Training, command: str) -> str | None:
+    """In which flags a command differs from the plan's, in words; None where it is the plan's."""
+    found, planned = (set(line.split()[2:]) for line in (command, planned_command(training)))
+    if found == planned:
+        return None
+    ours, theirs = (" ".join(sorted(words)) for words in (planned - found, found - planned))
+    return f"{theirs or 'fewer flags'}, and the plan says {ours or 'nothing of it'}"
+
+
+def trained_otherwise(training: Training, save_root: Path) -> str | None:
+    """In which flags a run below ``save_root`` differs from the plan; None where it does not, or is not there."""
+    folder = save_root / training.run
+    if not (folder / CONFIG).is_file():
+        return None
+    other = otherwise(training, command_of(flags_of_run(folder)))
+    return other and f"{folder}: it was trained with {other}"
 
 
 def _write(path: Path, content: Any) -> None:
@@ -89,18 +109,19 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
     """Keep the numbers of every run of the plan that is below ``save_root``; returns the names of these runs.
 
     A run that was trained otherwise, such as a reduced one, is left out with a notice. Files of runs that are not there
-    stay as they are. Differences between runs are written where both are there; older ones stay but for those of
-    networks that are now others.
+    stay, but for those of trainings that the plan no longer has. Differences between runs are written where both are
+    there; older ones stay but for those of networks that are now others.
     """
     found: dict[str, dict[str, Any]] = {}
     before, changed = read(folder), set[str]()
-    for training in trainings:
+    plan = {training.run: training for training in trainings}
+    for training in plan.values():
         run, place = training.run, save_root / training.run
         files = sorted((place / "results").glob("*.json"))
         if not files:
             continue
-        if other := other_flag(training, place):
-            say(f"notice: {place} is left out: it was trained with {other}")
+        if other := trained_otherwise(training, save_root):
+            say(f"notice: left out: {other}")
             continue
         found[run] = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
         kept = {stem: kept_of(content) for stem, content in found[run].items()}
@@ -108,7 +129,13 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
             changed.add(training.network.name)
         start = {"starts_from": training.starts_from} if training.starts_from else {}
         _write(folder / f"{run}.json", {**kept, TRAINING: training_of(place) | start})
-    if found:
+    for run in before.keys() & plan.keys() - found.keys():
+        command = before[run][TRAINING].get(COMMAND)
+        if command and (other := otherwise(plan[run], command)):
+            say(f"notice: {folder / run}.json is removed: it is of a training with {other}")
+            (folder / f"{run}.json").unlink()
+            changed.add(plan[run].network.name)
+    if found or changed:
         every = before.get(Path(DIFFERENCES).stem, {}).items()
         old = {key: value for key, value in every if not changed & compared_in(key)}
         _write(folder / DIFFERENCES, _rounded({**old, **dict(differences(found))}))

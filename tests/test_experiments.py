@@ -11,6 +11,7 @@ import yaml
 
 from calm import config, errors
 from calm.command import find
+from calm.errors import UserError
 from calm.experiments import __main__ as experiments
 from calm.experiments import differences as differences_of
 from calm.experiments import evidence, headline, page, plan
@@ -141,16 +142,34 @@ def test_a_run_that_was_trained_otherwise_is_no_evidence(tmp_path):
     training = next(trainings())
     place = tmp_path / "save" / training.run
     (place / "results").mkdir(parents=True)
-    trained = config.parse([f"--{name}={value}" for name, value in training.flags.items()], "main")
+    flags = {"experiment_name": training.run, **training.flags}
+    trained = config.parse([f"--{name}={value}" for name, value in flags.items()], "main")
     content = {"evaluation": "accuracy", "config": dict(trained), "metrics": {"accuracy": 70.0}, "checkpoint": None}
     (place / "results" / "accuracy.json").write_text(json.dumps({**content, "details": {}}, default=list))
     said: list[str] = []
     for epochs, names in ((1, []), (training.flags["epochs"], [training.run])):
         (place / "config.yaml").write_text(yaml.safe_dump(recorded(trained.replaced(epochs=epochs))))
         assert evidence.collect([training], tmp_path / "save", tmp_path / "kept", said.append) == names
-    assert len(said) == 1 and "epochs=1, and the plan says 3" in said[0]
+    assert len(said) == 1 and "--epochs=1, and the plan says --epochs=3" in said[0]
     kept = evidence.read(tmp_path / "kept")[training.run]["training"]
     assert "--architecture=efficientnet_lite0" in kept["command"] and "--crop_size=128" in kept["command"]
+    (place / "config.yaml").write_text(yaml.safe_dump(recorded(trained.replaced(large_feature_map=True))))
+    assert evidence.collect([training], tmp_path / "save", tmp_path / "new", said.append) == []
+    assert "--large_feature_map=True, and the plan says nothing of it" in said[1]
+    words = ["run", training.run, f"--save_root={tmp_path / 'save'}", f"--data_root={tmp_path}", f"--out={tmp_path}"]
+    (tmp_path / "CUB").mkdir()
+    with pytest.raises(UserError, match="large_feature_map=True, and the plan says nothing of it: move it away"):
+        experiments.main(words)
+
+
+def test_what_is_kept_of_a_training_that_the_plan_no_longer_has_goes(tmp_path):
+    training = next(trainings())
+    said: list[str] = []
+    for command, stays in ((evidence.planned_command(training), True), ("python main.py --lr=0.5", False)):
+        kept = {"training": {"command": command}, "accuracy": {"sha256": "a", "metrics": {"accuracy": 70.0}}}
+        (tmp_path / f"{training.run}.json").write_text(json.dumps(kept))
+        evidence.collect([training], tmp_path / "nothing", tmp_path, said.append)
+        assert (tmp_path / f"{training.run}.json").is_file() is stays and len(said) == (not stays)
 
 
 def test_a_difference_goes_with_the_networks_that_it_is_of(tmp_path):
@@ -160,7 +179,8 @@ def test_a_difference_goes_with_the_networks_that_it_is_of(tmp_path):
     def write(training: plan.Training, sha256: str, right: str) -> None:
         place = tmp_path / "save" / training.run
         (place / "results").mkdir(parents=True, exist_ok=True)
-        trained = config.parse([f"--{name}={value}" for name, value in training.flags.items()], "main")
+        flags = {"experiment_name": training.run, **training.flags}
+        trained = config.parse([f"--{name}={value}" for name, value in flags.items()], "main")
         (place / "config.yaml").write_text(yaml.safe_dump(recorded(trained)))
         content = {"evaluation": "accuracy", "config": dict(trained), "checkpoint": {"sha256": sha256}}
         content |= {"metrics": {"accuracy": 25.0 * right.count("1")}, "details": {"num_images": 4, "right": right}}
