@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from calm.experiments.claims import LAGGING, RELU, SETTINGS, SOFTPLUS, seeds_of
-from calm.experiments.differences import BIRDS, CHOICES, SETTINGS_OF_A_MAP
+from calm.experiments.differences import BIRDS, CHOICES, SETTINGS_OF_A_MAP, WHERE_CELLS_LOOK
 from calm.experiments.findings import BySeed, over_seeds
 from calm.experiments.markdown import rows, with_interval
 from calm.experiments.search_page import settings_in_words
@@ -53,7 +53,16 @@ def _of_birds(found: Mapping[str, Any]) -> Iterator[list[str]]:
                 yield ["real birds", f"{name}: {title}", with_interval(own["difference"], own["interval"]), "1"]
 
 
+def _of_drawn_birds(found: Mapping[str, Any]) -> Iterator[list[str]]:
+    """What it changes in boxes and masks of drawn birds where cells are laid; images drawn again."""
+    kept = found.get("differences", {})
+    for run, name in RUNS.items():
+        for title in WHERE_CELLS_LOOK:
+            if own := kept.get(f"{run.replace('birds', 'SynthBirds')}: {title}"):
+                yield ["SynthBirds", f"{name}: {title}", with_interval(own["difference"], own["interval"]), "1"]
+
+
 def table_of_causes(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> str:
-    """A row per choice: where, what is compared, points of mPxAP and its 95 % interval, seeds."""
-    lines = [*_of_birds(found), *_of_settings(tables, scratch)]
-    return rows(["where", "choice", "mPxAP points", "seeds"], lines)
+    """A row per choice: where, what is compared, points and their 95 % interval, seeds."""
+    lines = [*_of_birds(found), *_of_settings(tables, scratch), *_of_drawn_birds(found)]
+    return rows(["where", "choice", "points of mPxAP, or as named", "seeds"], lines)

@@ -46,6 +46,11 @@ SETTINGS_OF_A_MAP = {
     "receptive field - grid, text's score": ("text_receptive_field", "text_grid"),
 }
 """What is changed of how one map is scored -> the two settings."""
+WHERE_CELLS_LOOK = {
+    f"receptive field - grid, {metric}": (metric, "wsol_receptive_field", "wsol_grid")
+    for metric in ("MaxBoxAccV2", "PxAP")
+}
+"""The same of boxes and masks of drawn birds -> the metric and the two results."""
 SUBSAMPLED = f"_text_grid_{SUBSAMPLE}"
 RIVALS = ("finercam", *GRADIENT_MAPS)
 """Maps of CAM's network that CALM's own should beat as well."""
@@ -77,6 +82,9 @@ def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, d
         for title, (one, other) in SETTINGS_OF_A_MAP.items():
             if stem(one) in run and stem(other) in run:
                 yield f"{network.name}: {title}", difference([(run[stem(one)], run[stem(other)])], "mPxAP")
+        for title, (metric, one, other) in WHERE_CELLS_LOOK.items():
+            if one in run and other in run:
+                yield f"{network.name}: {title}", difference([(run[one], run[other])], metric)
         maps = {stem.split("_text_")[0].removeprefix("cue_location_"): stem for stem in run if SUBSAMPLED in stem}
         if own := maps.pop(network.default_map, None):
             for name, stem in maps.items():

@@ -89,6 +89,9 @@ def _of_synthetic(network: Network, run: str) -> Iterator[Step]:
     names = ",".join((*own, "cam", *GRADIENT_MAPS, *CAM_FAMILY))
     flags: Flags = {"attributions": names, "max_images": SYNTHETIC_IMAGES, **FEW_COPIES}
     yield Step(run, words_of("eval intervention", flags), "results/intervention.json", 4, "SynthBirds")
+    for alignment in ALIGNMENTS:
+        located = {"resize_alignment": alignment, "cam_curve_interval": 0.01, "tag": alignment}
+        yield Step(run, words_of("eval wsol", located), f"results/wsol_{alignment}.json", 1, "SynthBirds")
 
 
 def steps(every: Iterable[Training], *, reduced: bool = False) -> Iterator[Step]:

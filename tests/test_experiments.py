@@ -82,8 +82,9 @@ def test_a_run_that_failed_goes_on_where_it_was(commands, tmp_path, capsys):
     output = capsys.readouterr()
     assert "no images of CUB" in output.out and "minutes" in output.out and "goes on from here" in output.err
     assert errors.run(lambda: experiments.main(words)) == 0
-    kinds = [next(word for word in words[3:] if word in ("train", "intervention")) for words in commands]
-    assert kinds == ["train", "intervention", *["intervention", "train"] * (len(kinds) // 2 - 1), "intervention"]
+    kinds = [next(word for word in words[3:] if word in ("train", "intervention", "wsol")) for words in commands]
+    network = ["train", "intervention", "wsol", "wsol"]  # the first one's second command failed and ran again
+    assert kinds == [*network[:2], *network[1:], *network * (len(kinds) // 4 - 1)]
     assert len(commands) == 1 + sum(step.dataset == "SynthBirds" for step in REDUCED)
     ran = len(commands)
     assert errors.run(lambda: experiments.main(words)) == 0 and len(commands) == ran
@@ -313,3 +314,15 @@ def test_what_a_network_has_of_its_own_is_not_searched():
     won = {"CAM": {"tried": {"lr": 0.03, "crop_size": 96}, "cost": 0.5}}
     rates = {own.network.method: (own.flags["lr"], own.flags["crop_size"]) for own in trainings(chosen=won)}
     assert rates["SPG"] == (0.001, 96) and rates["HaS"] == (0.03, 96) and rates["CALM_ML"] == (0.01, 128)
+
+
+def test_where_cells_look_is_compared_in_boxes_and_masks():
+    def located(value: float) -> dict:
+        metrics = {"MaxBoxAccV2": value, "PxAP": value / 2}
+        details = {"num_images": 9, "replicates": {name: [own] * 9 for name, own in metrics.items()}}
+        return {"metrics": metrics, "details": details}
+
+    kept = dict(differences({"SynthBirds_CAM_s0": {"wsol_grid": located(60), "wsol_receptive_field": located(63)}}))
+    table = table_of_causes({"differences": kept}, {"table1": {"rows": []}}, {"table1": {"rows": []}})
+    assert "| SynthBirds | CAM: receptive field - grid, MaxBoxAccV2 | 3.0 [3.0, 3.0] | 1 |" in table
+    assert "| SynthBirds | CAM: receptive field - grid, PxAP | 1.5 [1.5, 1.5] | 1 |" in table
