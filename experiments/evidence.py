@@ -10,6 +10,7 @@ import yaml
 from calm import config
 from calm.atomic import write_text
 from calm.experiments.differences import compared_in, differences
+from calm.experiments.plan import steps
 from calm.experiments.trainings import Training
 from calm.flags import names, recorded
 from calm.tables.commands import flags_line
@@ -106,7 +107,7 @@ def _write(path: Path, content: Any) -> None:
 
 
 def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: Callable[[str], object]) -> list[str]:
-    """Keep the numbers of every run of the plan that is below ``save_root``; returns the names of these runs.
+    """Keep the plan's numbers of every run that is below ``save_root``; returns the names of these runs.
 
     A run that was trained otherwise, such as a reduced one, is left out with a notice. Files of runs that are not there
     stay, but for those of trainings that the plan no longer has. Differences between runs are written where both are
@@ -117,7 +118,8 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
     plan = {training.run: training for training in trainings}
     for training in plan.values():
         run, place = training.run, save_root / training.run
-        files = sorted((place / "results").glob("*.json"))
+        results = {place / step.result for step in steps([training])}
+        files = sorted(path for path in results if path.is_file())
         if not files:
             continue
         if other := trained_otherwise(training, save_root):

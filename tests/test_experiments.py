@@ -147,11 +147,15 @@ def test_a_run_that_was_trained_otherwise_is_no_evidence(tmp_path):
     trained = config.parse([f"--{name}={value}" for name, value in flags.items()], "main")
     content = {"evaluation": "accuracy", "config": dict(trained), "metrics": {"accuracy": 70.0}, "checkpoint": None}
     (place / "results" / "accuracy.json").write_text(json.dumps({**content, "details": {}}, default=list))
+    (place / "results" / "cue_location_val.json").write_text(
+        "{}"
+    )  # a result of one's own, which the plan knows nothing of
     said: list[str] = []
     for epochs, names in ((1, []), (training.flags["epochs"], [training.run])):
         (place / "config.yaml").write_text(yaml.safe_dump(recorded(trained.replaced(epochs=epochs))))
         assert evidence.collect([training], tmp_path / "save", tmp_path / "kept", said.append) == names
     assert len(said) == 1 and "--epochs=1, and the plan says --epochs=3" in said[0]
+    assert {*evidence.read(tmp_path / "kept")[training.run]} == {"accuracy", "training"}
     kept = evidence.read(tmp_path / "kept")[training.run]["training"]
     assert "--architecture=efficientnet_lite0" in kept["command"] and "--crop_size=128" in kept["command"]
     (place / "config.yaml").write_text(yaml.safe_dump(recorded(trained.replaced(large_feature_map=True))))
