@@ -112,7 +112,8 @@ there are three. No ResNet50 at 224 px was trained, so no number of the paper's 
 ## What decides
 
 One choice at a time, and what it changes. Scores and alignments of CAM and CALM were tried with the same effort, all
-on the test photographs, so that the best of each is a best case. {summary(found)}
+on the test photographs, so that the best of each is a best case.
+{summary(found)}
 
 {table_of_causes(found, tables, scratch)}
 

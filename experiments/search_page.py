@@ -17,9 +17,11 @@ def summary(found: Mapping[str, Any]) -> str:
     if kept is None:
         return "Learning rate, grid and resolution were not searched."
     won = "; ".join(f"{name}: {settings_in_words(row['tried'])}" for name, row in kept["chosen"].items())
+    entries = [entry for settings in kept["listed"]["rounds"] for entry in settings.values()]
+    searched_flags = " and ".join(dict.fromkeys(f"`{name}`" for entry in entries for name in entry["flags"]))
     return (
-        "Learning rates, grid and resolution were searched on held-out training photographs, with the same grid for "
-        f"CAM and CALM ([all trials](results/search.md)). What won, and what real birds are trained with: {won}."
+        f"{searched_flags} were searched on held-out training photographs, by the same list for CAM and CALM\n"
+        f"([all trials](results/search.md)). What won, and what real birds are trained with: {won}."
     )
 
 
