@@ -41,8 +41,8 @@ def parse(argv: Sequence[str] | None) -> Config:
     aligned = flags_of()["resize_alignment"]._replace(
         default="receptive_field", help="draw the cells of maps where the network looks, or as tiles (grid)"
     )
-    flags = flags_of("main") | {"resize_alignment": aligned}
-    called, stated = ("load_checkpoint", "save_root", "resize_alignment"), names(stated=True)
+    flags = flags_of("main") | {"resize_alignment": aligned, "cell_offset": flags_of()["cell_offset"]}
+    called, stated = ("load_checkpoint", "save_root", "resize_alignment", "cell_offset"), names(stated=True)
     for name in called:
         config.add_flag(parser, flags[name])
     group = parser.add_argument_group("data and network", FROM_CHECKPOINT)

@@ -201,6 +201,10 @@ def restore(args: Config, device: torch.device) -> Restored:
         distributed.print0(as_flags(f"notice: `{key}`={given[key]} overrides the checkpoint's {value}"))
     stated = {key: loaded.config[key] for key in CHECKPOINT_KEYS if key in loaded.config}
     network = laid_out(loaded.network, device, args.get("channels_last")).eval()
+    if (offset := args.get("cell_offset")) is not None:
+        if args.resize_alignment == "grid":
+            raise UserError(f"`cell_offset`={offset} goes with `resize_alignment`=receptive_field")
+        network.cell_offset = offset
     if args.compile:
         compile_in_place(network, device)
     return Restored(network, args.replaced(**stated), path, sha256(path), loaded.class_names)

@@ -19,7 +19,14 @@ from calm.evaluation.session import Session
 from calm.evaluation.untrained import untrained
 from calm.flags import Config
 
-OF_A_NETWORK = ("score_map_process", "score_map_method", "smoothing_ksize", "resize_alignment", "resize_mode")
+OF_A_NETWORK = (
+    "score_map_process",
+    "score_map_method",
+    "smoothing_ksize",
+    "resize_alignment",
+    "cell_offset",
+    "resize_mode",
+)
 """Flags that make a network's maps."""
 
 

@@ -44,10 +44,12 @@ SETTINGS_OF_A_MAP = {
     "released - text's score": ("released_grid", "text_grid"),
     "min-max - max, text's score": ("text-minmax_grid", "text_grid"),
     "receptive field - grid, text's score": ("text_receptive_field", "text_grid"),
+    "cells at offset 0 - grid, text's score": ("text_offset_0", "text_grid"),
 }
 """What is changed of how one map is scored -> the two settings."""
 WHERE_CELLS_LOOK = {
-    f"receptive field - grid, {metric}": (metric, "wsol_receptive_field", "wsol_grid")
+    f"{title} - grid, {metric}": (metric, f"wsol_{alignment}", "wsol_grid")
+    for title, alignment in (("receptive field", "receptive_field"), ("cells at offset 0", "offset_0"))
     for metric in ("MaxBoxAccV2", "PxAP")
 }
 """The same of boxes and masks of drawn birds -> the metric and the two results."""

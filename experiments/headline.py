@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 from calm.attribution.catalogue import title_of
@@ -18,21 +19,25 @@ QUESTION = (
 )
 
 
+LAID = {"grid": "cells as tiles", "offset_0": "cells at offset 0"}
+"""Where the cells of own maps are laid -> the same in words."""
+
+
 class Reached(NamedTuple):
     """What a network reaches on real birds, mean over its seeds that have both figures."""
 
     network: Network
     accuracy: float
     cue: float
-    """mPxAP of its own map by the text's score, cells as tiles."""
+    """mPxAP of its own map by the text's score."""
     above: float
     """That less prevalence."""
     seeds: int
 
 
-def reached(found: Found, network: Network) -> Reached | None:
+def reached(found: Found, network: Network, alignment: str = "grid") -> Reached | None:
     """The means of a network, None where it was not run."""
-    stem = f"cue_location_{network.default_map}_text_grid"
+    stem = f"cue_location_{network.default_map}_text_{alignment}"
     kept = [found.get(f"{network.name}_s{seed}", {}) for seed in network.seeds]
     both = [(own["accuracy"]["metrics"], own[stem]["metrics"]) for own in kept if {"accuracy", stem} <= own.keys()]
     both = [(accuracy, cue) for accuracy, cue in both if cue["mPxAP"] is not None]
@@ -46,11 +51,20 @@ def reached(found: Found, network: Network) -> Reached | None:
 def accuracy_and_cue(found: Found) -> str:
     """A row per network, the highest mPxAP first."""
     every = [own for network in BIRDS if (own := reached(found, network))]
-    lines = [
-        [title(own.network), number(own.accuracy), number(own.cue), number(own.above), str(own.seeds)]
-        for own in sorted(every, key=lambda own: own.cue, reverse=True)
+    lines = []
+    for own in sorted(every, key=lambda own: own.cue, reverse=True):
+        laid = reached(found, own.network, "offset_0")
+        values = [number(own.accuracy), number(own.cue), number(own.above), number(laid and laid.cue)]
+        lines.append([title(own.network), *values, str(own.seeds)])
+    headings = [
+        "trained on real birds",
+        "accuracy %",
+        "mPxAP",
+        "above prevalence",
+        f"mPxAP, {LAID['offset_0']}",
+        "seeds",
     ]
-    return rows(["trained on real birds", "accuracy %", "mPxAP", "above prevalence", "seeds"], lines)
+    return rows(headings, lines)
 
 
 def title(network: Network) -> str:
@@ -62,6 +76,7 @@ class Compared(NamedTuple):
     """A network of CALM less the CAM that started as it did."""
 
     network: Network
+    alignment: str
     accuracy: Finding
     cue: Finding
     """mPxAP of own maps by the text's score."""
@@ -69,7 +84,7 @@ class Compared(NamedTuple):
     """mPxAP on some images: own map less another map of that CAM, by name."""
 
     def __str__(self) -> str:
-        parts = f"accuracy {self.accuracy.figures()}, mPxAP {self.cue.figures()}"
+        parts = f"accuracy {self.accuracy.figures()}, mPxAP {self.cue.figures()} ({LAID[self.alignment]})"
         return f"{title(self.network)} less {title(reference_of(self.network))}: {parts}"
 
 
@@ -81,12 +96,12 @@ def compared(found: Found) -> list[Compared]:
         return Finding("", kept[key]["difference"], kept[key]["interval"], 1, 1, tolerance) if key in kept else None
 
     every = []
-    for network in BIRDS:
+    for network, alignment in product(BIRDS, LAID):
         pair = f"{network.name} - {reference_of(network).name}"
-        accuracy, cue = finding(f"{pair}, accuracy", 1.0), finding(f"{pair}, text, grid")
+        accuracy, cue = finding(f"{pair}, accuracy", 1.0), finding(f"{pair}, text, {alignment}")
         if network.has_prior and accuracy and cue:
             others = {name: own for name in RIVALS if (own := finding(rival_key(network, name)))}
-            every.append(Compared(network, accuracy, cue, others))
+            every.append(Compared(network, alignment, accuracy, cue, others))
     return every
 
 

@@ -102,7 +102,8 @@ CALM_EM has the paper's softplus prior, "ReLU prior" is the released code's (`re
 
 {accuracy_and_cue(found)}
 
-Own maps by the text's score, cells as tiles; means over the seeds.
+Own maps by the text's score, means over the seeds. Cells are tiles, or at the offset that drawn validation birds
+chose, for CAM and CALM alike ([why](evaluation.md)).
 
 Real birds: 100 classes of CUB, cut to their boxes, 26 class pairs, efficientnet_lite0 at 128 px with an 8x8 grid; the
 interval is a paired bootstrap over class pairs and their images, or over images, of the mean over the seeds that were

@@ -49,7 +49,12 @@ SCORES = {
     "text-minmax": {"cue_score": "text", "norm_type": "minmax"},
     "released": {"cue_score": "released", "norm_type": "minmax"},
 }
-ALIGNMENTS = ("grid", "receptive_field")
+ALIGNMENTS = {
+    "grid": {"resize_alignment": "grid"},
+    "receptive_field": {"resize_alignment": "receptive_field"},
+    "offset_0": {"resize_alignment": "receptive_field", "cell_offset": 0},
+}
+"""Where cells are laid: as tiles, where the trunk states, and where drawn validation birds are found best."""
 
 
 def words_of(command: str, flags: Flags) -> tuple[str, ...]:
@@ -61,7 +66,7 @@ def _cue_step(run: str, name: str, score: str, alignment: str, images: int | Non
     tag = f"{name}_{score}_{alignment}" + (f"_{images}" if images else "")
     flags: Flags = {
         "score_map_process": name,
-        "resize_alignment": alignment,
+        **ALIGNMENTS[alignment],
         **SCORES[score],
         "mask_to_segmentation": False,
         "tag": tag,
@@ -74,7 +79,7 @@ def _cue_step(run: str, name: str, score: str, alignment: str, images: int | Non
 
 def _of_birds(network: Network, run: str, seed: int) -> Iterator[Step]:
     for score in SCORES if network.default_map == "cam" else ("text", "released"):
-        for alignment in ALIGNMENTS:
+        for alignment in ALIGNMENTS if score == "text" else ("grid", "receptive_field"):
             yield _cue_step(run, network.default_map, score, alignment)
     if seed == 0 and network.name in EVERY_MAP:
         own = LATENT_MAPS if network.has_prior else ("cam",)
@@ -90,7 +95,7 @@ def _of_synthetic(network: Network, run: str) -> Iterator[Step]:
     flags: Flags = {"attributions": names, "max_images": SYNTHETIC_IMAGES, **FEW_COPIES}
     yield Step(run, words_of("eval intervention", flags), "results/intervention.json", 4, "SynthBirds")
     for alignment in ALIGNMENTS:
-        located = {"resize_alignment": alignment, "cam_curve_interval": 0.01, "tag": alignment}
+        located = {**ALIGNMENTS[alignment], "cam_curve_interval": 0.01, "tag": alignment}
         yield Step(run, words_of("eval wsol", located), f"results/wsol_{alignment}.json", 1, "SynthBirds")
 
 

@@ -1,7 +1,7 @@
 """Flags of attribution maps."""
 
 from calm.flags.flag import ATTRIBUTION, EVALUATIONS, RELEASED, WSOL, Owner, map_flag
-from calm.flags.values import boolean, integer, interval, non_negative, positive_int
+from calm.flags.values import boolean, finite, integer, interval, non_negative, positive_int
 
 MAPS = (
     "joint, conditional, posterior, saliency, subset, subset-mean, posterior-subset, posterior-subset-mean, "
@@ -82,6 +82,14 @@ SCORE_MAPS = (
         "where the cells of a map lie in the image: a grid of tiles, or where the trunk's cells look",
         ("grid", "receptive_field"),
         words={"receptive_field": "cells where they look"},
+        scripts=EVALUATIONS,
+        owners=(Owner("probability"), Owner("class map")),
+    ),
+    map_flag(
+        "cell_offset",
+        finite,
+        None,
+        "with resize_alignment=receptive_field: the pixel at the first cell's middle, in place of the trunk's own",
         scripts=EVALUATIONS,
         owners=(Owner("probability"), Owner("class map")),
     ),

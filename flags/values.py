@@ -28,6 +28,14 @@ def number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
 
 
+def finite(text: str) -> float:
+    """A finite number."""
+    value = number(text)
+    if not abs(value) < 1e38:  # what single precision holds
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    return value
+
+
 def positive_int(text: str) -> int:
     """An integer of at least 1."""
     value = integer(text)

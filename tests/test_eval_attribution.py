@@ -193,3 +193,22 @@ def test_a_missing_second_checkpoint_is_told_before_the_first_is_judged(birds, c
     monkeypatch.setattr(judged, "judge_checkpoint", lambda *given: pytest.fail("judged too early"))
     assert evaluate(*flags_for(birds, "CALM_ML", "nowhere")) == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_the_offset_of_the_cells_is_the_trunks_or_the_one_that_is_given(birds, capsys):
+    """With the trunk's own offset given nothing changes, with another one it does."""
+    run = str(birds / "save" / "CAM")
+    own = build_network("tiny", "CAM", CLASSES).cell_offset
+
+    def measured(*words: str) -> float:
+        flags = [f"--load_checkpoint={run}", "--attributions=cam", "--workers=0", "--regions=boxes", *words]
+        assert errors.run(lambda: eval_attribution.main(flags)) == 0
+        return json.loads((birds / "save" / "CAM" / "results" / "attribution.json").read_text())["metrics"]["cam"]
+
+    aligned = "--resize_alignment=receptive_field"
+    assert (
+        measured(aligned, f"--cell_offset={own}") == measured(aligned) != measured(aligned, f"--cell_offset={own + 3}")
+    )
+    words = [f"--load_checkpoint={run}", "--attributions=cam", "--workers=0", "--cell_offset=3"]
+    assert errors.run(lambda: eval_attribution.main(words)) == 2
+    assert "--cell_offset=3.0 goes with --resize_alignment=receptive_field" in capsys.readouterr().err

@@ -83,8 +83,8 @@ def test_a_run_that_failed_goes_on_where_it_was(commands, tmp_path, capsys):
     assert "no images of CUB" in output.out and "minutes" in output.out and "goes on from here" in output.err
     assert errors.run(lambda: experiments.main(words)) == 0
     kinds = [next(word for word in words[3:] if word in ("train", "intervention", "wsol")) for words in commands]
-    network = ["train", "intervention", "wsol", "wsol"]  # the first one's second command failed and ran again
-    assert kinds == [*network[:2], *network[1:], *network * (len(kinds) // 4 - 1)]
+    network = ["train", "intervention", "wsol", "wsol", "wsol"]  # the first one's second command failed and ran again
+    assert kinds == [*network[:2], *network[1:], *network * (len(kinds) // 5 - 1)]
     assert len(commands) == 1 + sum(step.dataset == "SynthBirds" for step in REDUCED)
     ran = len(commands)
     assert errors.run(lambda: experiments.main(words)) == 0 and len(commands) == ran
@@ -243,11 +243,14 @@ def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
 
 def test_networks_of_real_birds_are_means_over_their_seeds():
     def kept(accuracy: float, cue: float) -> dict:
-        located = {"metrics": {"mPxAP": cue, "prevalence": 40.0}}
-        return {"accuracy": {"metrics": {"accuracy": accuracy}}, "cue_location_cam_text_grid": located}
+        located = {
+            f"cue_location_cam_text_{name}": {"metrics": {"mPxAP": cue + more, "prevalence": 40.0}}
+            for name, more in (("grid", 0), ("offset_0", 1.5))
+        }
+        return {"accuracy": {"metrics": {"accuracy": accuracy}}, **located}
 
     found = {"birds_CAM_s0": kept(75, 44), "birds_CAM_s1": kept(77, 48)}
-    assert "| CAM | 76.0 | 46.0 | 6.0 | 2 |" in headline.accuracy_and_cue(found)
+    assert "| CAM | 76.0 | 46.0 | 6.0 | 47.5 | 2 |" in headline.accuracy_and_cue(found)
 
 
 def test_own_maps_are_compared_with_those_of_the_cam_that_started_alike():
