@@ -64,13 +64,15 @@ def training_of(folder: Path) -> dict[str, Any]:
 
 
 def command_of(flags: Mapping[str, Any]) -> str:
-    """The command that trains with ``flags``, without places and defaults."""
-    return flags_line("main", flags, leave_out=set(names(role="map")))
+    """The command that trains with ``flags``, without places and defaults; a start is named by its run folder."""
+    start = {"load_checkpoint": Path(flags["load_checkpoint"]).name} if flags.get("load_checkpoint") else {}
+    return flags_line("main", {**flags, **start}, leave_out=set(names(role="map")))
 
 
 def planned_command(training: Training) -> str:
     """The same of a training of the plan."""
-    words = {"experiment_name": training.run, **training.flags}
+    start = {"load_checkpoint": training.starts_from} if training.starts_from else {}
+    words = {"experiment_name": training.run, **training.flags, **start}
     return command_of(recorded(config.parse([f"--{name}={value}" for name, value in words.items()], "main")))
 
 
@@ -129,8 +131,7 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
         kept = {stem: kept_of(content) for stem, content in found[run].items()}
         if run in before and checkpoints_of(before[run]) != checkpoints_of(kept):
             changed.add(training.network.name)
-        start = {"starts_from": training.starts_from} if training.starts_from else {}
-        _write(folder / f"{run}.json", {**kept, TRAINING: training_of(place) | start})
+        _write(folder / f"{run}.json", {**kept, TRAINING: training_of(place)})
     for run in before.keys() & plan.keys() - found.keys():
         command = before[run][TRAINING].get(COMMAND)
         if command and (other := otherwise(plan[run], command)):

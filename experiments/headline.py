@@ -111,12 +111,11 @@ def answer(found: Found) -> str:
     if not every:
         return f"{QUESTION} CAM and CALM were not both run on real birds."
     wins = [own for own in every if own.accuracy.verdict == own.cue.verdict == HOLDS]
+    open_ones = [own for own in every if FAILS not in (own.accuracy.verdict, own.cue.verdict)]
+    best = max(wins or open_ones or every, key=lambda own: own.cue.difference)
     if not wins:
-        open_ones = [own for own in every if FAILS not in (own.accuracy.verdict, own.cue.verdict)]
-        if open_ones:
-            return f"{QUESTION} **Undecided**: {'; '.join(map(str, open_ones))}."
-        return f"{QUESTION} **No**: {'; '.join(map(str, every))}."
-    best = max(wins, key=lambda own: own.cue.difference)
+        verdict = "Undecided" if open_ones else "No"
+        return f"{QUESTION} **{verdict}**. Of {len(every)} that were run the nearest is {best}."
     missing = [title_of(name) for name in RIVALS if name not in best.rivals]
     if missing:
         return f"{QUESTION} **Undecided**: {best}; not compared with {', '.join(missing)}."

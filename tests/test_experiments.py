@@ -228,9 +228,19 @@ def kept_differences(**intervals: tuple[float, float]) -> dict:
 def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
     above, least = dict.fromkeys(differences_of.RIVALS, (1.0, 3.0)), differences_of.RIVALS[2]
     for expected, accuracy, cue, rivals in (
-        ("**No**: CALM_EM less CAM: accuracy −1.5 [−1.9, −1.1], mPxAP +2.0", (-1.9, -1.1), (1, 3), above),
-        ("**No**: CALM_EM", (-0.9, 0.5), (-3, -1), above),
-        ("**Undecided**: CALM_EM less CAM: accuracy −0.5 [−1.2, +0.2]", (-1.2, 0.2), (1, 3), above),
+        (
+            "**No**. Of 1 that were run the nearest is CALM_EM less CAM: accuracy −1.5 [−1.9, −1.1], mPxAP +2.0",
+            (-1.9, -1.1),
+            (1, 3),
+            above,
+        ),
+        ("**No**. Of 1", (-0.9, 0.5), (-3, -1), above),
+        (
+            "**Undecided**. Of 1 that were run the nearest is CALM_EM less CAM: accuracy −0.5 [−1.2, +0.2]",
+            (-1.2, 0.2),
+            (1, 3),
+            above,
+        ),
         ("**Yes**: CALM_EM", (-0.9, 0.5), (1, 3), above),
         ("**Undecided**: CALM_EM", (-0.9, 0.5), (1, 3), {**above, least: (-1.0, 2.0)}),
         ("**No**: CALM_EM", (-0.9, 0.5), (1, 3), {**above, least: (-3.0, -1.0)}),
@@ -310,6 +320,13 @@ def test_a_network_starts_from_another_run_and_then_resumes_itself(tmp_path):
     places = running.Places(str(tmp_path), "d", "m")
     args = config.parse(places.words(step)[1:], "main")
     assert args.load_checkpoint == str(tmp_path / "birds_CAM_s0") and args.attribution_method == "CALM_EM"
+    (training,) = [own for own in trainings() if own.run == step.run]
+    started = evidence.command_of(recorded(args.replaced(experiment_name=step.run)))
+    assert evidence.otherwise(training, started) is None
+    elsewhere = evidence.command_of(recorded(args.replaced(load_checkpoint="save/birds_CAM_s1/")))
+    assert "--load_checkpoint=birds_CAM_s1, and the plan says --load_checkpoint=birds_CAM_s0" in str(
+        evidence.otherwise(training, elsewhere)
+    )
     (tmp_path / step.run).mkdir()
     (tmp_path / step.run / "config.yaml").touch()
     assert {"--resume"} == {word for word in places.words(step) if "resume" in word or "load_checkpoint" in word}
