@@ -23,7 +23,9 @@ def flags_given(result: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def how(config: Mapping[str, Any]) -> str:
     scaled = f", {config['norm_type']}" if config["score_map_process"] in ("cam",) else ""
-    return f"{config['cue_score']} score{scaled}, {config['resize_alignment'].replace('_', ' ')}"
+    offset = config.get("cell_offset")
+    laid = config["resize_alignment"].replace("_", " ") if offset is None else f"cells at offset {offset:g}"
+    return f"{config['cue_score']} score{scaled}, {laid}"
 
 
 HEADINGS = (

@@ -22,6 +22,7 @@ KEPT_FLAGS = ("attribution_method", "max_images", "seed", "epochs", "crop_size",
 KEPT_FLAGS += (
     "norm_type",
     "resize_alignment",
+    "cell_offset",
     "prior_activation",
     "em_target",
     "dataset_name",

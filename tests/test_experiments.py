@@ -16,7 +16,7 @@ from calm.experiments import __main__ as experiments
 from calm.experiments import differences as differences_of
 from calm.experiments import evidence, headline, page, plan
 from calm.experiments import run as running
-from calm.experiments.birds_page import cue_results
+from calm.experiments.birds_page import cue_results, how
 from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import CLAIMS, seeds_of
 from calm.experiments.differences import difference, differences
@@ -115,6 +115,17 @@ def test_paired_differences_need_the_same_pairs():
     assert difference([(one, other)], "mPxAP") == {"difference": 5, "interval": (5, 5), "seeds": 1, "each": [5]}
     with pytest.raises(ValueError, match="same class pairs"):
         difference([(one, result(40, 8, []))], "mPxAP")
+
+
+def test_a_map_is_named_by_how_it_is_scored_and_laid():
+    config = {
+        "score_map_process": "cam",
+        "cue_score": "text",
+        "norm_type": "max",
+        "resize_alignment": "receptive_field",
+    }
+    assert how(config) == "text score, max, receptive field"
+    assert how({**config, "cell_offset": 0.0}) == "text score, max, cells at offset 0"
 
 
 def test_results_without_a_measured_pair_are_left_out():
