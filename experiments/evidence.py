@@ -51,7 +51,8 @@ def kept_of(content: Mapping[str, Any]) -> dict[str, Any]:
     details = content["details"]
     kept["details"] = {name: details[name] for name in ("num_images", "correct", "correct_random") if name in details}
     if pairs := details.get("pairs"):
-        kept["details"]["pairs"] = [{key: pair[key] for key in pair if key != "images"} for pair in pairs]
+        measured = [pair for pair in pairs if pair["PxAP"] is not None]
+        kept["details"]["pairs"] = [{key: pair[key] for key in pair if key != "images"} for pair in measured]
     return _rounded(kept)
 
 
