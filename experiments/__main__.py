@@ -52,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     if args.command == "run":
         todo = runnable(steps, places, print)
-        for training in every:
-            other = evidence.trained_otherwise(training, places.save_root)
-            if other and training.run in {step.run for step in todo}:
+        asked = {step.run for step in todo}
+        for training in (own for own in every if own.run in asked):
+            if other := evidence.trained_otherwise(training, places.save_root):
                 raise UserError(f"{other}: move it away, or give another --save_root")
         run(todo, places, print)
     found = evidence.collect(every, places.save_root, kept, print)

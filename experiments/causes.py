@@ -1,6 +1,7 @@
 """What decides how well CALM finds the cue: the effect of one choice at a time, from kept numbers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from calm.experiments.claims import LAGGING, RELU, SETTINGS, SOFTPLUS, seeds_of
@@ -9,7 +10,8 @@ from calm.experiments.findings import BySeed, over_seeds
 from calm.experiments.markdown import rows, with_interval
 from calm.experiments.search_page import settings_in_words
 
-RUNS = {"birds_CAM": "CAM", "birds_CALM_EM": "CALM_EM", "birds_CALM_EM_relu": "CALM_EM, ReLU prior"}
+OWN_MAPS = {"CAM": "CAM", "CALM_EM": "CALM_EM", "CALM_EM_relu": "CALM_EM, ReLU prior"}
+"""Network, behind the name of its birds -> the same in words."""
 
 
 def _of_settings(tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -40,29 +42,29 @@ def _other_settings(found: Mapping[str, Any], other: str, one: str) -> str:
     return f", and as searched {' - '.join(texts)}"
 
 
-def _of_birds(found: Mapping[str, Any]) -> Iterator[list[str]]:
-    """What differs between networks, and how a map is scored, on real birds; images and pairs drawn again."""
+def _of_networks(found: Mapping[str, Any]) -> Iterator[list[str]]:
+    """What differs between networks of real birds; images and pairs drawn again."""
     kept = found.get("differences", {})
     for title, (other, one) in CHOICES.items():
         if own := kept.get(f"{one} - {other}, text, grid"):
             text = with_interval(own["difference"], own["interval"])
             yield ["real birds", f"{title}{_other_settings(found, other, one)}", text, str(own["seeds"])]
-    for run, name in RUNS.items():
-        for title in SETTINGS_OF_A_MAP:
-            if own := kept.get(f"{run}: {title}"):
-                yield ["real birds", f"{name}: {title}", with_interval(own["difference"], own["interval"]), "1"]
 
 
-def _of_drawn_birds(found: Mapping[str, Any]) -> Iterator[list[str]]:
-    """What it changes in boxes and masks of drawn birds where cells are laid; images drawn again."""
+def _of_own_maps(found: Mapping[str, Any], where: str, prefix: str, titles: Iterable[str]) -> Iterator[list[str]]:
+    """How a network's own map is scored and laid; images, and pairs where there are some, drawn again."""
     kept = found.get("differences", {})
-    for run, name in RUNS.items():
-        for title in WHERE_CELLS_LOOK:
-            if own := kept.get(f"{run.replace('birds', 'SynthBirds')}: {title}"):
-                yield ["SynthBirds", f"{name}: {title}", with_interval(own["difference"], own["interval"]), "1"]
+    for (network, name), title in product(OWN_MAPS.items(), titles):
+        if own := kept.get(f"{prefix}_{network}: {title}"):
+            yield [where, f"{name}: {title}", with_interval(own["difference"], own["interval"]), "1"]
 
 
 def table_of_causes(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> str:
     """A row per choice: where, what is compared, points and their 95 % interval, seeds."""
-    lines = [*_of_birds(found), *_of_settings(tables, scratch), *_of_drawn_birds(found)]
+    lines = [
+        *_of_networks(found),
+        *_of_own_maps(found, "real birds", "birds", SETTINGS_OF_A_MAP),
+        *_of_settings(tables, scratch),
+        *_of_own_maps(found, "SynthBirds", "SynthBirds", WHERE_CELLS_LOOK),
+    ]
     return rows(["where", "choice", "points of mPxAP, or as named", "seeds"], lines)

@@ -27,17 +27,7 @@ CHOICES = {
 """What differs between two networks of real birds -> what is compared with, network."""
 
 
-def reference_of(network: Network) -> Network:
-    """The CAM that started as a network of real birds did, on the same grid."""
-
-    def start(own: Network) -> tuple[object, ...]:
-        return own.after, own.own.get("large_feature_map")
-
-    return next(own for own in BIRDS if own.method == "CAM" and start(own) == start(network))
-
-
-COMPARED = {("birds_CAM", network.name) for network in BIRDS if network.name != "birds_CAM"}
-COMPARED |= {(reference_of(own).name, own.name) for own in BIRDS if own.method != "CAM"}
+COMPARED = {(cam, own.name) for own in BIRDS for cam in ("birds_CAM", own.beside) if cam != own.name}
 COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), *CHOICES.values()}
 """(what is compared with, network)."""
 SETTINGS_OF_A_MAP = {
@@ -93,7 +83,7 @@ def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, d
                 key = f"{network.name}: {name} - {network.default_map}"
                 yield key, difference([(run[stem], run[own])], "mPxAP")
         if network.has_prior and own:
-            cam = found.get(f"{reference_of(network).name}_s0", {})
+            cam = found.get(f"{network.beside}_s0", {})
             for name in RIVALS:
                 stem = f"cue_location_{name}{SUBSAMPLED}"
                 if stem in cam:
@@ -102,7 +92,7 @@ def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, d
 
 def rival_key(network: Network, name: str) -> str:
     """What the difference of a network's own map and another map of its CAM is called."""
-    return f"{network.name} - {reference_of(network).name}, {name}, {SUBSAMPLE} images"
+    return f"{network.name} - {network.beside}, {name}, {SUBSAMPLE} images"
 
 
 def compared_in(key: str) -> set[str]:

@@ -10,7 +10,7 @@ import yaml
 from calm import config
 from calm.atomic import write_text
 from calm.experiments.differences import compared_in, differences
-from calm.experiments.plan import steps
+from calm.experiments.plan import result_path, steps
 from calm.experiments.trainings import Training
 from calm.flags import names, recorded
 from calm.tables.commands import flags_line
@@ -18,8 +18,8 @@ from calm.training.run import CONFIG
 
 DIFFERENCES = "differences.json"
 TRAINING, COMMAND = "training", "command"
-KEPT_FLAGS = ("attribution_method", "max_images", "seed", "epochs", "crop_size", "score_map_process", "cue_score")
-KEPT_FLAGS += (
+KEPT_FLAGS = (
+    *("attribution_method", "max_images", "seed", "epochs", "crop_size", "score_map_process", "cue_score"),
     "norm_type",
     "resize_alignment",
     "cell_offset",
@@ -122,8 +122,7 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
     plan = {training.run: training for training in trainings}
     for training in plan.values():
         run, place = training.run, save_root / training.run
-        results = {place / step.result for step in steps([training])}
-        files = sorted(path for path in results if path.is_file())
+        files = [path for step in steps([training]) if (path := result_path(save_root, step)).is_file()]
         if not files:
             continue
         if other := trained_otherwise(training, save_root):

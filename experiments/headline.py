@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from calm.attribution.catalogue import title_of
-from calm.experiments.differences import BIRDS, RIVALS, reference_of, rival_key
+from calm.experiments.differences import BIRDS, RIVALS, rival_key
 from calm.experiments.findings import FAILS, HOLDS, Finding
 from calm.experiments.markdown import number, rows
 from calm.experiments.plan import SUBSAMPLE
@@ -55,7 +55,7 @@ def accuracy_and_cue(found: Found) -> str:
     for own in sorted(every, key=lambda own: own.cue, reverse=True):
         laid = reached(found, own.network, "offset_0")
         values = [number(own.accuracy), number(own.cue), number(own.above), number(laid and laid.cue)]
-        lines.append([title(own.network), *values, str(own.seeds)])
+        lines.append([title(own.network.name), *values, str(own.seeds)])
     headings = [
         "trained on real birds",
         "accuracy %",
@@ -67,9 +67,9 @@ def accuracy_and_cue(found: Found) -> str:
     return rows(headings, lines)
 
 
-def title(network: Network) -> str:
+def title(network: str) -> str:
     """A network's name without that of its data set."""
-    return network.name.removeprefix("birds_")
+    return network.removeprefix("birds_")
 
 
 class Compared(NamedTuple):
@@ -85,7 +85,7 @@ class Compared(NamedTuple):
 
     def __str__(self) -> str:
         parts = f"accuracy {self.accuracy.figures()}, mPxAP {self.cue.figures()} ({LAID[self.alignment]})"
-        return f"{title(self.network)} less {title(reference_of(self.network))}: {parts}"
+        return f"{title(self.network.name)} less {title(self.network.beside)}: {parts}"
 
 
 def compared(found: Found) -> list[Compared]:
@@ -97,7 +97,7 @@ def compared(found: Found) -> list[Compared]:
 
     every = []
     for network, alignment in product(BIRDS, LAID):
-        pair = f"{network.name} - {reference_of(network).name}"
+        pair = f"{network.name} - {network.beside}"
         accuracy, cue = finding(f"{pair}, accuracy", 1.0), finding(f"{pair}, text, {alignment}")
         if network.has_prior and accuracy and cue:
             others = {name: own for name in RIVALS if (own := finding(rival_key(network, name)))}
