@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from calm.networks import METHODS
+
 Flags = Mapping[str, object]
 
 BIRDS: Flags = {
@@ -47,7 +49,6 @@ class Network(NamedTuple):
     """What it has beyond the common flags; nothing that is searched changes it."""
     seeds: tuple[int, ...]
     minutes: float
-    default_map: str
     tuned_as: str | None = None
     """The network of the search whose chosen flags it takes."""
     after: str | None = None
@@ -58,7 +59,12 @@ class Network(NamedTuple):
     @property
     def has_prior(self) -> bool:
         """Whether it has CALM's maps."""
-        return self.default_map == "joint"
+        return METHODS[self.method].needs_prior
+
+    @property
+    def default_map(self) -> str:
+        """The map that is compared."""
+        return "joint" if self.has_prior else "cam"
 
 
 def _birds(
@@ -71,13 +77,13 @@ def _birds(
     after: str | None = None,
     beside: str = "CAM",
 ) -> Network:
-    default_map = "joint" if method.startswith("CALM") else "cam"
-    tuned_as = "CAM" if default_map == "cam" else "CALM_EM_relu" if RELU.items() <= own.items() else "CALM_EM"
-    return Network(f"birds_{name}", method, BIRDS, own, seeds, minutes, default_map, tuned_as, after, f"birds_{beside}")
+    calm = "CALM_EM_relu" if RELU.items() <= own.items() else "CALM_EM"
+    tuned_as = calm if METHODS[method].needs_prior else "CAM"
+    return Network(f"birds_{name}", method, BIRDS, own, seeds, minutes, tuned_as, after, f"birds_{beside}")
 
 
 def _drawn(name: str, method: str, own: Flags = MappingProxyType({})) -> Network:
-    return Network(f"SynthBirds_{name}", method, SYNTHETIC, own, (0,), 6, "cam" if method == "CAM" else "joint")
+    return Network(f"SynthBirds_{name}", method, SYNTHETIC, own, (0,), 6)
 
 
 NETWORKS = (
