@@ -5,6 +5,8 @@ scripts print it as the flag that it is there: --crop_size=0 is below 1.
 """
 
 import argparse
+import atexit
+import gc
 import importlib.util
 import re
 import sys
@@ -59,6 +61,7 @@ def run(main: Callable[[], int | None]) -> int:
     2 with one line on stderr for a ``UserError``, for a file or folder that cannot be read or written, or for too
     little memory; 130 for Ctrl-C.
     """
+    atexit.register(gc.freeze)  # else Python looks for circles in all that torch made, most of a second, and then ends
     try:
         return main() or 0
     except UserError as error:

@@ -1,5 +1,6 @@
 """Exit codes, and mistakes in one line."""
 
+import subprocess
 import sys
 
 import pytest
@@ -43,6 +44,12 @@ def test_a_wrong_word_and_an_unreadable_file_are_one_line_too(capsys, tmp_path):
     assert capsys.readouterr().err == "error: unrecognized arguments: --size; see draw --help\n"
     assert errors.run(lambda: print(tmp_path.read_text())) == 2
     assert capsys.readouterr().err == f"error: {tmp_path}: Is a directory\n"
+
+
+def test_a_script_ends_without_a_search_for_circles():
+    script = "import atexit, gc; from calm import errors; atexit.register(lambda: print(gc.get_freeze_count() > 1000))"
+    done = subprocess.run([sys.executable, "-c", f"{script}; errors.run(int)"], capture_output=True, check=True)
+    assert done.stdout.strip() == b"True"
 
 
 def test_success_is_0_and_other_errors_are_not_hidden():
