@@ -4,6 +4,9 @@ Of the score s = log p(y|x) as a function of the last features x_i (i: place, k:
 derivatives H[i,k,j,l] = d^2 s / dx_ik dx_jl and weighs them by the features. The whole H is never built: of place j
 only the product of H with the vector that is 1 at j is needed, one backward pass of the head.
 
+A head that reads u_i = P x_i + b alone has H = P^T G P, G the second derivatives by u: fewer than C numbers a place,
+weighed by P x_i in place of x_i and multiplied by P 1 in place of 1.
+
 CAM's head is linear before its softmax: there the interaction of i and j does not depend on j, so that it says nothing
 of pairs.
 """
@@ -19,12 +22,21 @@ PLACES_PER_PASS = 16
 VARIANTS = ("pairs", "basic")
 
 
-def pair_interactions(score: Tensor, features: Tensor, *, taylor_variant: str = "pairs") -> Tensor:
-    """v + v^T, [B,n,n] over the n = h*w places, v_ij = (sum_k x_ik sum_l H[i,k,j,l])^2; at least 0.
+def pair_interactions(
+    score: Tensor,
+    features: Tensor,
+    *,
+    weights: Tensor | None = None,
+    direction: Tensor | None = None,
+    taylor_variant: str = "pairs",
+) -> Tensor:
+    """v + v^T, [B,n,n] over the n = h*w places, v_ij = (sum_k x_ik sum_l H[i,k,j,l] d_l)^2; at least 0.
 
     Args:
         score: [B] (or their sum), twice differentiable in ``features``; image b's depends on its own features only.
-        features: x, [B,C,h,w], requiring a gradient.
+        features: those by which H is taken, [B,C,h,w], requiring a gradient.
+        weights: x, as ``features``; None: they are the features.
+        direction: d, [C]; None: ones.
         taylor_variant: "pairs"; or "basic", where H is summed over the place i first, as Grad-CAM averages gradients.
     """
     if taylor_variant not in VARIANTS:
@@ -33,13 +45,16 @@ def pair_interactions(score: Tensor, features: Tensor, *, taylor_variant: str = 
     (gradient,) = torch.autograd.grad(score.sum(), features, create_graph=True)
     if not gradient.requires_grad:  # a linear score
         return features.new_zeros(len(features), places, places)
+    weights = (features if weights is None else weights).detach().flatten(2)
+    direction = features.new_ones(features.shape[1]) if direction is None else direction
     columns = []
     for some in torch.eye(places, device=features.device, dtype=features.dtype).split(PLACES_PER_PASS):
-        ones = some.view(len(some), 1, 1, *features.shape[2:]).expand(-1, *features.shape)
-        products = _products(gradient, features, ones).flatten(3)  # [j,B,C,n]: sum_l H[i,k,j,l]
+        at_place = some.view(len(some), 1, 1, *features.shape[2:]) * direction[:, None, None]
+        vectors = at_place.expand(-1, *features.shape)
+        products = _products(gradient, features, vectors).flatten(3)  # [j,B,C,n]: sum_l H[i,k,j,l] d_l
         if taylor_variant == "basic":
             products = products.sum(dim=3, keepdim=True)
-        columns.append((features.detach().flatten(2) * products).sum(dim=2))
+        columns.append((weights * products).sum(dim=2))
     v = torch.cat(columns).movedim(0, 2).square()  # [B,i,j]
     return v + v.mT
 
@@ -55,9 +70,20 @@ def _products(gradient: Tensor, features: Tensor, vectors: Tensor) -> Tensor:
 def interactions(module: Network, images: Tensor, targets: Tensor, *, taylor_variant: str = "pairs") -> Tensor:
     """``pair_interactions`` of log p(y|x) at the last features, [B,n,n]; memory for n^2 numbers an image."""
     with torch.inference_mode(False), torch.enable_grad():
-        features = last_features(module, images)
-        log_p = module.read_out(features, images=images.clone()).log_p_y.gather(1, targets.clone()[:, None])
-        return pair_interactions(log_p, features, taylor_variant=taylor_variant).detach()
+        features, head = last_features(module, images), module.head
+        projected, constants = (head.projections(module, x) for x in (features, _zero_and_one(features)))
+        if projected is None or constants is None:
+            x, output, linear = features, module.read_out(features, images=images.clone()), {}
+        else:
+            x, (b, of_ones) = projected.detach().requires_grad_(True), constants.detach()
+            output, linear = head.of_projections(x), {"weights": x - b, "direction": (of_ones - b).flatten()}
+        log_p = output.log_p_y.gather(1, targets.clone()[:, None])
+        return pair_interactions(log_p, x, **linear, taylor_variant=taylor_variant).detach()
+
+
+def _zero_and_one(features: Tensor) -> Tensor:
+    """[2,C,1,1]: one place whose features are all 0, and one whose are all 1."""
+    return torch.stack([torch.zeros_like(features[0, :, :1, :1]), torch.ones_like(features[0, :, :1, :1])])
 
 
 def place_map(interaction: Tensor, grid: tuple[int, int], *, taylor_self: bool = True) -> Tensor:

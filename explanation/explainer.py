@@ -15,10 +15,11 @@ from calm.errors import UserError
 from calm.explanation.cells import Cells
 from calm.explanation.image_files import Photograph, open_image
 from calm.explanation.interactions import Interactions, interactions_of, takes_little
-from calm.explanation.maps import Explanation
+from calm.explanation.maps import Explanation, Question
 from calm.explanation.questions import Ask
 from calm.networks.network import Network
 from calm.networks.outputs import NotFinite, Output
+from calm.networks.shared_features import features_shared
 
 PRIORS = {"softplus": "softplus", "relu": "ReLU"}
 """Activation of the prior -> as people write it."""
@@ -80,21 +81,25 @@ class Explainer:
             mean, std = self.network.mean, self.network.std
             images = torch.stack([to_tensor(photograph.view, mean, std) for photograph in photographs])
         images = images.to(next(self.network.parameters()).device)
-        try:
-            with torch.no_grad():
-                outputs = self.network(images)
-        except NotFinite as error:
-            raise error.named(lambda position: photographs[position].name) from None
-        outputs = type(outputs)(*(part.float().cpu() for part in outputs))
+        with features_shared():
+            try:
+                with torch.no_grad():
+                    outputs = self.network(images)
+            except NotFinite as error:
+                raise error.named(lambda position: photographs[position].name) from None
+            outputs = type(outputs)(*(part.float().cpu() for part in outputs))
+            rankings = outputs.log_p_y.double().sort(dim=1, descending=True, stable=True).indices.tolist()
+            questions = [ask.of(ranking, self.supersets) for ask, ranking in zip(asks, rankings, strict=True)]
+            tables = self._interactions(outputs, images, [question.target for question in questions])
         alone = (type(outputs)(*parts) for parts in zip(*(part.split(1) for part in outputs)))
         return [
-            self._explanation(photograph, ask, output, image)
-            for photograph, ask, output, image in zip(photographs, asks, alone, images.split(1), strict=True)
+            self._explanation(photograph, question, output, table)
+            for photograph, question, output, table in zip(photographs, questions, alone, tables, strict=True)
         ]
 
-    def _explanation(self, photograph: Photograph, ask: Ask, output: Output, image: Tensor) -> Explanation:
-        ranking = output.log_p_y[0].double().sort(descending=True, stable=True).indices.tolist()
-        question = ask.of(ranking, self.supersets)
+    def _explanation(
+        self, photograph: Photograph, question: Question, output: Output, table: Interactions | None
+    ) -> Explanation:
         return Explanation(
             image_id=photograph.name,
             picture=photograph.picture,
@@ -106,16 +111,14 @@ class Explainer:
             question=question,
             model=self.model,
             layout=None if self.resize_alignment == "grid" else lambda: self.cells,
-            interactions=self._interactions(output, image, question.target),
+            interactions=table,
         )
 
-    def _interactions(self, output: Output, image: Tensor, target: int) -> Interactions | None:
-        cells = output.class_maps.shape[-1]
-        if not output.has_prior or self.interactions == "off":
-            return None
-        if self.interactions == "auto" and not takes_little(self.network, cells):
-            return None
-        return interactions_of(self.network, image, target)
+    def _interactions(self, outputs: Output, images: Tensor, targets: Sequence[int]) -> Sequence[Interactions | None]:
+        wanted = outputs.has_prior and self.interactions != "off"
+        if wanted and self.interactions == "auto":
+            wanted = takes_little(self.network, outputs.class_maps.shape[-1])
+        return interactions_of(self.network, images, targets) if wanted else [None] * len(targets)
 
 
 def explainer_of(

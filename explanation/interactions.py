@@ -1,5 +1,6 @@
 """Which cells act together on a class (Taylor-CAM, ``attribution.taylor_cam``): the table that a page holds."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,14 +35,14 @@ def takes_little(network: Network, cells: int) -> bool:
     return cells**4 * network.channels * network.num_classes <= LITTLE
 
 
-def interactions_of(network: Network, image: Tensor, target: int) -> Interactions:
-    """The interactions of one image's cells for a class, by log p(y|x).
+def interactions_of(network: Network, images: Tensor, targets: Sequence[int]) -> list[Interactions]:
+    """The interactions of each image's cells for a class, by log p(y|x).
 
     Args:
         network: with a prior; without one the interaction of two cells does not depend on the second.
-        image: [1,3,S,S], normalised.
-        target: class index.
+        images: [B,3,S,S], normalised.
+        targets: B class indices.
     """
     with evaluating(network):
-        values = interactions(network, image, torch.tensor([target], device=image.device))
-    return Interactions(target, values[0].float().cpu().numpy())
+        values = interactions(network, images, torch.tensor(targets, device=images.device)).float().cpu().numpy()
+    return [Interactions(target, each) for target, each in zip(targets, values, strict=True)]

@@ -88,6 +88,17 @@ class Head:
         """
         raise NotImplementedError
 
+    def projections(self, network: Network, features: Tensor) -> Tensor | None:
+        """[B,C,h,w] -> [B,D,h,w]: affine maps of each place's features, of which alone ``read`` makes its output.
+
+        None where it makes it in another way.
+        """
+        return None
+
+    def of_projections(self, projections: Tensor) -> Output:
+        """``projections`` -> what ``read`` returns."""
+        raise NotImplementedError
+
     @classmethod
     def count_classes(cls, state: Mapping[str, Tensor]) -> int | None:
         """K of a state dict with this head's layers; None if they are not there."""
@@ -119,6 +130,14 @@ class CamHead(Head):
     ) -> CamOutput:
         """[B,C,h,w] -> CamOutput."""
         return self(network.conv_last(features))
+
+    def projections(self, network: Network, features: Tensor) -> Tensor:
+        """g, [B,K,h,w]."""
+        return network.conv_last(features)
+
+    def of_projections(self, projections: Tensor) -> CamOutput:
+        """g -> CamOutput."""
+        return self(projections)
 
     def __call__(self, class_maps: Tensor) -> CamOutput:
         """g [B,K,h,w] -> CamOutput."""
@@ -168,6 +187,14 @@ class CalmHead(Head):
         class_logits, prior_logits = network.conv_last(features), network.attention(features)
         with torch.autocast(features.device.type, enabled=False):
             return self(class_logits, prior_logits)
+
+    def projections(self, network: Network, features: Tensor) -> Tensor:
+        """g and h, [B,K+1,h,w]."""
+        return torch.cat([network.conv_last(features), network.attention(features)], dim=1)
+
+    def of_projections(self, projections: Tensor) -> CalmOutput:
+        """g and h -> CalmOutput."""
+        return self(projections[:, :-1], projections[:, -1:])
 
     def __call__(self, class_logits: Tensor, prior_logits: Tensor) -> CalmOutput:
         """g [B,K,h,w], h [B,1,h,w] -> CalmOutput."""

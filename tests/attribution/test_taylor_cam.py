@@ -3,6 +3,7 @@ import torch
 
 from calm.attribution.taylor_cam import interactions, pair_interactions, partners, place_map, strongest_pairs, taylorcam
 from calm.errors import UserError
+from calm.networks import METHODS
 from tests.tiny_networks import tiny_batch, tiny_network
 
 
@@ -98,3 +99,25 @@ def test_wrong_options():
         taylorcam(network, images, targets, taylor_variant="triple")
     with pytest.raises(UserError, match="`taylor_cell`=9 is outside the 3x3 cells"):
         partners(torch.zeros(1, 9, 9), (3, 3), 9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_head_projects_is_all_that_its_output_is_made_of(method):
+    network, (images, _) = tiny_network(method).eval(), tiny_batch(2, 12)
+    features = network.features(images).detach()
+    projected = network.head.projections(network, features)
+    assert projected is not None or not METHODS[method].needs_prior
+    if projected is None:
+        return
+    for ours, read in zip(network.head.of_projections(projected), network.read_out(features, images=images)):
+        torch.testing.assert_close(ours, read)
+    halves = [network.head.projections(network, part) for part in (0.25 * features, 0.75 * features, 0 * features)]
+    torch.testing.assert_close(halves[0] + halves[1] - halves[2], projected, atol=1e-5, rtol=1e-4)  # affine
+
+
+def test_a_head_of_another_kind_is_differentiated_by_its_features(monkeypatch):
+    network, images, targets = networks("CALM_ML")
+    by_projections = interactions(network, images, targets)
+    monkeypatch.setattr(network.head, "projections", lambda *_: None)
+    by_features = interactions(network, images, targets)
+    torch.testing.assert_close(by_projections, by_features, rtol=1e-8, atol=1e-18)

@@ -3,7 +3,7 @@ import torch
 
 from calm.explanation.explainer import Explainer
 from calm.explanation.image_files import photograph
-from calm.explanation.interactions import Interactions
+from calm.explanation.interactions import Interactions, interactions_of
 from calm.explanation.questions import Ask
 from tests.explained import made_up_picture
 from tests.tiny_networks import tiny_network
@@ -13,6 +13,25 @@ def test_codes_are_the_pairs_row_by_row():
     codes = Interactions(0, np.array([[5, 1, 2], [1, 7, 4], [2, 4, 6]], dtype=np.float32)).codes()
     assert codes.tolist() == [16384, 32768, 65535]
     assert not Interactions(0, np.zeros((3, 3), dtype=np.float32)).codes().any()
+
+
+def test_images_together_have_the_tables_of_each_alone():
+    network, images = tiny_network("CALM_ML"), torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    together = interactions_of(network, images, [0, 2, 1])
+    for image, target, table in zip(images, (0, 2, 1), together, strict=True):
+        (alone,) = interactions_of(network, image[None], [target])
+        assert table.target == alone.target == target
+        np.testing.assert_allclose(table.values, alone.values, rtol=1e-4, atol=1e-9)
+
+
+def test_an_explanation_takes_one_pass_of_the_trunk(monkeypatch):
+    network, names = tiny_network("CALM_EM"), [f"class {k}" for k in range(5)]
+    features, passes = network.features, []
+    monkeypatch.setattr(network, "features", lambda images: passes.append(len(images)) or features(images))
+    explainer = Explainer(network, 8, names, {}, "tiny", interactions="on")
+    photographs = [photograph(made_up_picture(), name, 8) for name in ("a.png", "b.png")]
+    explained = explainer.explain(photographs, [Ask(), Ask()])
+    assert passes == [2] and all(each.interactions is not None for each in explained)
 
 
 def test_an_explanation_has_the_second_derivatives_of_its_target():
