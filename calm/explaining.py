@@ -13,7 +13,7 @@ from calm.explanation.explainer import Explainer
 from calm.explanation.image_files import Photograph, open_image, photograph
 from calm.explanation.maps import Explanation
 from calm.explanation.questions import Ask, find_class
-from calm.pictures import to_rgb
+from calm.pictures.overlay import to_rgb
 from calm.transform import rgb
 
 Images = Image.Image | str | Path | Sequence[Image.Image | str | Path] | Tensor

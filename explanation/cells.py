@@ -32,6 +32,7 @@ class Cells(NamedTuple):
         )
         return low[0], low[1], high[0], high[1]
 
-    def laid(self, maps: Tensor, size: int) -> Tensor:
-        """[B,h,w] -> [B,size,size]: linear between the centres, borders replicated."""
-        return resize(maps, size, stride=self.step * size, offset=self.first * size - 0.5)
+    def laid(self, maps: Tensor, size: int | tuple[int, int]) -> Tensor:
+        """[B,h,w] -> [B,H,W]: linear between the centres, borders replicated; one number is both sides."""
+        side = size if isinstance(size, int) else max(size)
+        return resize(resize(maps, side, stride=self.step * side, offset=self.first * side - 0.5), size)

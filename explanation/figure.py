@@ -1,175 +1,123 @@
-"""Maps over their picture, drawn with matplotlib: every panel has a colour bar in the map's own unit."""
+"""The static picture of an explanation, drawn with Pillow: the input and its maps, each with its scale and a sentence.
 
-import textwrap
+The figures of ``make_figures.py`` are matplotlib's; importing it and drawing would take longer than all the rest.
+"""
 
-import numpy as np
-import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
-from PIL import Image
+import io
+from collections.abc import Sequence
 
-from calm.attribution.score_map import resize
-from calm.explanation.cells import Cells
+from PIL import Image, ImageDraw, ImageOps
+
+from calm.explanation.colour_bar import colour_bar
+from calm.explanation.lettering import SOFT, balanced, font, lettered, shortened, wrapped
+from calm.explanation.map_picture import map_picture, scale_of
 from calm.explanation.maps import Explanation
-from calm.pictures import DIVERGING, SEQUENTIAL, as_written
 
-INK, SOFT = "#1d2127", "#636b76"
-SIDE = 448
-PALE = 0.55
-"""Grey of black under a signed map, so that what is seen at zero is near white."""
-LINE = 0.17
-"""Height of a line of words under a panel, inches."""
-
-
-def enlarge(values: np.ndarray, size: int = SIDE, cells: Cells | None = None) -> np.ndarray:
-    """[h,w] -> [size,size], bilinear; the cells as tiles, or where ``cells`` says. A map of pixels takes no cells."""
-    maps = torch.from_numpy(np.ascontiguousarray(values))[None].float()
-    return (resize(maps, size) if cells is None else cells.laid(maps, size))[0].numpy()
+DPI = 130
+WIDTH, COLUMNS = 402, 3
+"""Of a panel, pixels; panels side by side."""
+GAP, MARGIN, SPACE = 42, 14, 14
+"""Between panels, around them all, and between the parts of one."""
+TALLEST = 1000
+"""Of a picture, pixels; a longer one is narrower than its panel."""
+WORDS, TITLE, HEADING, CAPTION = 15, 16, 23, 14
+"""Sizes of letters: sentences, titles of panels, of the figure, and what the figure is of."""
+SHOWN = 4
+"""Classes whose probabilities stand below the input."""
 
 
-def grey(picture: Image.Image, side: int = SIDE) -> np.ndarray:
-    """The picture without colour, pale enough to lie under a map: [H,W] in [0,1]."""
-    small = picture.convert("L")
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return 0.12 + 0.88 * np.asarray(small, dtype=np.float32) / 255
+def stacked(parts: Sequence[Image.Image], gap: int) -> Image.Image:
+    """Pictures of one width, one below the other on white."""
+    heights = [part.height for part in parts]
+    picture = Image.new("RGB", (parts[0].width, sum(heights) + gap * (len(parts) - 1)), "white")
+    for index, part in enumerate(parts):
+        picture.paste(part, (0, sum(heights[:index]) + index * gap))
+    return picture
 
 
-def draw_picture(axis: Axes, picture: Image.Image) -> None:
-    """Draw a picture as it is, without ticks; a small one is enlarged smoothly."""
-    width, height = picture.size
-    axis.imshow(np.asarray(picture), interpolation="lanczos", extent=(0, width, height, 0))
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(False)
+def beside(panels: Sequence[Image.Image]) -> Image.Image:
+    """Up to ``COLUMNS`` panels in a row on white."""
+    row = Image.new("RGB", (COLUMNS * (WIDTH + GAP) - GAP, max(panel.height for panel in panels)), "white")
+    for column, panel in enumerate(panels):
+        row.paste(panel, (column * (WIDTH + GAP), 0))
+    return row
 
 
-def draw_map(
-    axis: Axes,
-    picture: Image.Image,
-    values: np.ndarray,
-    *,
-    signed: bool,
-    high: float | None = None,
-    cells: Cells | None = None,
-):
-    """Draw a map [h,w] over its picture, see ``enlarge``; returns the image, for a colour bar.
-
-    A signed map is red above zero, blue below and white at zero, to the same extent on both sides, over a paler
-    picture; others start at zero, or at their minimum where they are scores below zero. ``high`` ends the scale in
-    place of the largest value.
-    """
-    width, height = picture.size
-    extent = (0, width, height, 0)
-    under, opacity = (PALE + (1 - PALE) * grey(picture), 0.8) if signed else (grey(picture), 0.65)
-    axis.imshow(under, cmap="gray", vmin=0, vmax=1, interpolation="lanczos", extent=extent)
-    high = float(np.abs(values).max() if signed else values.max()) if high is None else high
-    low = -high if signed else min(0.0, float(values.min()))
-    palette = DIVERGING if signed else SEQUENTIAL
-    end = high if high > low else low + 1
-    laid = enlarge(values, cells=cells)
-    drawn = axis.imshow(laid, cmap=palette, alpha=opacity, extent=extent, vmin=low, vmax=end)
-    axis.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0), aspect="equal")
-    axis.spines[:].set_visible(False)
-    return drawn
+def inner_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height of a picture in its panel, pixels."""
+    scale = min(WIDTH / picture.width, TALLEST / picture.height)
+    return max(1, round(scale * picture.width)), max(1, round(scale * picture.height))
 
 
-def outline(axis: Axes, picture: Image.Image, mask: np.ndarray, *, line: float = 0.7) -> None:
-    """Outline a bool mask [S,S] of the whole picture, dark on a light rim so that it is seen on any map."""
-    width, height = picture.size
-    padded = np.pad(mask.astype(float), 1)  # closes the outline where the mask touches the border
-    xs, ys = ((np.arange(-1, n + 1) + 0.5) * side / n for n, side in zip(mask.shape[::-1], (width, height)))
-    for colour, thick in (("white", 2.2 * line), (INK, line)):
-        axis.contour(xs, ys, padded, levels=[0.5], colors=colour, linewidths=thick)
-    axis.set(xlim=(0, width), ylim=(height, 0))
+def framed(pixels: Image.Image) -> Image.Image:
+    """A picture in the middle of its panel, on white."""
+    panel = Image.new("RGB", (WIDTH, pixels.height), "white")
+    panel.paste(pixels, ((WIDTH - pixels.width) // 2, 0))
+    return panel
 
 
-def mark_cell(axis: Axes, picture: Image.Image, box: tuple[float, float, float, float]) -> None:
-    """Outline a box, x0, y0, x1, y1 in shares of the picture's sides."""
-    width, height = picture.size
-    corner, sides = (box[0] * width, box[1] * height), ((box[2] - box[0]) * width, (box[3] - box[1]) * height)
-    for colour, line in (("black", 2.4), ("white", 1.2)):
-        axis.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=colour, linewidth=line))
+def marked(picture: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
+    """The picture, outlined in it a box, x0, y0, x1, y1 in shares of its sides: white on a black rim."""
+    (width, height), picture = picture.size, picture.copy()
+    draw = ImageDraw.Draw(picture)
+    x0, x1 = (min(max(round(x * width), 2), width - 2) for x in box[::2])
+    y0, y1 = (min(max(round(y * height), 2), height - 2) for y in box[1::2])
+    for colour, rim in (("black", 2), ("white", 1)):
+        left, top, right, bottom = x0 - rim, y0 - rim, x1 + rim - 1, y1 + rim - 1
+        if left <= right and top <= bottom:  # not so in a picture of a few pixels
+            draw.rectangle((left, top, right, bottom), outline=colour, width=2 * rim)
+    return picture
 
 
-def colour_bar(figure: Figure, axis: Axes, drawn, unit: str) -> None:
-    """A colour bar under a panel, in real units."""
-    left, bottom, width, _ = axis.get_position().bounds
-    inch = 1 / figure.get_figheight()
-    place = figure.add_axes((left + 0.08 * width, bottom - 0.22 * inch, 0.84 * width, 0.11 * inch))
-    bar = figure.colorbar(drawn, cax=place, orientation="horizontal")
-    if bar.solids is not None:
-        bar.solids.set_alpha(1)
-    bar.outline.set_linewidth(0.4)
-    bar.locator = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], symmetric=drawn.norm.vmin < 0)
-    bar.formatter = formatter = ScalarFormatter()
-    formatter.set_powerlimits((-4, 4))
-    bar.ax.tick_params(labelsize=7, length=2, width=0.4, pad=1.5, colors=SOFT)
-    bar.ax.xaxis.get_offset_text().set(size=7, color=SOFT)
-    bar.set_label(unit, size=7, color=SOFT, labelpad=1)
+def _words(text: str) -> Image.Image:
+    return lettered(balanced(text, 0.92 * WIDTH, font(WORDS)), WIDTH, size=WORDS)
 
 
-def _below(figure: Figure, axis: Axes, inches: float, text: str) -> None:
-    left, bottom, width, _ = axis.get_position().bounds
-    height = bottom - inches / figure.get_figheight()
-    figure.text(left + width / 2, height, text, ha="center", va="top", fontsize=8.5, color=INK, linespacing=1.4)
+def _title(text: str) -> Image.Image:
+    return lettered([shortened(text, WIDTH, font(TITLE))], WIDTH, size=TITLE, align="left")
 
 
-def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str) -> None:
+def _map_panel(explanation: Explanation, small: Image.Image, name: str) -> Image.Image:
     kind, values = explanation.kinds[name], explanation.maps[name]
-    drawn = draw_map(axis, explanation.picture, values, signed=kind.signed, cells=explanation.cells)
-    mark_cell(axis, explanation.picture, explanation.cells.box(*explanation.peak(name)))
-    axis.set_title(f"{kind.title}   {kind.formula}", fontsize=9, color=INK, loc="left", pad=5)
-    colour_bar(figure, axis, drawn, kind.unit)
-    _below(figure, axis, 0.62, _words(explanation, name))
+    scale = scale_of(values, signed=kind.signed)
+    drawn = Image.fromarray(map_picture(small, values, scale, size=small.size, cells=explanation.cells))
+    panel = framed(marked(drawn, explanation.cells.box(*explanation.peak(name))))
+    bar, sentence = colour_bar(scale, kind.unit, WIDTH), _words(explanation.sentence(name))
+    return stacked([_title(f"{kind.title}   {kind.formula}"), panel, bar, sentence], SPACE)
 
 
-def _words(explanation: Explanation, name: str) -> str:
-    return textwrap.fill(explanation.sentence(name), 42)
+def _input_panel(explanation: Explanation, small: Image.Image) -> Image.Image:
+    lines, letters = ["p(y | x)"], font(WORDS)
+    for k in explanation.ranking[:SHOWN]:
+        p = f"  {explanation.p_y[k]:.3f}"
+        lines.append(shortened(explanation.names[k], 0.92 * WIDTH - letters.getlength(p), letters) + p)
+    return stacked([_title("Input"), framed(small), lettered(lines, WIDTH, size=WORDS)], SPACE)
 
 
-def _input_panel(figure: Figure, axis: Axes, explanation: Explanation) -> None:
-    draw_picture(axis, explanation.picture)
-    axis.set_title("Input", fontsize=9, color=INK, loc="left", pad=5)
-    ranking = explanation.ranking[:4]
-    top = [f"{textwrap.shorten(explanation.names[k], 44, placeholder='…')}  {explanation.p_y[k]:.3f}" for k in ranking]
-    _below(figure, axis, 0.12, "\n".join(["p(y | x)", *top]))
+def _heading(explanation: Explanation, width: int) -> Image.Image:
+    """Both classes and their probabilities; image and network."""
+    question, letters = explanation.question, font(HEADING, bold=True)
+    classes = [f"{explanation.names[k]} {explanation.p_y[k]:.3f}" for k in (question.target, question.versus)]
+    lines = ["   rather than   ".join(classes)]
+    if letters.getlength(lines[0]) > width:
+        lines = [*wrapped(classes[0], width, letters), *wrapped(f"rather than {classes[1]}", width, letters)]
+    caption = wrapped(f"{explanation.image_id} · {explanation.model}", width, font(CAPTION))
+    parts = [lettered(lines, width, size=HEADING, bold=True), lettered(caption, width, size=CAPTION, colour=SOFT)]
+    return stacked(parts, 6)
 
 
-def panel_grid(count: int, ratio: float, *, columns: int = 3, below: float = 1.3) -> tuple[Figure, list[Axes]]:
-    """A figure and ``count`` axes, all of one size, whose pictures have width / height = ``ratio``.
-
-    ``below`` inches under each are left for its colour bar and words.
-    """
-    width, gap, above, top = 3.1, 0.32, 0.3, 0.75
-    height = width / min(max(ratio, 0.4), 2.5)
-    rows = -(-count // columns)
-    full_width, full_height = columns * (width + gap) + gap, top + rows * (above + height + below)
-    figure = Figure(figsize=(full_width, full_height), facecolor="white")
-    axes = []
-    for index in range(count):
-        row, column = divmod(index, columns)
-        x, y = gap + column * (width + gap), full_height - top - (row + 1) * (above + height) - row * below
-        axes.append(figure.add_axes((x / full_width, y / full_height, width / full_width, height / full_height)))
-    return figure, axes
+def explain_figure(explanation: Explanation) -> Image.Image:
+    """The input and its maps, a sentence under each; the title gives both classes and their probabilities. RGB."""
+    small = explanation.picture.resize(inner_size(explanation.picture), Image.Resampling.LANCZOS)
+    names = [name for name, kind in explanation.kinds.items() if kind.in_figure]
+    panels = [_input_panel(explanation, small), *(_map_panel(explanation, small, name) for name in names)]
+    rows = [beside(panels[start : start + COLUMNS]) for start in range(0, len(panels), COLUMNS)]
+    heading = _heading(explanation, rows[0].width)
+    return ImageOps.expand(stacked([stacked([heading, rows[0]], GAP // 2), *rows[1:]], GAP), MARGIN, "white")
 
 
-def explain_figure(explanation: Explanation) -> Figure:
-    """The input and its maps, a sentence under each; the title gives both classes and their probabilities."""
-    panels = [name for name, kind in explanation.kinds.items() if kind.in_figure]
-    width, height = explanation.picture.size
-    lines = max(_words(explanation, name).count("\n") + 1 for name in panels)
-    figure, axes = panel_grid(len(panels) + 1, width / height, below=max(1.3, 0.7 + LINE * lines))
-    _input_panel(figure, axes[0], explanation)
-    for axis, name in zip(axes[1:], panels, strict=True):
-        _panel(figure, axis, explanation, name)
-    question, p_y, names = explanation.question, explanation.p_y, explanation.names
-    classes = [f"{names[k]} {p_y[k]:.3f}" for k in (question.target, question.versus)]
-    title = "   rather than   ".join(classes)
-    if len(title) > 80:
-        title = "\nrather than ".join(textwrap.fill(words, 90) for words in classes)
-    tall, rise = figure.get_figheight(), 0.2 * title.count("\n")
-    figure.text(0.5, 1 - (0.2 - rise) / tall, title, ha="center", va="top", fontsize=12.5, color=INK, fontweight="bold")
-    caption = f"{explanation.image_id} · {explanation.model}"
-    figure.text(0.5, 1 - 0.48 / tall, caption, ha="center", va="top", fontsize=8, color=SOFT)
-    return as_written(figure)
+def as_png(figure: Image.Image) -> bytes:
+    """A figure's file, the same for the same figure."""
+    content = io.BytesIO()
+    figure.save(content, "PNG", compress_level=3, dpi=(DPI, DPI))
+    return content.getvalue()

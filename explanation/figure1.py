@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calm.explanation.figure import INK, SOFT, draw_map, draw_picture, outline
+from calm.explanation.axes import INK, SOFT, draw_map, draw_picture, outline
 from calm.explanation.kinds import listed
 from calm.explanation.maps import Explanation, Question
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calm.explanation.figure import INK, SOFT, colour_bar, draw_map, draw_picture, outline
+from calm.explanation.axes import INK, SOFT, colour_bar, draw_map, draw_picture, outline
 from calm.explanation.kinds import listed
 from calm.explanation.maps import Explanation
 
@@ -85,7 +85,7 @@ def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str | Non
         "textcoords": "offset points",
     }
     axis.annotate(kind.formula, **place, ha="center", va="bottom", fontsize=7.5, color=SOFT)
-    colour_bar(figure, axis, drawn, "")
+    colour_bar(figure, axis, drawn)
 
 
 def _words(explanation: Explanation, name: str | None) -> str:

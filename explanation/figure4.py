@@ -14,11 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from calm.attribution import ATTRIBUTIONS, build_attribution
-from calm.explanation.figure import INK, SOFT, draw_map, draw_picture, enlarge, outline
+from calm.explanation.axes import INK, SOFT, draw_map, draw_picture, outline
 from calm.explanation.kinds import listed
+from calm.explanation.map_picture import enlarge
 from calm.explanation.shown import Run
 from calm.networks import METHODS
-from calm.pictures import DIVERGING
+from calm.pictures.figures import colour_map
+from calm.pictures.palettes import DIVERGING
 from calm.wsol_eval.pixel_ap import PixelScores, exact_curve
 
 BASELINES = {
@@ -168,7 +170,9 @@ def _legend(figure: Figure, width: float, *, with_cue: bool) -> None:
     """A colour bar under the first two columns, and what is drawn beside it."""
     full_width, full_height = figure.get_size_inches()
     place = (0.12 / full_width, 0.3 / full_height, (2 * width - 0.24) / full_width, 0.08 / full_height)
-    bar = figure.colorbar(ScalarMappable(cmap=DIVERGING), cax=figure.add_axes(place), orientation="horizontal")
+    bar = figure.colorbar(
+        ScalarMappable(cmap=colour_map(DIVERGING)), cax=figure.add_axes(place), orientation="horizontal"
+    )
     bar.set_ticks([0, 0.5, 1], labels=["for B", "0", "for A"])
     bar.ax.tick_params(labelsize=6, length=1.5, width=0.4, pad=1, colors=INK)
     bar.outline.set_linewidth(0.4)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calm.explanation.figure import INK, SOFT, draw_map, draw_picture
+from calm.explanation.axes import INK, SOFT, draw_map, draw_picture
 from calm.explanation.levels import Level
 from calm.explanation.maps import Explanation
 

@@ -14,7 +14,7 @@ from calm.explanation.figure4 import Contrast, all_attributed, counterfactual_ma
 from calm.explanation.figure6 import levels_figure
 from calm.explanation.levels import levels_of
 from calm.explanation.shown import Run, Shown, load_all, users_images
-from calm.pictures import save_figure
+from calm.pictures.figures import save_figure
 
 DPI = 200
 

@@ -16,7 +16,7 @@ from calm.attribution.score_map import normalize
 from calm.data_loaders.images import as_text
 from calm.explanation.maps import Explanation
 from calm.explanation.page import ASSETS, fill
-from calm.pictures import overlay
+from calm.pictures.overlay import overlay
 
 THUMBNAIL_SIDE = 176
 LONGEST_STEM = 200

@@ -15,11 +15,12 @@ from calm.attribution.catalogue import title_of
 from calm.data_loaders.classes import short_name
 from calm.data_loaders.datasets import ImageDataset
 from calm.explanation.answers import RULE, Answers, sure_and_one_mistake
-from calm.explanation.figure import INK, SOFT, draw_map, draw_picture, outline
+from calm.explanation.axes import INK, SOFT, draw_map, draw_picture, outline
 from calm.explanation.kinds import kinds_of
 from calm.networks import METHODS
 from calm.networks.network import Network
-from calm.pictures import save_figure, to_rgb
+from calm.pictures.figures import save_figure
+from calm.pictures.overlay import to_rgb
 
 COUNT, COLUMNS = 12, 6
 WRONG = "#b2182b"
@@ -73,8 +74,6 @@ def save_map_sheet(
         _name(above, dataset, answers, position)
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=axes, shrink=0.5, aspect=40)
-        if bar.solids is not None:
-            bar.solids.set_alpha(1)
         bar.set_label(unit_of(network, attribution, maps.shape[1:]), color=SOFT)
     marked = " Outlined: the parts that tell the class from those most like it." if cue else ""
     figure.supxlabel(RULE + marked, fontsize=9, color=SOFT)

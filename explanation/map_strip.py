@@ -9,7 +9,7 @@ from calm.attribution.score_map import resize
 from calm.data_loaders.datasets import ImageDataset
 from calm.networks import METHODS
 from calm.networks.network import Network
-from calm.pictures import overlay, to_rgb
+from calm.pictures.overlay import overlay, to_rgb
 
 WRONG = (214, 39, 40)
 """RGB of the frame of an image that the network takes for another class."""

@@ -11,13 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from calm.attribution import output_attribution
-from calm.attribution.score_map import normalize, resize
+from calm.attribution.score_map import normalize
 from calm.data_loaders.classes import display_name
 from calm.explanation.cells import Cells
 from calm.explanation.interactions import Interactions
 from calm.explanation.kinds import MapKind, kinds_of, sentence
 from calm.networks.outputs import Output
-from calm.pictures import overlay
+from calm.pictures.overlay import overlay
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Explanation:
 
     def enlarged(self, name: str, size: tuple[int, int]) -> Tensor:
         """A map [1,H,W] of this size, every cell where it is drawn."""
-        return resize(self.cells.laid(torch.from_numpy(self.maps[name])[None], max(size)), size)
+        return self.cells.laid(torch.from_numpy(self.maps[name])[None], size)
 
     def peak(self, name: str) -> tuple[int, int]:
         """Row and column of the cell where the map is highest (the counterfactual: farthest from zero)."""

@@ -24,7 +24,7 @@ from calm.explanation.encode import (
 from calm.explanation.interactions import Interactions
 from calm.explanation.maps import Explanation
 from calm.networks.outputs import states_prior
-from calm.pictures import DIVERGING, SEQUENTIAL, colour_table
+from calm.pictures.palettes import DIVERGING, SEQUENTIAL
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 STYLES = ("colors.css", "page.css")
@@ -114,8 +114,8 @@ def payload(explanation: Explanation, table: Exact | Codes, prior: np.ndarray | 
         "supersets": _groups(explanation),
         "interactions": _interactions(explanation.interactions),
         "palettes": {
-            "sequential": base64_of(colour_table(SEQUENTIAL).tobytes()),
-            "diverging": base64_of(colour_table(DIVERGING).tobytes()),
+            "sequential": base64_of(SEQUENTIAL.tobytes()),
+            "diverging": base64_of(DIVERGING.tobytes()),
         },
     }
 

@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from calm.atomic import replacing, write_text
+from calm.atomic import replacing, write_bytes, write_text
 from calm.data_loaders.classes import LONGEST
 from calm.data_loaders.images import as_text
 from calm.errors import UserError
 from calm.explanation import gallery
 from calm.explanation.explainer import Explainer
-from calm.explanation.figure import explain_figure
+from calm.explanation.figure import as_png, explain_figure
 from calm.explanation.labels import is_right, label_of
 from calm.explanation.maps import Explanation
 from calm.explanation.page import render
 from calm.explanation.questions import Ask
-from calm.pictures import save_figure
 
 
 class Listing:
@@ -88,7 +87,7 @@ def explain_files(explainer: Explainer, paths: Sequence[Path], ask: Ask, out: Pa
 
 def write(explanation: Explanation, path: Path, out: Path, name: str, *, page: str, in_gallery: bool) -> dict[str, Any]:
     """Write one image's figure, maps and page; returns its line of JSON."""
-    save_figure(explain_figure(explanation), out / f"{name}.png", dpi=130)
+    write_bytes(out / f"{name}.png", as_png(explain_figure(explanation)))
     question = explanation.question
     arrays: dict[str, Any] = {
         **explanation.maps,

@@ -21,7 +21,7 @@ from calm.errors import UserError, require
 from calm.explanation.explainer import Explainer
 from calm.explanation.image_files import Photograph, find_images, open_image, photograph
 from calm.explanation.questions import Ask
-from calm.pictures import overlay
+from calm.pictures.overlay import overlay
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif")
 DEFAULT_FPS = 10.0

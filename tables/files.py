@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calm.atomic import write_text
-from calm.pictures import save_figure
+from calm.pictures.figures import save_figure
 from calm.tables.build import Table
 from calm.tables.drawing import draw_curves, draw_table
 from calm.tables.grid import NOTHING, grid

@@ -3,13 +3,15 @@
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
 import torch
+from PIL import Image
 
-from calm.atomic import write_bytes
 from calm.data_loaders import datasets
+from calm.explanation.map_picture import map_picture
 from calm.networks import TRUNKS
 from tests.tiny_networks import PlainTinyTrunk, TinyTrunk
 
@@ -61,7 +63,6 @@ DRAWN = (
     "evaluation.pixel_perturb.report.save_samples",
     "evaluation.wsol.report.save_samples",
     "training.accuracy.save_map_sheet",
-    "explanation.results.explain_figure",
 )
 
 
@@ -70,7 +71,21 @@ def undrawn(monkeypatch):
     """No pictures, or empty files: drawing takes most of the time of an evaluation of few images."""
     for name in DRAWN:
         monkeypatch.setattr(f"calm.{name}", lambda *_, **__: None)
-    monkeypatch.setattr("calm.explanation.results.save_figure", lambda figure, path, **_: write_bytes(path, b""))
+    monkeypatch.setattr("calm.explanation.results.explain_figure", lambda _: Image.new("RGB", (1, 1)))
+
+
+@pytest.fixture
+def maps_drawn(monkeypatch) -> list[SimpleNamespace]:
+    """Values [h,w], scale, cells and pixels of every map over a picture on matplotlib's axes, in order."""
+    drawn = []
+
+    def noted(picture, values, scale, *, size, cells=None):
+        pixels = map_picture(picture, values, scale, size=size, cells=cells)
+        drawn.append(SimpleNamespace(values=values, scale=scale, cells=cells, pixels=pixels))
+        return pixels
+
+    monkeypatch.setattr("calm.explanation.axes.map_picture", noted)
+    return drawn
 
 
 @pytest.fixture

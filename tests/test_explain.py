@@ -9,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 
 import explain
@@ -196,15 +195,15 @@ def test_an_interrupted_gallery_leaves_no_half_written_file(checkpoints, picture
     folder.mkdir()
     for name in ("a.png", "b.png"):
         (folder / name).write_bytes(picture.read_bytes())
-    save, saved = Figure.savefig, []
+    write, drawn = Path.write_bytes, []
 
-    def interrupted(figure, path, **options):
-        saved.append(path)
-        save(figure, path, **options)
-        if len(saved) == 2:
+    def interrupted(path, content):
+        drawn.extend([path] * (path.suffix == ".png"))
+        write(path, content)
+        if len(drawn) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Figure, "savefig", interrupted)
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
     words = [str(folder), f"--load_checkpoint={checkpoints / 'CALM_EM'}", f"--out={out}"]
     assert errors.run(lambda: explain.main(words)) == 130
     files = {"a.html", "a.npz", "a.png", "explanations.jsonl", "index.html"}

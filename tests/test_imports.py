@@ -22,6 +22,7 @@ PACKAGES = (
     "flags",
     "networks",
     "data_loaders",
+    "pictures",
     "attribution",
     "wsol_eval",
     "training",

@@ -12,7 +12,9 @@ from calm.attribution.score_map import resize
 from calm.data_loaders.cues.part_maps import CueImages
 from calm.evaluation.cue_location.collect import Collected
 from calm.evaluation.cue_location.measure import RECALLS, PairResult
-from calm.pictures import DIVERGING, SEQUENTIAL, save_figure, to_rgb
+from calm.pictures.figures import colour_map, save_figure
+from calm.pictures.overlay import to_rgb
+from calm.pictures.palettes import DIVERGING, SEQUENTIAL
 
 SAMPLES_PER_GROUP = 2
 MASK_COLOUR = np.array([255, 0, 160])
@@ -116,8 +118,8 @@ def _draw_row(
     marked = np.where(mask[..., None], 0.4 * grey + 0.6 * MASK_COLOUR, grey).astype(np.uint8)
     row[0].imshow(rgb)
     for axis, values in zip(row[1:3], raw):
-        axis.imshow(values, cmap=SEQUENTIAL, vmin=low, vmax=high)
-    row[3].imshow(difference, cmap=DIVERGING, vmin=-span, vmax=span)
+        axis.imshow(values, cmap=colour_map(SEQUENTIAL), vmin=low, vmax=high)
+    row[3].imshow(difference, cmap=colour_map(DIVERGING), vmin=-span, vmax=span)
     row[4].imshow(marked)
     a, b = (names[c] for c in (pair.class_a, pair.class_b))
     own = images.images.records[images.indices[position]].target

@@ -12,7 +12,7 @@ from calm.distributed import print0
 from calm.evaluation.intervention.agreement import COMPLETENESS, LARGEST, RANK
 from calm.evaluation.intervention.measure import QUESTIONS, Judged
 from calm.evaluation.uninformed import titles
-from calm.pictures import save_figure
+from calm.pictures.figures import save_figure
 
 TITLES = {RANK: "rank correlation", LARGEST: "largest part, %", COMPLETENESS: "completeness"}
 ASKED = {"removed": "part removed", "rival": "rival's look"}

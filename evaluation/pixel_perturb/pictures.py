@@ -10,7 +10,8 @@ from torch import Tensor
 
 from calm.attribution.score_map import normalize, resize
 from calm.evaluation.pixel_perturb.erasing import erase_first, fill_for, num_erased, rank_at_random, rank_by_score
-from calm.pictures import overlay, save_figure, to_rgb
+from calm.pictures.figures import save_figure
+from calm.pictures.overlay import overlay, to_rgb
 
 
 def save_curves(path: str | Path, values: Mapping[str, float], percentages: Sequence[int], *, title: str) -> None:

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from calm.pictures import overlay, save_figure
+from calm.pictures.figures import save_figure
+from calm.pictures.overlay import overlay
 from calm.wsol_eval.pixel_ap import Curve
 
 FOUND, TRUE = "tab:red", "tab:green"

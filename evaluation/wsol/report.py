@@ -16,7 +16,7 @@ from calm.evaluation.map_sources import NetworkMaps
 from calm.evaluation.uninformed import titles
 from calm.evaluation.wsol.pictures import Sample, save_precision_recall, save_samples
 from calm.evaluation.wsol.scores import TOP_IOU, Localisation, found_box
-from calm.pictures import to_rgb
+from calm.pictures.overlay import to_rgb
 
 SAMPLES = 8
 """Images in the picture."""

@@ -20,7 +20,7 @@ from calm.explanation.interactions import Interactions
 from calm.explanation.kinds import sentence
 from calm.explanation.maps import Explanation, Question
 from calm.explanation.page import render
-from calm.pictures import DIVERGING, SEQUENTIAL, colour_table
+from calm.pictures.palettes import DIVERGING, SEQUENTIAL
 from tests.browser import browser
 from tests.explained import made_up, made_up_picture
 
@@ -147,7 +147,7 @@ def test_the_pixels_are_the_palette_at_the_resized_map(show, kind, smooth, layou
     true = torch.from_numpy(true_map(explanation, kind, explanation.question))[None]
     enlarged = at_pixels(true, explanation.cells, smooth)
     signed = kind == "counterfactual"
-    palette = colour_table(DIVERGING if signed else SEQUENTIAL).astype(int)
+    palette = (DIVERGING if signed else SEQUENTIAL).astype(int)
     high = float(true.abs().max())
     low = -high if signed else 0.0
     position = (enlarged[0].numpy() - low) / (high - low) * (len(palette) - 1)

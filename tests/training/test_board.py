@@ -14,7 +14,7 @@ from calm.attribution import build_attribution
 from calm.attribution.score_map import resize
 from calm.errors import UserError
 from calm.explanation.map_strip import FRAME, WRONG, map_strip
-from calm.pictures import overlay, to_rgb
+from calm.pictures.overlay import overlay, to_rgb
 from calm.training.run import Run
 from tests.tiny_networks import tiny_batch, tiny_network
 

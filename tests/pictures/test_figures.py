@@ -9,11 +9,11 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from calm import pictures
 from calm.evaluation.pixel_perturb import pictures as perturbation_pictures
 from calm.evaluation.wsol import pictures as localisation_pictures
 from calm.explanation import map_sheet
 from calm.explanation.answers import Answers, sure_and_one_mistake
+from calm.pictures.figures import METADATA, as_written, save_figure
 from tests.tiny_networks import tiny_network
 
 NAME = "Yellow_backed_Spotted_white_breasted_Thrush"
@@ -104,17 +104,10 @@ def test_the_surest_answer_of_each_class_and_the_surest_mistake_are_shown():
 def test_a_figure_s_file_says_nothing_of_when_and_with_what_it_was_made(suffix, tmp_path, recwarn):
     figure = Figure(figsize=(1, 1))
     figure.text(0.5, 0.5, "words")
-    pictures.save_figure(figure, tmp_path / f"figure.{suffix}")
+    save_figure(figure, tmp_path / f"figure.{suffix}")
     content = (tmp_path / f"figure.{suffix}").read_bytes()
     assert b"CreationDate" not in content and b"Software" not in content
     assert not recwarn.list
-
-
-def test_an_overlay_shows_the_picture_at_zero_and_the_palette_s_end_at_one():
-    grey = np.full((2, 2, 3), 100, np.uint8)
-    seen = pictures.overlay(grey, np.array([[0.0, 1.0], [0.0, 0.0]]), opacity=1.0)
-    assert seen[0, 1].tolist() == pictures.colour_table(pictures.SEQUENTIAL)[-1].tolist()
-    assert (np.delete(seen.reshape(4, 3), 1, axis=0) == 100).all()
 
 
 def test_a_figure_that_is_drawn_once_has_the_margins_of_one_drawn_twice(tmp_path):
@@ -127,8 +120,8 @@ def test_a_figure_that_is_drawn_once_has_the_margins_of_one_drawn_twice(tmp_path
         bar.set_label("probability of a place")
         axes[1].set_title(NAME, loc="left")
         axes[1].plot([1e5, 3e5], [-2, 40])
-        return pictures.as_written(drawn)
+        return as_written(drawn)
 
-    pictures.save_figure(figure(), tmp_path / "once.png", dpi=130)
-    figure().savefig(tmp_path / "twice.png", dpi=130, bbox_inches="tight", metadata=pictures.METADATA[".png"])
+    save_figure(figure(), tmp_path / "once.png", dpi=130)
+    figure().savefig(tmp_path / "twice.png", dpi=130, bbox_inches="tight", metadata=METADATA[".png"])
     assert (tmp_path / "once.png").read_bytes() == (tmp_path / "twice.png").read_bytes()

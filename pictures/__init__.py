@@ -1,0 +1,1 @@
+"""Pictures of images and their maps: palettes, a map over its image, and files of matplotlib's figures."""
