@@ -68,7 +68,7 @@ def children() -> float:
 def main() -> None:
     """Print both, the fastest of several runs of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--architecture", default="timm:efficientnet_lite0")
+    parser.add_argument("--architecture", default="resnet18")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     found: dict[str, float] = {}
