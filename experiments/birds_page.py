@@ -48,8 +48,9 @@ def accuracies(runs: Mapping[str, Any]) -> str:
     for run, kept in runs.items():
         if result := kept.get("accuracy"):
             text = with_interval(result["metrics"]["accuracy"], result.get("intervals", {}).get("accuracy"))
-            lines.append([run, text, str(kept["training"].get("epochs", "–"))])
-    return rows(["run", "accuracy %", "epochs"], lines) if lines else "not run"
+            layout = "channels last" if kept["training"].get("channels_last") else "channels first"
+            lines.append([run, text, str(kept["training"].get("epochs", "–")), layout])
+    return rows(["run", "accuracy %", "epochs", "in memory"], lines) if lines else "not run"
 
 
 def pairs_above(result: Mapping[str, Any]) -> str:
@@ -134,6 +135,8 @@ The reader who has all of CUB does the same with it: `python -m data_loaders.pre
 
 ## Accuracy on the test photographs
 
+"In memory" is the layout of the images in training (`--channels_last`), which changes nothing but rounding.
+
 {accuracies(runs)}
 
 ## Cue localisation, every test image of the 26 pairs
@@ -143,6 +146,7 @@ The reader who has all of CUB does the same with it: `python -m data_loaders.pre
 ## Maps that cost several passes, on {SUBSAMPLE} test images
 
 The same images for every map, drawn by seed 0. SmoothGrad, VarGrad and integrated gradients take {copies} copies here.
+The saliency p(z|x) is the same for both classes of a pair, so that their difference is a constant map by definition.
 
 {cue_table(runs, subsampled=True)}
 

@@ -115,10 +115,26 @@ def answer(found: Found) -> str:
     best = max(wins or open_ones or every, key=lambda own: own.cue.difference)
     if not wins:
         verdict = "Undecided" if open_ones else "No"
-        return f"{QUESTION} **{verdict}**. Of {len(every)} that were run the nearest is {best}."
+        return f"{QUESTION} **{verdict}**. Of {len(every)} that were run the nearest is {best}.{against_rivals(every)}"
     missing = [title_of(name) for name in RIVALS if name not in best.rivals]
     if missing:
         return f"{QUESTION} **Undecided**: {best}; not compared with {', '.join(missing)}."
-    name, least = min(best.rivals.items(), key=lambda item: item[1].difference)
+    name, least = hardest(best)
     verdict = {HOLDS: "Yes", FAILS: "No"}.get(least.verdict, "Undecided")
     return f"{QUESTION} **{verdict}**: {best}; less {title_of(name)} on {SUBSAMPLE} images {least.figures()}."
+
+
+def hardest(own: Compared) -> tuple[str, Finding]:
+    """The rival that a network's own map beats least, or that beats it most."""
+    return min(own.rivals.items(), key=lambda item: item[1].difference)
+
+
+def against_rivals(every: list[Compared]) -> str:
+    """A sentence on the network of CALM that does best against its hardest rival; none where no rival was measured."""
+    measured = [own for own in every if own.rivals]
+    if not measured:
+        return ""
+    best = max(measured, key=lambda own: hardest(own)[1].difference)
+    name, least = hardest(best)
+    whose = f"{title_of(name)} of {title(best.network.beside)}"
+    return f" On {SUBSAMPLE} images {title(best.network.name)}'s own map less {whose}: {least.figures()}."

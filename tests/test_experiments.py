@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from calm import config, errors
+from calm.attribution.catalogue import title_of
 from calm.command import find
 from calm.errors import UserError
 from calm.experiments import __main__ as experiments
@@ -251,6 +252,12 @@ def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
             (-1.2, 0.2),
             (1, 3),
             above,
+        ),
+        (
+            f"CALM_EM's own map less {title_of(least)} of CAM: −2.0 [−3.0, −1.0].",
+            (-1.2, 0.2),
+            (1, 3),
+            {**above, least: (-3.0, -1.0)},
         ),
         ("**Yes**: CALM_EM", (-0.9, 0.5), (1, 3), above),
         ("**Undecided**: CALM_EM", (-0.9, 0.5), (1, 3), {**above, least: (-1.0, 2.0)}),
