@@ -9,7 +9,7 @@ from calm.experiments.trainings import REDUCED_IMAGES, Flags, Network, Training
 
 SUBSAMPLE = 300
 """Test photographs, drawn by the seed, on which maps that cost several passes an image and class are compared."""
-SYNTHETIC_IMAGES = 24
+SYNTHETIC_IMAGES = 96
 """Drawn birds whose parts are changed."""
 
 GRADIENT_MAPS = (
@@ -73,7 +73,7 @@ def _cue_step(run: str, name: str, score: str, alignment: str, images: int | Non
         **FEW_COPIES,
         **({"max_images": images} if images else {}),
     }
-    minutes = 3.0 if images and name in GRADIENT_MAPS else 1.1
+    minutes = 2.0 if images and name in GRADIENT_MAPS else 0.6
     return Step(run, words_of("eval cue_location", flags), f"results/cue_location_{tag}.json", minutes, "CUB")
 
 
@@ -86,7 +86,7 @@ def _of_birds(network: Network, run: str, seed: int) -> Iterator[Step]:
         for name in (*own, *CAM_FAMILY, *GRADIENT_MAPS):
             yield _cue_step(run, name, "text", "grid", SUBSAMPLE)
     erased: Flags = {"max_images": SUBSAMPLE}
-    yield Step(run, words_of("eval pixel_perturb", erased), "results/pixel_perturb.json", 2, "CUB")
+    yield Step(run, words_of("eval pixel_perturb", erased), "results/pixel_perturb.json", 1, "CUB")
 
 
 def _of_synthetic(network: Network, run: str) -> Iterator[Step]:
@@ -96,7 +96,7 @@ def _of_synthetic(network: Network, run: str) -> Iterator[Step]:
     yield Step(run, words_of("eval intervention", flags), "results/intervention.json", 4, "SynthBirds")
     for alignment in ALIGNMENTS:
         located = {**ALIGNMENTS[alignment], "cam_curve_interval": 0.01, "tag": alignment}
-        yield Step(run, words_of("eval wsol", located), f"results/wsol_{alignment}.json", 1, "SynthBirds")
+        yield Step(run, words_of("eval wsol", located), f"results/wsol_{alignment}.json", 0.5, "SynthBirds")
 
 
 def steps(every: Iterable[Training], *, reduced: bool = False) -> Iterator[Step]:
