@@ -131,10 +131,11 @@ def _em_minus_ml(table: str, dataset: str, metrics: tuple[str, ...]) -> Cell:
 
 
 def _em_minus_ml_of_birds(evidence: Evidence, tables: Tables) -> list[Finding] | str:
-    kept = evidence.get("differences", {}).get("birds_CALM_EM - birds_CALM_ML, text, grid")
-    if kept is None:
-        return "not run; the two have the same gradient (a test holds the identity)"
-    return [Finding(CURRENT, kept["difference"], kept["interval"], 1)]
+    kept, of = evidence.get("differences", {}), {CURRENT: NETWORKS[SOFTPLUS], LAGGING: NETWORKS[LAGGING]}
+    keys = {label: f"{network} - {NETWORKS[ML]}, text, grid" for label, network in of.items()}
+    return [
+        Finding(label, kept[key]["difference"], kept[key]["interval"], 1) for label, key in keys.items() if key in kept
+    ] or "not run; with the current theta' the two have the same gradient (a test holds the identity)"
 
 
 R_K = ("R_10", "R_30", "R_50", "R_70", "R_90")

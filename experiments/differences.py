@@ -28,7 +28,7 @@ CHOICES = {
 
 
 COMPARED = {(cam, own.name) for own in BIRDS for cam in ("birds_CAM", own.beside) if cam != own.name}
-COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), *CHOICES.values()}
+COMPARED |= {("birds_CALM_ML", "birds_CALM_EM"), ("birds_CALM_ML", "birds_CALM_EM_ema"), *CHOICES.values()}
 """(what is compared with, network)."""
 SETTINGS_OF_A_MAP = {
     "released - text's score": ("released_grid", "text_grid"),
