@@ -16,7 +16,9 @@ from torch import Tensor
 
 from calm.attribution.layer_gradients import last_features
 from calm.errors import UserError
+from calm.networks.heads import Head
 from calm.networks.network import Network
+from calm.networks.outputs import Output
 
 PLACES_PER_PASS = 16
 VARIANTS = ("pairs", "basic")
@@ -70,15 +72,25 @@ def _products(gradient: Tensor, features: Tensor, vectors: Tensor) -> Tensor:
 def interactions(module: Network, images: Tensor, targets: Tensor, *, taylor_variant: str = "pairs") -> Tensor:
     """``pair_interactions`` of log p(y|x) at the last features, [B,n,n]; memory for n^2 numbers an image."""
     with torch.inference_mode(False), torch.enable_grad():
-        features, head = last_features(module, images), module.head
-        projected, constants = (head.projections(module, x) for x in (features, _zero_and_one(features)))
-        if projected is None or constants is None:
-            x, output, linear = features, module.read_out(features, images=images.clone()), {}
-        else:
-            x, (b, of_ones) = projected.detach().requires_grad_(True), constants.detach()
-            output, linear = head.of_projections(x), {"weights": x - b, "direction": (of_ones - b).flatten()}
-        log_p = output.log_p_y.gather(1, targets.clone()[:, None])
+        features, targets = last_features(module, images), targets.clone()
+        output = module.read_out(features, images=images.clone())
+        with torch.autocast(images.device.type, enabled=False):
+            projected = _projected(module, features)
+        x, output, linear = projected or (features, output, {})
+        log_p = output.log_p_y.gather(1, targets[:, None])
         return pair_interactions(log_p, x, **linear, taylor_variant=taylor_variant).detach()
+
+
+def _projected(module: Network, features: Tensor) -> tuple[Tensor, Output, dict[str, Tensor]] | None:
+    """u of what ``features`` are projected to, the output it gives, and how H by u is weighed; None where no u is."""
+    head = getattr(module, "head", None)
+    if not isinstance(head, Head):  # of a plain module, whose layer may have this name
+        return None
+    u, constants = (head.projections(module, x) for x in (features, _zero_and_one(features)))
+    if u is None or constants is None:
+        return None
+    u, (bias, of_ones) = u.detach().requires_grad_(True), constants.detach()
+    return u, head.of_projections(u), {"weights": u - bias, "direction": (of_ones - bias).flatten()}
 
 
 def _zero_and_one(features: Tensor) -> Tensor:
