@@ -48,9 +48,8 @@ def accuracies(runs: Mapping[str, Any]) -> str:
     for run, kept in runs.items():
         if result := kept.get("accuracy"):
             text = with_interval(result["metrics"]["accuracy"], result.get("intervals", {}).get("accuracy"))
-            layout = "channels last" if kept["training"].get("channels_last") else "channels first"
-            lines.append([run, text, str(kept["training"].get("epochs", "–")), layout])
-    return rows(["run", "accuracy %", "epochs", "in memory"], lines) if lines else "not run"
+            lines.append([run, text, str(kept["training"].get("epochs", "–"))])
+    return rows(["run", "accuracy %", "epochs"], lines) if lines else "not run"
 
 
 def pairs_above(result: Mapping[str, Any]) -> str:
@@ -134,8 +133,6 @@ The reader who has all of CUB does the same with it: `python -m data_loaders.pre
 `python -m experiments run birds_`. A part of CUB is enough: `prepare` lists the photographs that are there.
 
 ## Accuracy on the test photographs
-
-"In memory" is the layout of the images in training (`--channels_last`), which changes nothing but rounding.
 
 {accuracies(runs)}
 

@@ -57,13 +57,12 @@ def kept_of(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def training_of(folder: Path) -> dict[str, Any]:
-    """How a run was trained: its command and layout, its epochs so far, and its validation accuracy at the end."""
+    """How a run was trained: its command, its epochs so far, and its accuracy on the validation images at the end."""
     path = folder / "metrics.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     ends = [line for line in map(json.loads, lines) if "val_accuracy" in line]
     found = {"epochs": ends[-1]["epoch"], "val_accuracy": _rounded(ends[-1]["val_accuracy"])} if ends else {}
-    flags = flags_of_run(folder)
-    return found | {COMMAND: command_of(flags), "channels_last": bool(flags.get("channels_last"))}
+    return found | {COMMAND: command_of(flags_of_run(folder))}
 
 
 def command_of(flags: Mapping[str, Any]) -> str:

@@ -19,12 +19,9 @@ class Places:
         self.save_root, self.data_root, self.metadata_root = Path(save_root), data_root, metadata_root
 
     def words(self, step: Step) -> list[str]:
-        """The whole command line of a step, after ``calm``.
-
-        With the channels last a step of efficientnet_lite0 takes two thirds of the time on a CPU, rounded otherwise.
-        """
+        """The whole command line of a step, after ``calm``."""
         places = [f"--data_root={self.data_root}", f"--metadata_root={self.metadata_root}"]
-        places += [f"--mask_root={self.data_root}", "--workers=0", "--channels_last"]
+        places += [f"--mask_root={self.data_root}", "--workers=0"]
         if step.words[0] == "train":
             begun = (self.save_root / step.run / CONFIG).is_file()
             start = [f"--load_checkpoint={self.save_root / step.starts_from}"] if step.starts_from else []
