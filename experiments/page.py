@@ -56,19 +56,21 @@ def claim_table(found: Mapping[str, Any], tables: Mapping[str, Any], link: str, 
     Args:
         found: what is kept.
         tables: of the earlier runs.
-        link: what comes before the links.
+        link: what comes before the links to the pages of figures.
         labels: of the findings that are shown.
     """
     lines = [
         [
-            f"{claim.name} ([figures]({link}{claim.link}))",
+            claim.name,
             claim.published,
             claim.measure,
             *(cell_text(cell(found, tables), labels) for cell in claim.cells),
         ]
         for claim in CLAIMS
     ]
-    return rows(["claim", "paper", "measured", "real birds", "SynthBirds", "TinyImageNet"], lines)
+    earlier = f"{link}earlier_runs.md"
+    on = [f"[real birds]({link}real_birds.md)", f"[SynthBirds]({earlier})", f"[TinyImageNet]({earlier})"]
+    return rows(["claim", "paper", "measured", *on], lines)
 
 
 def all_settings(found: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
