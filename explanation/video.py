@@ -14,10 +14,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from calm.atomic import replacing
-from calm.attribution.score_map import resize
 from calm.data_loaders.images import as_text
 from calm.data_loaders.scan import has_suffix
 from calm.errors import UserError, require
+from calm.explanation.cells import Cells
 from calm.explanation.explainer import Explainer
 from calm.explanation.image_files import Photograph, find_images, open_image, photograph
 from calm.explanation.questions import Ask
@@ -115,15 +115,17 @@ def explain_video(explainer: Explainer, words: Sequence[str], ask: Ask, out: Pat
     if not shown:
         raise UserError(f"{' '.join(words)}: this video holds no frame")
     high = max(float(np.abs(each.values).max()) for each in shown) or 1.0
-    pictures = (_drawn(frame.picture, each, high, signed) for frame, each in zip(frames.read(), shown, strict=True))
+    cells = explainer.places(shown[0].values.shape[-1])
+    each_frame = zip(frames.read(), shown, strict=True)
+    pictures = (_drawn(frame.picture, each, high, signed, cells) for frame, each in each_frame)
     _write(_alike(pictures), out, fps or frames.fps)
     return f"{len(shown)} frames at {fps or frames.fps:g} a second; full colour is {high:.2g} ({unit}) in every frame"
 
 
-def _drawn(picture: Image.Image, shown: Shown, high: float, signed: bool) -> Image.Image:
+def _drawn(picture: Image.Image, shown: Shown, high: float, signed: bool, cells: Cells) -> Image.Image:
     """A frame under its map, and the words below."""
     pixels = np.asarray(picture)
-    values = resize(torch.from_numpy(shown.values)[None], pixels.shape[:2])[0].numpy() / high
+    values = cells.laid(torch.from_numpy(shown.values)[None], pixels.shape[:2])[0].numpy() / high
     scores = values.clip(-1 if signed else 0, 1)
     canvas = Image.new("RGB", (picture.width, picture.height + BAR), "white")
     canvas.paste(Image.fromarray(overlay(pixels, scores, signed=signed)))

@@ -11,6 +11,7 @@ from PIL import Image
 import explain
 from calm import errors
 from calm.networks import load_network
+from calm.pictures.overlay import overlay
 from tests.explained import made_up_picture
 from tests.test_explain import save_checkpoint
 
@@ -52,6 +53,24 @@ def test_a_folder_of_frames_becomes_a_gif(frames, capsys):
     cell = (HEIGHT // joint[0].shape[0], WIDTH // joint[0].shape[1])
     over_peak = changed[row * cell[0] : (row + 1) * cell[0], column * cell[1] : (column + 1) * cell[1]]
     assert over_peak.mean() > 20
+
+
+@pytest.mark.parametrize(("flags", "cell"), [(["--cell_offset=1000"], 0), (["--cell_offset=-1000"], -1)])
+def test_cells_are_drawn_where_they_look(frames, monkeypatch, flags, cell):
+    """With every pixel of a frame beyond the first, or the last, cell it has the colour of that cell throughout."""
+    written: list[Image.Image] = []
+    monkeypatch.setattr("calm.explanation.video._write", lambda pictures, out, fps: written.extend(pictures))
+    assert explained(frames, frames / "frames", f"--video={frames / 'no.gif'}", "--target=2", *flags) == 0
+    network, _ = load_network(frames / "CALM_EM")
+    with torch.no_grad():
+        joint = [
+            network(torch.from_numpy(batch_of(frames / "frames" / f"{number}.png", network))).log_joint.exp()[0, 2]
+            for number in range(FRAMES)
+        ]
+    value = (joint[0].flatten()[cell] / max(map(torch.max, joint))).item()
+    pixels = np.asarray(made_up_picture().convert("RGB"))
+    expected = overlay(pixels, np.full((HEIGHT, WIDTH), value))
+    np.testing.assert_allclose(np.asarray(written[0])[:HEIGHT].astype(int), expected, atol=2)
 
 
 def batch_of(path: Path, network) -> np.ndarray:
