@@ -32,13 +32,14 @@ def draw_map(
     *,
     signed: bool,
     high: float | None = None,
+    low: float | None = None,
     cells: Cells | None = None,
 ) -> ScalarMappable:
     """Draw a map [h,w] over its picture, see ``map_picture``; returns its scale and palette, for a colour bar.
 
-    ``high`` ends the scale in place of the largest value.
+    ``high`` ends the scale in place of the largest value, and ``low`` begins it in place of the least.
     """
-    (width, height), scale = picture.size, scale_of(values, signed=signed, high=high)
+    (width, height), scale = picture.size, scale_of(values, signed=signed, high=high, low=low)
     size = (max(1, round(width * SIDE / max(picture.size))), max(1, round(height * SIDE / max(picture.size))))
     axis.imshow(map_picture(picture, values, scale, size=size, cells=cells), extent=(0, width, height, 0))
     axis.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0), aspect="equal")

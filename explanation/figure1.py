@@ -73,21 +73,22 @@ def _panel(axis: Axes, explanation: Explanation, cue: np.ndarray | None, line: i
     elif column == 0:
         draw_picture(axis, picture)
     else:
-        values, signed, high = _maps(explanation)[column - 1]
-        draw_map(axis, picture, values, signed=signed, high=high, cells=explanation.cells)
+        values, ends = _maps(explanation)[column - 1]
+        low, high = ends or (None, None)
+        draw_map(axis, picture, values, signed=ends is None, low=low, high=high, cells=explanation.cells)
         if cue is not None:
             outline(axis, picture, cue, line=0.5)
     axis.set(xticks=[], yticks=[], aspect="auto")
     axis.spines[:].set(visible=True, linewidth=0.4, color=SOFT)
 
 
-def _maps(explanation: Explanation) -> list[tuple[np.ndarray, bool, float | None]]:
-    """Of A, of B and their difference: values [h,w], whether they are signed, and the end of the scale."""
+def _maps(explanation: Explanation) -> list[tuple[np.ndarray, tuple[float, float] | None]]:
+    """Of A, of B and their difference: values [h,w] and both ends of the scale; None for the last, which is signed."""
     question, name = explanation.question, explanation.attribution
     other = replace(explanation, question=Question(question.versus, question.target, question.subset))
     of_a, of_b = explanation.maps[name], other.maps[name]
-    high = float(max(of_a.max(), of_b.max()))
-    return [(of_a, False, high), (of_b, False, high), (explanation.maps["counterfactual"], True, None)]
+    ends = float(min(of_a.min(), of_b.min())), float(max(of_a.max(), of_b.max()))
+    return [(of_a, ends), (of_b, ends), (explanation.maps["counterfactual"], None)]
 
 
 def _words(picture: Compared) -> str:

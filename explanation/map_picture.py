@@ -30,13 +30,13 @@ class Scale(NamedTuple):
         return DIVERGING if self.signed else SEQUENTIAL
 
 
-def scale_of(values: np.ndarray, *, signed: bool, high: float | None = None) -> Scale:
-    """To the largest value [h,w], or to ``high``, from 0; or from the least, where values are scores below 0.
+def scale_of(values: np.ndarray, *, signed: bool, high: float | None = None, low: float | None = None) -> Scale:
+    """To the largest value [h,w], or to ``high``, from 0; or from the least, or ``low``, where scores are below 0.
 
     A signed map's scale goes to the same extent on both sides of 0. A map without extent has one of length 1.
     """
     high = float(np.abs(values).max() if signed else values.max()) if high is None else high
-    low = -high if signed else min(0.0, float(values.min()))
+    low = -high if signed else min(0.0, float(values.min()) if low is None else low)
     return Scale(low, high if high > low else low + 1, signed)
 
 

@@ -19,6 +19,7 @@ def test_a_line_per_network_with_both_maps_on_one_scale(with_cue, maps_drawn):
         of_a, of_b, difference = (drawn.scale for drawn in maps_drawn[3 * line : 3 * line + 3])
         joint = explanation.output.class_maps[0] if line == 0 else explanation.output.log_joint.exp()[0]
         assert of_a.high == of_b.high == pytest.approx(float(joint[[0, 3]].max()))
+        assert of_a.low == of_b.low == pytest.approx(min(0.0, float(joint[[0, 3]].min())))
         largest = float((joint[0] - joint[3]).abs().max())
         assert difference[:2] == pytest.approx((-largest, largest)) and difference.signed
     words = " ".join(text.get_text() for text in figure.texts)
