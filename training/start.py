@@ -20,7 +20,9 @@ def started(args: Config) -> Config:
     path = locate_checkpoint(args.load_checkpoint, save_root=args.save_root)
     stated = checked(read_checkpoint(path).get("config") or {}, str(path))
     lent = names(role="network", owners=(), stated=True) if args.is_different_checkpoint else CHECKPOINT_KEYS
-    kept = ("attribution_method",) if args.is_different_checkpoint else ()
+    kept = {"attribution_method"} if args.is_different_checkpoint else set()
+    if "crop_size" in args.given and args.crop_size != stated.get("crop_size"):
+        kept.add("resize_size")  # it follows the crop
     ours, theirs = args.architecture, stated.get("architecture")
     if "architecture" in args.given and theirs and canonical_architecture(theirs) != canonical_architecture(ours):
         raise UserError(
@@ -29,7 +31,7 @@ def started(args: Config) -> Config:
     taken = {
         name: stated[name]
         for name in lent
-        if name in stated and name not in (*kept, *args.given) and stated[name] != args[name]
+        if name in stated and name not in kept | args.given and stated[name] != args[name]
     }
     if taken:
         words = ", ".join(f"`{name}`={value}" for name, value in taken.items())

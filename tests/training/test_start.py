@@ -44,6 +44,23 @@ def test_cam_goes_on_as_calm_with_what_its_checkpoint_says(cam_run, capsys):
     assert all(parameter.requires_grad for parameter in network.attention.parameters())
 
 
+@pytest.mark.parametrize(
+    ("words", "sizes"),
+    [
+        ([], (64, 73)),
+        (["--crop_size=64"], (64, 73)),
+        (["--crop_size=32"], (32, 37)),
+        (["--crop_size=32", "--resize_size=40"], (32, 40)),
+        (["--crop_size=112"], (112, 128)),
+        (["--resize_size=256"], (64, 256)),
+    ],
+)
+def test_the_size_before_the_crop_follows_a_crop_of_the_call(cam_run, words, sizes):
+    """256 to 224, as without a checkpoint; what the run had holds for its own crop."""
+    args = started(flags(f"--load_checkpoint={cam_run}", *words))
+    assert (args.crop_size, args.resize_size) == sizes
+
+
 def test_without_a_method_the_run_s_own_goes_on(cam_run):
     assert started(flags(f"--load_checkpoint={cam_run}")).attribution_method == "CAM"
 
