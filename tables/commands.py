@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from calm.flags import default_of, flags_of, names
-from calm.tables.settings import idle_flags, places
+from calm.tables.settings import idle_flags, places, start_of
 
 RECIPES = Path(__file__).resolve().parent.parent / "configs"
 
@@ -17,7 +17,9 @@ def commands_of(
     trained: Mapping[str, Any], flags: Mapping[str, Any], *, evaluation: str, attribution: str | None
 ) -> tuple[str, ...]:
     """Training first, where its flags are known; then the evaluation, without what the checkpoint says itself."""
-    training = (flags_line("main", trained, leave_out=set(names(role="map"))),) if trained else ()
+    start = trained.get("load_checkpoint")
+    started = {**trained, **({"load_checkpoint": start_of(start)} if start else {})}
+    training = (flags_line("main", started, leave_out=set(names(role="map"))),) if trained else ()
     if evaluation == "accuracy" and flags.get("is_train"):
         return training
     said = {key for key in names(stated=True) if trained and trained.get(key) == flags.get(key)}

@@ -1,16 +1,21 @@
 """The flags behind a number: which of them can change it, and the words in which a table tells them."""
 
+import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from calm.attribution import ATTRIBUTIONS, options_of
 from calm.flags import default_of, flags_of, names
 from calm.flags.flag import Flag, Owner
 from calm.networks import METHODS
+from calm.networks.checkpoint_files import FILE_NAME
 from calm.networks.options import options_of as keyword_only
 
 EVALUATION_PRECISION = "evaluation_precision"
 """A setting of its own: the arithmetic in which a number was measured, beside that of the training."""
+STARTS_FROM = "starts_from"
+"""Another: the checkpoint that the training started from, where it did not start from ImageNet or first weights."""
 
 SCRIPTS_OF = {"accuracy": "main"}
 """Evaluation -> the script that makes it, where that is not eval_<evaluation>."""
@@ -36,6 +41,8 @@ def settings_of(
     of_maps, evaluated = set(names(role="map")), set(names(stated=True))
     trained = _completed(trained, flags_of("main")) if trained else {}
     settings = {key: value for key, value in trained.items() if key not in of_maps}
+    if start := trained.get("load_checkpoint"):
+        settings[STARTS_FROM] = re.sub(r"_s(eed)?\d+(?=/|$)", "", start_of(start).removeprefix("save/"))  # of any seed
     if attribution is not None:
         evaluated |= of_maps
     taken = flags_of(SCRIPTS_OF.get(evaluation, f"eval_{evaluation}"))
@@ -45,6 +52,16 @@ def settings_of(
         settings[EVALUATION_PRECISION] = flags["precision"]
     idle = places() | set(names(label=True)) | idle_flags(settings, evaluation, method, attribution)
     return {key: value for key, value in settings.items() if key not in idle}
+
+
+def start_of(checkpoint: str) -> str:
+    """What ``load_checkpoint`` of a training names, without its place: "/x/cam_seed0/" -> "save/cam_seed0"."""
+    path = Path(checkpoint)
+    if checkpoint.startswith(("zoo:", "hf:")):
+        return checkpoint
+    if path.suffix not in (".tar", ".pth", ".pt", ".safetensors"):
+        return f"save/{path.name}"
+    return f"save/{path.parent.name}" + ("" if path.name == FILE_NAME else f"/{path.name}")
 
 
 def _completed(given: Mapping[str, Any], flags: Mapping[str, Flag]) -> dict[str, Any]:
@@ -90,7 +107,7 @@ def in_words(settings: Mapping[str, Any], *, leave_out: Collection[str] = ()) ->
         leave_out: names of those to pass over.
     """
     flags = flags_of()
-    flags[EVALUATION_PRECISION] = flags["precision"]
+    flags |= {EVALUATION_PRECISION: flags["precision"], STARTS_FROM: flags["load_checkpoint"]}
     return ", ".join(
         flag.words.get(str(settings[key]), f"{key}={settings[key]}")
         for key, flag in flags.items()

@@ -95,6 +95,31 @@ def test_other_settings_make_another_row_and_are_named(tmp_path):
     assert found == {"", "ReLU prior", "ReLU prior, exact cue masks"}
 
 
+def test_a_run_from_another_checkpoint_has_a_row_of_its_own(tmp_path):
+    """Its seeds share it, whichever seeds they started from; the number of a run from ImageNet weights stays apart."""
+    started = [
+        write_run(tmp_path, name, "CALM_EM", seed, attribution="joint", metrics={"mPxAP": value}, load_checkpoint=start)
+        for name, seed, value, start in (
+            ("cam_then_em_seed0", 0, 40.0, "save/cam_seed0/"),
+            ("cam_then_em_seed1", 1, 44.0, "/elsewhere/cam_seed1"),
+            ("last_then_em", 2, 48.0, "save/cam_seed2/last_checkpoint.pth.tar"),
+            ("best_then_em", 0, 50.0, "save/cam_seed0/best_checkpoint.pth.tar"),
+            ("zoo_then_em", 0, 52.0, "zoo:CALM_EM_CUB"),
+        )
+    ]
+    plain = [write_run(tmp_path, f"em{seed}", "CALM_EM", seed, attribution="joint") for seed in (0, 1)]
+    rows = rows_of("table1", *plain, *started)
+    found = {settings: row for (_, name, settings), row in rows.items() if name == "CALM_EM"}
+    assert {settings: (row.seeds, row.cells["mPxAP"].values) for settings, row in found.items()} == {
+        "": ((0, 1), (34.0, 34.0)),
+        "starts_from=cam": ((0, 1, 2), (40.0, 44.0, 48.0)),
+        "starts_from=cam/best_checkpoint.pth.tar": ((0,), (50.0,)),
+        "starts_from=zoo:CALM_EM_CUB": ((0,), (52.0,)),
+    }
+    commands = " ".join(found["starts_from=cam"].commands)
+    assert "--load_checkpoint=save/cam_seed1 " in commands and "elsewhere" not in commands
+
+
 def test_settings_of_all_rows_stand_in_the_note(tmp_path):
     runs = [
         write_run(tmp_path, method, method, 0, attribution=name, architecture="resnet18", epochs=epochs, lr=0.02)
