@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from calm import main
 from calm.atomic import replacing
@@ -258,6 +259,8 @@ def test_methods_that_draw_resume_as_if_uninterrupted(birds, method):
     for key, value in weights(whole).items():
         assert torch.equal(weights(half)[key], value), key
     assert [line["train_loss"] for line in epochs(half)] == [line["train_loss"] for line in epochs(whole)]
+    of_half, of_whole = (yaml.safe_load((folder / "config.yaml").read_text()) for folder in (half, whole))
+    assert of_half == {**of_whole, "experiment_name": half.name}  # it was made longer, and says so
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -18,7 +18,7 @@ from calm.runs import BEST, LAST, run_folder
 from calm.training.accuracy import measure_accuracy, report
 from calm.training.loading import Loaders, batch_sizes, build_loaders
 from calm.training.resume import ReadConfig, resumed
-from calm.training.run import CONFIG, Run, create_run, refuse_reuse, run_lock
+from calm.training.run import CONFIG, Run, create_run, refuse_reuse, resume_run, run_lock
 from calm.training.state import Training, build_training, check_batches
 
 
@@ -115,7 +115,7 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
     if stored is not None:
         training.restore(stored)
     training.plan(args, len(loaders.train))
-    run = create_run(args) if stored is None else Run(last.parent, resumed_epoch=training.epoch)
+    run = create_run(args) if stored is None else resume_run(args, training.epoch)
     run.describe(args)
     run.log(
         f"{args.attribution_method} {args.architecture} on {args.dataset_name}: {len(loaders.train_set)} training "

@@ -141,9 +141,20 @@ def create_run(args: Config) -> Run:
     if distributed.is_main():
         folder.mkdir(parents=True, exist_ok=True)
         _set_aside(folder)
-        write_text(folder / CONFIG, yaml.safe_dump(recorded(args)))
+        _write_config(args)
     distributed.barrier()
     return Run(folder)
+
+
+def resume_run(args: Config, epoch: int) -> Run:
+    """Go on with a run after ``epoch``; its config says with which flags, such as more ``epochs``, if it goes on."""
+    if distributed.is_main() and epoch < args.epochs:
+        _write_config(args.replaced(resume=False))
+    return Run(run_folder(args), resumed_epoch=epoch)
+
+
+def _write_config(args: Config) -> None:
+    write_text(run_folder(args) / CONFIG, yaml.safe_dump(recorded(args)))
 
 
 def _set_aside(folder: Path) -> None:
