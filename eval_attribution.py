@@ -38,15 +38,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     every_label = [label for own in labels for label in own.values()]
     wins = comparison.wins_of(every_label, [values for one in each for values in one.values.values()])
     means_of: dict[str, dict[str, float]] = {}
-    baselines, untrained = judged.baselines_of(sessions[0]), {}
-    for one, own in zip(each, labels, strict=True):
+    every_baseline, untrained = judged.baselines_of_each(sessions), {}
+    for one, own, baselines in zip(each, labels, every_baseline, strict=True):
         untrained |= {own[name]: measures for name, measures in one.untrained.items()}
         beside = baselines | {f"{UNTRAINED}/{name}": measures for name, measures in one.untrained.items()}
         means = {name: comparison.mean_of(values) for name, values in one.values.items()}
         means_of |= {own[name]: mean for name, mean in means.items()}
         details = {"num_images": len(one.session.dataset), "wins": wins, "images": one.details()}
         one.session.write(comparison.with_wins(means, own, wins), details, beside)
-    print_table(means_of, baselines, untrained, wins, sessions[0].args.crop_size)
+    print_table(means_of, every_baseline[0], untrained, wins, sessions[0].args.crop_size)
 
 
 if __name__ == "__main__":

@@ -139,6 +139,20 @@ def test_several_checkpoints_compare_on_the_same_images(birds, capsys, splits_re
     assert cam["checkpoint"]["sha256"] != calm["checkpoint"]["sha256"]
 
 
+def test_maps_without_knowledge_have_the_size_of_each_checkpoint_s(birds):
+    """A Gaussian of a quarter of the side; what a checkpoint's file says does not depend on those beside it."""
+    run = birds / "save" / "larger"
+    content = torch.load(birds / "save" / "CAM" / "last_checkpoint.pth.tar")
+    content["config"]["crop_size"] = 2 * SIZE
+    run.mkdir()
+    torch.save(content, run / "last_checkpoint.pth.tar")
+    assert evaluate(*flags_for(birds, "CAM", "larger"), "--tag=sizes") == 0
+    assert evaluate(*flags_for(birds, "larger"), "--tag=alone") == 0
+    beside, alone = (results(birds, "larger", tag)["baselines"] for tag in ("_sizes", "_alone"))
+    assert beside == alone and beside["centred_gaussian"]["sigma"] == SIZE / 2
+    assert results(birds, "CAM", "_sizes")["baselines"]["centred_gaussian"]["sigma"] == SIZE / 4
+
+
 def test_untrained_heads_explain_the_class_that_they_predict_where_the_map_does(birds):
     """Energy inside the box of the map of either class, image by image."""
     assert evaluate(*flags_for(birds, "CAM"), "--explain=predicted", "--attributions=cam", "--tag=heads") == 0

@@ -32,6 +32,8 @@ from calm.evaluation.untrained import untrained
 
 IMAGES_PER_PASS = 32
 """Of the curves, without ``eval_batch_size``."""
+WITH_ONE_TRUTH = ("crop_size", "dataset_name", "data_root", "metadata_root", "mask_root")
+"""Flags that regions, and so the measures of fixed maps, follow."""
 
 
 class Judged(NamedTuple):
@@ -84,11 +86,21 @@ def regions_of(session: Session, indices: Sequence[int]) -> Tensor:
 
 
 def baselines_of(session: Session) -> dict[str, dict[str, float]]:
-    """The measures of place of maps without knowledge, the same for every checkpoint; empty without any truth."""
+    """The measures of place of maps without knowledge, of the size of this checkpoint's; empty without any truth."""
     if not has_regions(session):
         return {}
     size, own = session.args.crop_size, shard(range(len(session.dataset)))
     return stated(means_without_knowledge((regions_of(session, [index]) for index in own), size), size)
+
+
+def baselines_of_each(sessions: Sequence[Session]) -> list[dict[str, dict[str, float]]]:
+    """``baselines_of`` every checkpoint, measured once for those whose maps have one size and one truth."""
+    found: dict[tuple, dict[str, dict[str, float]]] = {}
+    keys = [tuple(session.args[name] for name in WITH_ONE_TRUTH) for session in sessions]
+    for key, session in zip(keys, sessions, strict=True):
+        if key not in found:
+            found[key] = baselines_of(session)
+    return [found[key] for key in keys]
 
 
 def with_untrained(
