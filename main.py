@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         args = args.replaced(seed=distributed.gather(random.SystemRandom().randrange(2**31))[0])
     arithmetic = {"deterministic": args.deterministic, "tf32": args.tf32}
     args = args.replaced(precision=settle_arithmetic(process.device, args.precision, **arithmetic))
-    ensure_data(args)
+    if args.is_train:
+        ensure_data(args)
     if args.seeds:
         train_seeds(args, process, read_config=read_config)
     elif args.is_train:

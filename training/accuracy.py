@@ -19,7 +19,7 @@ from calm.explanation.cues import known_cue
 from calm.explanation.map_sheet import save_map_sheet
 from calm.flags import Config
 from calm.networks.network import Network
-from calm.runs import evaluation_dataset, evaluation_loader, restore, run_folder, write_results
+from calm.runs import ensure_data, evaluation_dataset, evaluation_loader, restore, run_folder, write_results
 
 RIGHT = "right"
 """In the details of a results file: a 1 for each image whose class is right and a 0 for the others, in order."""
@@ -113,8 +113,9 @@ def report(
 
 def evaluate(args: Config, process: Process) -> None:
     """The accuracy of ``args.load_checkpoint`` on the test split."""
-    network, args, checkpoint, checksum, _ = restore(args, process.device)
+    network, args, checkpoint, checksum, class_names = restore(args, process.device)
+    ensure_data(args)
     folder = run_folder(args) if "experiment_name" in args.given else checkpoint.parent
-    dataset = evaluation_dataset(args, network, "test")
+    dataset = evaluation_dataset(args, network, "test", class_names=class_names)
     loader = evaluation_loader(args, dataset, process)
     report(network, args, dataset, loader, process, folder=folder, checkpoint=checkpoint, checksum=checksum, details={})

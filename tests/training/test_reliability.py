@@ -148,6 +148,15 @@ def test_a_network_that_is_not_finite_is_refused_with_the_image_s_name(birds, co
         main.main(flags(birds, "other", "--is_train=False", f"--load_checkpoint={copy_of}"))
 
 
+def test_an_accuracy_on_classes_in_another_order_is_said(birds, copy_of, capsys):
+    content = torch.load(copy_of / LAST, weights_only=True)
+    first, second = content["class_names"]
+    write_tensors(copy_of / LAST, {**content, "class_names": [second, first]})
+    main.main(["--is_train=False", f"--load_checkpoint={copy_of}", "--workers=0"])
+    notice = f"notice: class 0 is {second} in the checkpoint and {first} in SynthBirds at {birds / 'dataset'}"
+    assert notice in capsys.readouterr().out
+
+
 def test_a_replaced_run_stays_until_the_new_one_has_a_checkpoint(birds, copy_of, monkeypatch):
     before = (copy_of / LAST).read_bytes()
     replace = flags(birds, copy_of.name, "--epochs=1", "--override_cache", "--seed=1")
