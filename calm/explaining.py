@@ -12,7 +12,7 @@ from calm.errors import UserError
 from calm.explanation.explainer import Explainer
 from calm.explanation.image_files import Photograph, open_image, photograph
 from calm.explanation.maps import Explanation
-from calm.explanation.questions import Ask, find_class
+from calm.explanation.questions import Ask, class_at, find_class
 from calm.pictures.overlay import to_rgb
 from calm.transform import rgb
 
@@ -74,4 +74,6 @@ class Explain:
     def _class(self, word: object, name: str) -> int:
         if isinstance(word, bool) or not isinstance(word, (int, str)):
             raise UserError(f"`{name}` should be a class index or name, not a {type(word).__name__}")
-        return find_class(str(word), self.explainer.class_names, name=name)
+        if isinstance(word, int):
+            return class_at(word, self.explainer.class_names, name=name)
+        return find_class(word, self.explainer.class_names, name=name)

@@ -72,9 +72,7 @@ def find_class(word: str, class_names: Sequence[str], *, name: str) -> int:
         UserError: no such class (the nearest names are given), an ambiguous name, or an index out of range.
     """
     if word.lstrip("-").isdecimal() and word not in class_names:
-        if 0 <= int(word) < len(class_names):
-            return int(word)
-        raise UserError(f"`{name}`={word}: class indices go from 0 to {len(class_names) - 1}")
+        return class_at(int(word), class_names, name=name)
     if word in class_names:
         return list(class_names).index(word)
     spoken = [display_name(known).lower() for known in class_names]
@@ -87,3 +85,10 @@ def find_class(word: str, class_names: Sequence[str], *, name: str) -> int:
     nearest = get_close_matches(wanted, spoken, n=3, cutoff=0.0)
     names = ", ".join(f"'{display_name(class_names[spoken.index(name)])}'" for name in nearest)
     raise UserError(f"`{name}`={word}: no such class; the nearest are {names}")
+
+
+def class_at(index: int, class_names: Sequence[str], *, name: str) -> int:
+    """The index, whatever the classes are called; a UserError where it is out of range."""
+    if 0 <= index < len(class_names):
+        return index
+    raise UserError(f"`{name}`={index}: class indices go from 0 to {len(class_names) - 1}")

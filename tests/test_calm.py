@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import nn
 import calm
 from calm.attribution import build_attribution
 from calm.errors import UserError
+from calm.explaining import Explain
 from calm.networks import build_network
 from tests.explained import made_up_picture
 from tests.test_explain import NAMES, SIZE, save_checkpoint
@@ -74,6 +76,15 @@ def test_explanations_hold_maps_probabilities_and_an_overlay(network, picture):
         assert first.overlay(kind).size == picture.size
     assert np.abs(np.asarray(first.overlay(), dtype=int) - np.asarray(picture)).max() > 20
     assert "Summer Tanager" in first.sentence("joint")
+
+
+def test_a_number_is_an_index_where_classes_are_called_by_numbers_too(network, picture):
+    """As sorted folders 0, 1, 10, 2 are; a text is a name first."""
+    explain = Explain(replace(network.explain.explainer, class_names=["0", "1", "10", "2"]))
+    [by_index] = explain(picture, target=2, versus=torch.tensor(1), subset=[2, 3])
+    assert (by_index.question.target, by_index.question.versus, by_index.question.subset) == (2, 1, (2, 3))
+    [by_name] = explain(picture, target="2", versus="1", subset=["10", "2"])
+    assert (by_name.question.target, by_name.question.versus, by_name.question.subset) == (3, 1, (2, 3))
 
 
 def test_files_batches_and_single_pictures_are_explained_alike(network, picture, tmp_path):
