@@ -42,6 +42,7 @@ def keys_of(batch: int = 5, seed: int = 0) -> torch.Tensor:
 
 def test_number_of_pixels_is_rounded_down():
     assert [num_erased(k, 224, 224) for k in PERCENTAGES] == [5017, 15052, 25088, 35123, 45158]
+    assert all(num_erased(k, side, side) == k * side**2 // 100 for k in PERCENTAGES for side in range(1, 600))
     assert num_erased(0, 224, 224) == 0
     assert num_erased(100, 224, 224) == 224 * 224
 
