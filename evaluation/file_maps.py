@@ -23,6 +23,11 @@ def score_map_at(path: Path, size: int) -> np.ndarray:
     return resize(torch.from_numpy(values)[None], size)[0].clamp(0, 1).numpy()
 
 
+def name_of(root: str | Path) -> str:
+    """What results call the maps of a folder."""
+    return f"maps of {root}"
+
+
 class MapFolder:
     """The maps of a folder.
 
@@ -33,7 +38,7 @@ class MapFolder:
     """
 
     def __init__(self, root: str | Path, image_ids: Iterable[str], size: int) -> None:
-        self.root, self.size, self.name = Path(root), size, f"maps of {root}"
+        self.root, self.size, self.name = Path(root), size, name_of(root)
         if not self.root.is_dir():
             raise UserError(f"`scoremap_root`={root}: no such folder")
         self._noticed, self._shared = False, shared_stems(image_ids)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from calm.errors import UserError
+from calm.evaluation.file_maps import name_of
 from calm.evaluation.intervals import Interval
 from calm.tables.commands import commands_of
 from calm.tables.settings import settings_of
@@ -74,11 +75,12 @@ def _read_file(path: Path) -> list[Result]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         evaluation, flags, checkpoint = content["evaluation"], content["config"], content["checkpoint"]
-        if flags.get("scoremap_root"):
-            return []  # maps of another tool belong to no method
         dataset, method = flags["dataset_name"], flags["attribution_method"]
         folder, sha256 = (Path(checkpoint["path"]).parent, checkpoint["sha256"]) if checkpoint else (None, None)
         named = _metrics_of(content)
+        if root := flags.get("scoremap_root"):  # maps of another tool belong to no method; those beside them do
+            named = {name: metrics for name, metrics in named.items() if name != name_of(root)}
+            flags = {**flags, "scoremap_root": None}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a results file of this project ({type(error).__name__}: {error})") from error
     trained = _training_flags(folder, given=path.parent.parent) if folder else {}

@@ -120,6 +120,18 @@ def test_a_run_from_another_checkpoint_has_a_row_of_its_own(tmp_path):
     assert "--load_checkpoint=save/cam_seed1 " in commands and "elsewhere" not in commands
 
 
+def test_maps_of_a_folder_have_no_row_and_those_beside_them_have(tmp_path):
+    """As eval_attribution.py judges them together."""
+    shared = {"evaluation": "attribution", "evaluated": {"scoremap_root": "x/"}}
+    beside = write_run(tmp_path, "a", "CAM", 0, metrics={"cam": {"average_drop": 40.0}, "maps of x/": {}}, **shared)
+    alone = write_run(
+        tmp_path, "b", "CAM", 0, attribution="maps of x/", evaluated={"scoremap_root": "x/"}, metrics=METRICS
+    )
+    (result,) = read_results([beside, alone])
+    assert (result.attribution, result.metrics) == ("cam", {"average_drop": 40.0})
+    assert result.settings.get("scoremap_root") is None and "scoremap_root" not in " ".join(result.commands)
+
+
 def test_settings_of_all_rows_stand_in_the_note(tmp_path):
     runs = [
         write_run(tmp_path, method, method, 0, attribution=name, architecture="resnet18", epochs=epochs, lr=0.02)
