@@ -27,7 +27,7 @@ def parse(argv: Sequence[str] | None) -> Config:
         "images", nargs="+", metavar="IMAGE", help="an image, a folder of images or a pattern; with --video a video too"
     )
     parser.add_argument("--target", help="the class to explain, by name or index from 0 [predicted]")
-    parser.add_argument("--versus", help="the class to compare with [the most probable other one]")
+    parser.add_argument("--versus", help="another class to compare with [the most probable other one]")
     parser.add_argument("--subset", help="classes with commas between them, or superset [superset]")
     parser.add_argument(
         "--interactions",

@@ -15,7 +15,7 @@ class Ask(NamedTuple):
     target: int | None = None
     """None: the predicted class."""
     versus: int | None = None
-    """None: the most probable other class."""
+    """None, or the predicted class where that is explained: the most probable other class."""
     subset: tuple[int, ...] | None = None
     """None: the superset of the target."""
 
@@ -28,7 +28,7 @@ class Ask(NamedTuple):
         """
         target = int(ranking[0]) if self.target is None else self.target
         others = [int(index) for index in ranking[:2] if index != target]
-        versus = self.versus if self.versus is not None else (others[0] if others else target)
+        versus = self.versus if self.versus not in (None, target) else (others[0] if others else target)
         subset = supersets.get(target, [target]) if self.subset is None else self.subset
         return Question(target, versus, tuple(subset))
 

@@ -26,6 +26,8 @@ def test_an_open_question_is_settled_by_the_image():
     assert Ask().of([2, 0, 1], supersets) == Question(2, 0, (2,))
     assert Ask(target=0).of([2, 0, 1], supersets) == Question(0, 2, (0, 1))
     assert Ask(target=0, versus=1, subset=(2,)).of([2, 0, 1], supersets) == Question(0, 1, (2,))
+    rivals = [Ask(versus=1).of(ranking, supersets).versus for ranking in ([2, 0, 1], [1, 2, 0])]
+    assert rivals == [1, 2]  # an image that is taken for the rival itself is compared with the next one
 
 
 def test_words():
