@@ -104,5 +104,12 @@ def mean_of(results: Sequence[Result], settings: Mapping[str, Any]) -> Result:
     means = {name: statistics.fmean(values) for name, values in known.items() if len(values) == len(results)}
     commands = tuple(command for result in results for command in result.commands)
     return replace(
-        results[0], settings=settings, metrics=means, intervals={}, baselines={}, commands=commands, checkpoint=None
+        results[0],
+        settings=settings,
+        metrics=means,
+        intervals={},
+        baselines={},
+        commands=commands,
+        checkpoint=None,
+        source=None,
     )

@@ -38,6 +38,8 @@ class Result:
     """Training, where it is known, then evaluation."""
     checkpoint: str | None
     """Hash of the checkpoint."""
+    source: str | None
+    """Its file."""
     written: float
     """When the file was, in seconds."""
 
@@ -64,7 +66,20 @@ def read_results(folders: Sequence[str | Path]) -> list[Result]:
             key = (result.evaluation, result.attribution, result.checkpoint, result.dataset, settings)
             if key not in newest or newest[key].written <= result.written:
                 newest[key] = result
+    _say_stale(list(newest.values()))
     return list(newest.values())
+
+
+def _say_stale(results: Sequence[Result]) -> None:
+    """Of a checkpoint that was trained on since, say what is told of it as it was before."""
+    now = {result.source: result for result in sorted(results, key=lambda result: result.written)}
+    for result in results:
+        if (latest := now[result.source]).checkpoint != result.checkpoint:
+            what = f"{result.evaluation}{f' of {result.attribution}' if result.attribution else ''}"
+            print(
+                f"notice: {what} was measured on {result.source} as it was before {latest.evaluation} was, and stands "
+                "in the row of the training as it is now: evaluate it again"
+            )
 
 
 def _time(path: Path) -> float:
@@ -99,6 +114,7 @@ def _read_file(path: Path) -> list[Result]:
             _baselines_of(content, name),
             commands_of(trained, flags, evaluation=evaluation, attribution=name),
             sha256,
+            checkpoint and str(checkpoint["path"]),
             _time(path),
         )
         for name, metrics in named.items()

@@ -344,3 +344,19 @@ def test_scaling_of_probabilities_parts_no_equal_runs(tmp_path):
         for norm in ("max", "minmax")
     ]
     assert len({repr(read_results([run])[0].settings) for run in maps}) == 2
+
+
+def test_a_result_of_the_checkpoint_as_it_was_before_is_said(tmp_path, capsys):
+    """Its run was resumed, and measured in another way, since."""
+    folder = write_run(tmp_path, "em", "CALM_EM", 0, attribution="joint")
+    write_run(tmp_path, "em", "CALM_EM", 0, evaluation="accuracy", metrics={"accuracy": 70.0}, epochs=50)
+    read_results([folder])
+    assert "notice" not in capsys.readouterr().out
+    path = folder / "results" / "accuracy.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "checkpoint": {**content["checkpoint"], "sha256": "later"}}))
+    os.utime(path, (2e9, 2e9))
+    read_results([folder])
+    source = folder / "last_checkpoint.pth.tar"
+    wanted = f"notice: cue_location of joint was measured on {source} as it was before accuracy was"
+    assert wanted in capsys.readouterr().out
