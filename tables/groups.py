@@ -8,6 +8,7 @@ from typing import Any
 from calm.evaluation.intervals import Interval, interval_over_seeds
 from calm.flags import names
 from calm.tables.run_results import Result
+from calm.tables.settings import key_of
 
 
 @dataclass
@@ -50,7 +51,7 @@ def grouped(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Result]) -
         name = name_of(spec_rows, result)
         if name is None:
             continue
-        key = (result.dataset, name, repr(sorted(result.settings.items())))
+        key = (result.dataset, name, key_of(result.settings))
         groups.setdefault(key, Group(result.dataset, name, result.settings)).results.append(result)
     return [replace(group, results=one_per_seed(name, group.results)) for (_, name, _), group in groups.items()]
 
@@ -76,7 +77,7 @@ def means_over(trunks: Sequence[str], groups: Sequence[Group]) -> list[Group]:
     families: dict[tuple, list[Group]] = {}
     for group in groups:
         rest = {key: value for key, value in group.settings.items() if key not in names(per_trunk=True)}
-        families.setdefault((group.dataset, group.name, repr(sorted(rest.items()))), []).append(group)
+        families.setdefault((group.dataset, group.name, key_of(rest)), []).append(group)
     means = []
     for members in families.values():
         members = [group for group in members if group.settings.get("architecture") in trunks]

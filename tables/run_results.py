@@ -13,7 +13,7 @@ from calm.errors import UserError
 from calm.evaluation.file_maps import name_of
 from calm.evaluation.intervals import Interval
 from calm.tables.commands import commands_of
-from calm.tables.settings import settings_of
+from calm.tables.settings import key_of, settings_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_results(folders: Sequence[str | Path]) -> list[Result]:
         if not files:
             print(f"notice: {folder} has no results/*.json and is passed over")
         for result in [result for path in files for result in _read_file(path)]:
-            settings = repr(sorted(result.settings.items()))
+            settings = key_of(result.settings)
             key = (result.evaluation, result.attribution, result.checkpoint, result.dataset, settings)
             if key not in newest or newest[key].written <= result.written:
                 newest[key] = result

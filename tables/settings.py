@@ -1,7 +1,7 @@
 """The flags behind a number: which of them can change it, and the words in which a table tells them."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,12 @@ def settings_of(
         settings[EVALUATION_PRECISION] = flags["precision"]
     idle = places() | set(names(label=True)) | idle_flags(settings, evaluation, method, attribution)
     return {key: value for key, value in settings.items() if key not in idle}
+
+
+def key_of(settings: Mapping[str, Any]) -> Hashable:
+    """The same for equal settings, also where a number is written 10 in one and 10.0 in the other."""
+    plain = ((name, tuple(value) if isinstance(value, list) else value) for name, value in settings.items())
+    return tuple(sorted(plain, key=lambda item: item[0]))
 
 
 def start_of(checkpoint: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import statistics
 from pathlib import Path
 
@@ -93,6 +94,17 @@ def test_other_settings_make_another_row_and_are_named(tmp_path):
     rows = rows_of("table1", plain, relu, exact)
     found = {settings for dataset, name, settings in rows if name == "CALM_EM"}
     assert found == {"", "ReLU prior", "ReLU prior, exact cue masks"}
+
+
+def test_a_number_that_a_resumed_run_writes_otherwise_is_the_same(tmp_path):
+    """10 is 10.0, which flags read from a file are."""
+    folders = [write_run(tmp_path, f"em{seed}", "CALM_EM", seed, attribution="joint") for seed in (0, 1)]
+    for folder, written in zip(folders, ("10", "10.0"), strict=True):
+        config = folder / "config.yaml"
+        config.write_text(
+            re.sub(r"(?m)^lr_classifier_ratio: .*$", f"lr_classifier_ratio: {written}", config.read_text())
+        )
+    assert [row.seeds for row in rows_of("table1", *folders).values() if row.status == "run"] == [(0, 1)]
 
 
 def test_a_run_from_another_checkpoint_has_a_row_of_its_own(tmp_path):
