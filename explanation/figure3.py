@@ -75,8 +75,8 @@ def _panel(figure: Figure, axis: Axes, explanation: Explanation, name: str | Non
         return
     kind = explanation.kinds[name]
     high = float(explanation.maps["saliency"].max()) if name in _shares(explanation) else None
-    look = {"signed": kind.signed, "high": high, "cells": explanation.cells}
-    drawn = draw_map(axis, explanation.picture, explanation.maps[name], **look)
+    picture, values = explanation.picture, explanation.maps[name]
+    drawn = draw_map(axis, picture, values, signed=kind.signed, high=high, cells=explanation.cells)
     axis.set_title("Attribution" if name == explanation.attribution else kind.title, fontsize=9, color=INK, pad=20)
     place: dict[str, Any] = {
         "xy": (0.5, 1),
