@@ -22,7 +22,7 @@ from calm.data_loaders.record_columns import targets_of
 from calm.engine import compile_in_place
 from calm.errors import UserError, as_flags
 from calm.flags import Config, recorded
-from calm.networks.checkpoint import CHECKPOINT_KEYS, load
+from calm.networks.checkpoint import CHECKPOINT_KEYS, Loaded, load
 from calm.networks.checkpoint_files import FILE_NAME, locate_checkpoint
 from calm.networks.methods import canonical_method
 from calm.networks.network import Network
@@ -192,7 +192,9 @@ def restore(args: Config, device: torch.device) -> Restored:
         raise UserError("`load_checkpoint` is missing: name a run folder, a checkpoint file, zoo:NAME or hf:OWNER/NAME")
     path = locate_checkpoint(args.load_checkpoint, save_root=args.save_root)
     given = {key: args[key] for key in CHECKPOINT_KEYS if key in args.given}
-    loaded = load(path, **given)
+    loaded, checksum = _of_one_state(path, given)
+    if len(set(distributed.gather(checksum))) > 1:
+        raise UserError(f"{path}: was replaced while several processes read it; start again")
     if "dataset_name" not in loaded.config:
         raise UserError(f"{path}: does not say what its classes are; give `dataset_name`")
     if canonical_architecture(given.get("architecture", loaded.config.architecture)) != loaded.config.architecture:
@@ -207,4 +209,14 @@ def restore(args: Config, device: torch.device) -> Restored:
         network.cell_offset = offset
     if args.compile:
         compile_in_place(network, device)
-    return Restored(network, args.replaced(**stated), path, sha256(path), loaded.class_names)
+    return Restored(network, args.replaced(**stated), path, checksum, loaded.class_names)
+
+
+def _of_one_state(path: Path, given: Mapping[str, Any]) -> tuple[Loaded, str]:
+    """A checkpoint and its SHA-256, read again where a training replaced the file in between."""
+    while True:
+        before = path.stat()
+        loaded, checksum = load(path, **given), sha256(path)
+        after = path.stat()
+        if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
+            return loaded, checksum

@@ -8,7 +8,7 @@ import torch
 from munch import Munch
 
 from calm import runs
-from calm.atomic import sha256
+from calm.atomic import replacing, sha256
 from calm.config import parse
 from calm.data_loaders.catalogue import DATASETS
 from calm.errors import UserError
@@ -55,6 +55,29 @@ def test_a_flag_overrides_with_a_notice(checkpoint, capsys):
     session = start(checkpoint, "--dataset=CUB", "--attribution_method=CALM_EM")
     assert session.args.dataset_name == "CUB"
     assert capsys.readouterr().out.count("notice: --dataset_name=CUB overrides") == 1
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_named_by_its_own_hash(checkpoint, monkeypatch):
+    """As by a training that goes on."""
+    path, times, load = checkpoint / runs.LAST, iter((1, 2)), runs.load
+    content = torch.load(path)
+
+    def load_and_replace(read, **given):
+        loaded = load(read, **given)
+        if next(times) == 1:
+            content["state_dict"]["conv_last.bias"] += 1
+            with replacing(path) as temporary:
+                torch.save(content, temporary)
+        return loaded
+
+    monkeypatch.setattr(runs, "load", load_and_replace)
+    restored = start(checkpoint).restored
+    assert restored.sha256 == sha256(path)
+    assert torch.equal(restored.network.conv_last.bias, content["state_dict"]["conv_last.bias"])
+    monkeypatch.setattr(runs, "load", load)
+    monkeypatch.setattr(runs.distributed, "gather", lambda checksum: [checksum, "another"])
+    with pytest.raises(UserError, match="was replaced while several processes read it"):
+        start(checkpoint)
 
 
 def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
