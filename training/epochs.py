@@ -13,6 +13,7 @@ from calm.engine import NonFiniteLoss, train_one_epoch
 from calm.errors import UserError
 from calm.explanation.map_strip import map_strip
 from calm.flags import Config
+from calm.networks.precision import settle_arithmetic
 from calm.networks.weight_files import first_not_finite
 from calm.runs import BEST, LAST, run_folder
 from calm.training.accuracy import measure_accuracy, report
@@ -101,6 +102,7 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
     refuse_reuse(args)
     last = run_folder(args) / LAST
     args, stored = resumed(args, read_config) if args.resume else (args, None)
+    settle_arithmetic(process.device, args.precision, deterministic=args.deterministic, tf32=args.tf32)
     if args.batch_size % process.world_size:
         raise UserError(f"`batch_size`={args.batch_size} cannot be shared by {process.world_size} processes evenly")
     num_classes = dataset_named(args.dataset_name).count_classes(args.data_root)

@@ -14,6 +14,7 @@ from calm.errors import UserError
 from calm.networks import load_network
 from calm.networks.tensor_files import digest_of, read_tensors, write_tensors
 from calm.runs import BEST, LAST
+from calm.training import epochs
 from calm.training.run import LOCK, PREVIOUS
 
 
@@ -155,6 +156,14 @@ def test_an_accuracy_on_classes_in_another_order_is_said(birds, copy_of, capsys)
     main.main(["--is_train=False", f"--load_checkpoint={copy_of}", "--workers=0"])
     notice = f"notice: class 0 is {second} in the checkpoint and {first} in SynthBirds at {birds / 'dataset'}"
     assert notice in capsys.readouterr().out
+
+
+def test_a_resumed_run_goes_on_in_its_own_arithmetic(birds, monkeypatch):
+    settled = []
+    monkeypatch.setattr(epochs, "settle_arithmetic", lambda device, precision, **flags: settled.append(flags))
+    main.main(flags(birds, "exact", "--epochs=1", "--deterministic", "--tf32"))
+    main.main(["--experiment_name=exact", f"--save_root={birds / 'save'}", "--resume", "--epochs=2", "--tf32=False"])
+    assert settled == [{"deterministic": True, "tf32": True}, {"deterministic": True, "tf32": False}]
 
 
 def test_a_replaced_run_stays_until_the_new_one_has_a_checkpoint(birds, copy_of, monkeypatch):
