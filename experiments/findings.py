@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from calm.evaluation.intervals import interval_over_seeds
 
-Z_95 = 1.96
 BySeed = Mapping[int | None, float]
 """Seed of the training, None where it is not known -> a number."""
 HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
@@ -41,13 +40,6 @@ class Finding(NamedTuple):
         """Difference and interval."""
         ends = self.interval and f" [{', '.join(f'{end:+.{self.digits}f}' for end in self.interval)}]"
         return f"{self.difference:+.{self.digits}f}{ends or ''}".replace("-", "−")
-
-
-def share_difference(one: tuple[float, int], other: tuple[float, int]) -> tuple[float, tuple[float, float]]:
-    """Difference of two percentages of n images each, as if they were of different images, and its 95 % interval."""
-    difference = one[0] - other[0]
-    error = sum(share * (100 - share) / count for share, count in (one, other)) ** 0.5
-    return difference, (difference - Z_95 * error, difference + Z_95 * error)
 
 
 def over_seeds(one: BySeed, other: BySeed) -> tuple[float, tuple[float, float] | None]:
