@@ -38,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     records = [session.dataset.records[index] for index in images.indices]
     targets, image_ids = [record.target for record in records], [record.image_id for record in records]
     maps = open_maps(session, image_ids)
-    report.warn_of_idle_flags(args, maps.kind)
     scaling = {"size": size, "ksize": args.smoothing_ksize, "norm_type": args.norm_type}
     score_of = cue_score(args.cue_score, maps.kind, **scaling, aligned=maps.aligned)
     protocol = protocol_maker(args.protocol, args.threshold_type, args.cam_curve_interval)

@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run it on the test split; results/pixel_perturb[_<tag>].json and pictures beside it."""
     args = config.parse(argv, "eval_pixel_perturb", about=__doc__)
     # What follows is slow to import: --help and a wrong flag should not wait for it.
-    from calm.distributed import is_main, print0
+    from calm.distributed import is_main
     from calm.evaluation.intervals import interval_of
     from calm.evaluation.map_sources import raw_maps_of
     from calm.evaluation.pixel_perturb import report
@@ -24,8 +24,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     session = start_session(args, "pixel_perturb")
     args, dataset = session.args, session.dataset
     name, maps_of = raw_maps_of(session)
-    if "norm_type" in args.given:
-        print0(f"notice: --norm_type={args.norm_type} has no effect: pixels are ranked before normalisation")
     batches = session.predict(session.loader(), name)
     ratio, right = measure(batches, dataset, maps_of, session.log_p_y, erase=erase, seed=seed)
     values = ratio.compute()

@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # here, since --help and a wrong flag need no torch, which takes seconds to import
     from calm import distributed
     from calm.attribution.catalogue import resolve_name
+    from calm.evaluation.idle_flags import warn_of_idle_flags
     from calm.networks.precision import settle_arithmetic
     from calm.runs import ensure_data, resolved
     from calm.training.accuracy import evaluate
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     process = distributed.init()
     if args.is_train and args.load_checkpoint and not args.resume:
         args = started(args)
+    if args.is_train and not args.resume:
+        warn_of_idle_flags(args, "accuracy")
     resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
     if args.seed is None and not args.seeds:
         args = args.replaced(seed=distributed.gather(random.SystemRandom().randrange(2**31))[0])

@@ -49,6 +49,11 @@ def canonical_name(name: str) -> str:
     raise UserError(f"unknown attribution {name!r}{hint}: choose from {', '.join(ATTRIBUTIONS)}; or {LIBRARY_NAMES}")
 
 
+def names_in(text: str) -> list[str]:
+    """Our names for those in a list with commas, each once."""
+    return list(dict.fromkeys(canonical_name(name.strip()) for name in text.split(",") if name.strip()))
+
+
 def title_of(name: str) -> str:
     """The literature's name of an attribution, which may have left the catalogue."""
     return (ATTRIBUTIONS[name].title if name in ATTRIBUTIONS else "") or name

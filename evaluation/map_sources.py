@@ -10,24 +10,11 @@ from torch.utils.data import DataLoader, default_collate
 
 from calm.attribution.score_map import normalize, resize
 from calm.data_loaders.datasets import ImageDataset
-from calm.distributed import print0
 from calm.engine import Prediction
-from calm.errors import as_flags
 from calm.evaluation.file_maps import FileMaps
 from calm.evaluation.raw_maps import raw_maps
 from calm.evaluation.session import Session
 from calm.evaluation.untrained import untrained
-from calm.flags import Config
-
-OF_A_NETWORK = (
-    "score_map_process",
-    "score_map_method",
-    "smoothing_ksize",
-    "resize_alignment",
-    "cell_offset",
-    "resize_mode",
-)
-"""Flags that make a network's maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +67,6 @@ def open_maps(session: Session) -> NetworkMaps | FileMaps:
     """The score maps that the flags ask for, beside them those of untrained heads, where these cost little."""
     args = session.args
     if args.scoremap_root is not None:
-        warn_of_idle_flags(args, "norm_type")
         return FileMaps(args.scoremap_root, session.dataset, args.crop_size)
     other = untrained(session, session.map_name)
     return NetworkMaps(
@@ -96,18 +82,10 @@ def open_maps(session: Session) -> NetworkMaps | FileMaps:
     )
 
 
-def warn_of_idle_flags(args: Config, *more: str) -> None:
-    """Say which flags of a network's maps, those and ``more``, were given though the maps come from files."""
-    for flag in (*OF_A_NETWORK, *more):
-        if flag in args.given:
-            print0(as_flags(f"notice: `{flag}`={args[flag]} has no effect: the maps of `scoremap_root` are made"))
-
-
 def raw_maps_of(session: Session) -> tuple[str, Callable[[Prediction], Tensor]]:
     """The name of the maps that the flags ask for, and (a batch's prediction) -> raw maps, or those of files."""
     args = session.args
     if args.scoremap_root is not None:
-        warn_of_idle_flags(args)
         files = FileMaps(args.scoremap_root, session.dataset, args.crop_size)
         return files.name, files.of_batch
     return session.map_name, raw_maps(session, session.map_name)

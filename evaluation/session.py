@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from calm import distributed
-from calm.attribution.catalogue import resolve_name
+from calm.attribution.catalogue import names_in, resolve_name
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.datasets import ImageDataset
 from calm.data_loaders.loaders import Items
 from calm.data_loaders.truth import TruthReader
 from calm.engine import Prediction, predict
 from calm.errors import UserError
+from calm.evaluation.idle_flags import warn_of_idle_flags
 from calm.flags import Config
 from calm.networks.network import Network
 from calm.networks.precision import autocast, settle_arithmetic
@@ -195,5 +196,7 @@ def start_session(args: Config, evaluation: str, *, beside: Session | None = Non
         name = resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)
         args = args.replaced(score_map_process=name)
         ensure_data(args)
+    own = [None] if args.get("scoremap_root") is not None else [args.score_map_process]
+    warn_of_idle_flags(args, evaluation, names_in(args.get("attributions") or "") or own)
     named = "experiment_name" in args.given or restored is None
     return Session(evaluation, args, process, run_folder(args) if named else restored.path.parent, restored, beside)

@@ -1,6 +1,6 @@
 """Flags of evaluations."""
 
-from calm.flags.flag import EVALUATIONS, RELEASED, Owner, map_flag, place_flag
+from calm.flags.flag import ENLARGED, EVALUATIONS, RELEASED, Owner, map_flag, place_flag
 from calm.flags.values import boolean, positive_int
 
 EVALUATION = (
@@ -76,8 +76,9 @@ EVALUATION = (
         "mask_to_segmentation",
         boolean,
         True,
-        "keep the cue mask inside the bird's segmentation",
+        "keep the cue mask from keypoints inside the bird's segmentation",
         scripts=("eval_cue_location",),
+        owners=(Owner("cue_location", {"cue_masks": "keypoints"}),),
     ),
     map_flag(
         "cue_masks",
@@ -104,6 +105,7 @@ EVALUATION = (
         "how maps are enlarged (bicubic as in wsolevaluation)",
         ("bilinear", "bicubic"),
         scripts=("eval_wsol",),
+        owners=ENLARGED,
     ),
     map_flag(
         "scoremap_root",

@@ -14,7 +14,7 @@ class Owner(NamedTuple):
     name: str
     """An evaluation ("wsol"); "method" or "map": those that take an option of the flag's name; or a kind of map
     ("class map")."""
-    when: Mapping[str, str] = MappingProxyType({})
+    when: Mapping[str, Any] = MappingProxyType({})
 
 
 class Flag(NamedTuple):
@@ -55,6 +55,8 @@ class Flag(NamedTuple):
 RELEASED = ("protocol", "released")
 """For ``Flag.default_under``."""
 METHOD, ATTRIBUTION, WSOL = (Owner("method"),), (Owner("map"),), (Owner("wsol"),)
+ENLARGED = (Owner("wsol", {"scoremap_root": None}),)
+"""Box localisation of a network's maps; those of files are score maps already."""
 
 
 def place_flag(*columns: Any, **facts: Any) -> Flag:

@@ -1,6 +1,6 @@
 """Flags of attribution maps."""
 
-from calm.flags.flag import ATTRIBUTION, EVALUATIONS, RELEASED, WSOL, Owner, map_flag
+from calm.flags.flag import ATTRIBUTION, ENLARGED, EVALUATIONS, RELEASED, WSOL, Owner, map_flag
 from calm.flags.values import boolean, finite, integer, interval, non_negative, positive_int
 
 MAPS = (
@@ -16,6 +16,8 @@ RELEASED_MAPS = (
 """What --help lists of the open tables, so that it need not load them; a test holds the lists to the tables."""
 
 _RELEASED_BINS = Owner("cue_location", {"protocol": "released"})
+_ALONE = tuple(Owner(kind, {"attributions": None}) for kind in ("probability", "class map", "gradient"))
+"""A network's map of any kind, where none is named beside it."""
 SCORE_MAPS = (
     map_flag(
         "score_map_method",
@@ -23,6 +25,7 @@ SCORE_MAPS = (
         "activation_map",
         "activation_map, or backprop for --score_map_process=vanilla",
         ("activation_map", "backprop"),
+        owners=_ALONE,
         label=True,
     ),
     map_flag(
@@ -31,6 +34,7 @@ SCORE_MAPS = (
         None,
         f"the map to use: {MAPS}; or by a released name: {RELEASED_MAPS} "
         "(default: that of the training method, as cam for CAM and joint for CALM); also torchcam:NAME, captum:NAME",
+        owners=_ALONE,
         label=True,
     ),
     map_flag(
@@ -42,7 +46,7 @@ SCORE_MAPS = (
         ("max", "minmax", "clipping"),
         default_under={("cue_score", "text"): "max"},
         owners=(
-            *WSOL,
+            *ENLARGED,
             Owner("attribution"),
             Owner("cue_location", {"cue_score": "released"}),
             Owner("class map", {"cue_score": "text"}),
@@ -120,7 +124,13 @@ SCORE_MAPS = (
         ("even", "log"),
         owners=(_RELEASED_BINS,),
     ),
-    map_flag("cam_curve_interval", interval, 0.001, "step between thresholds", owners=(*WSOL, _RELEASED_BINS)),
+    map_flag(
+        "cam_curve_interval",
+        interval,
+        0.001,
+        "step between thresholds of eval_wsol.py and of cue localisation's released protocol",
+        owners=(*WSOL, _RELEASED_BINS),
+    ),
     map_flag(
         "iou_thresholds",
         integer,

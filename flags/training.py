@@ -14,6 +14,7 @@ TRAINING = (
         None,
         "file with the trunk's ImageNet weights, instead of a download",
         on_resume="free",
+        owners=(Owner("accuracy", {"pretrained": True, "load_checkpoint": None}),),
     ),
     Flag(
         "pretrained_classifier",

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
+from calm.evaluation.idle_flags import idle_flags
 from calm.flags import default_of, flags_of, names
-from calm.tables.settings import idle_flags, places, start_of
+from calm.tables.settings import places, start_of
 
 RECIPES = Path(__file__).resolve().parent.parent / "configs"
 

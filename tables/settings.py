@@ -5,12 +5,10 @@ from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-from calm.attribution import ATTRIBUTIONS, options_of
+from calm.evaluation.idle_flags import idle_flags
 from calm.flags import default_of, flags_of, names
-from calm.flags.flag import Flag, Owner
-from calm.networks import METHODS
+from calm.flags.flag import Flag
 from calm.networks.checkpoint_files import FILE_NAME
-from calm.networks.options import options_of as keyword_only
 
 EVALUATION_PRECISION = "evaluation_precision"
 """A setting of its own: the arithmetic in which a number was measured, beside that of the training."""
@@ -74,35 +72,6 @@ def _completed(given: Mapping[str, Any], flags: Mapping[str, Flag]) -> dict[str,
     """The flags of a run, those of ``flags`` that are younger among them, at what leaves it as it was."""
     known = {name: flag.absent for name, flag in flags.items() if flag.absent is not None} | dict(given)
     return {name: default_of(name, flags, known) for name in flags} | known
-
-
-def idle_flags(settings: Mapping[str, Any], evaluation: str, method: str, attribution: str | None) -> set[str]:
-    """Flags whose owners do not read them for this evaluation, method and map, and that would part equal runs."""
-    options = {"method": _options_of_method(method), "map": _options_of_map(attribution)}
-    kind = None if attribution is None or attribution not in ATTRIBUTIONS else ATTRIBUTIONS[attribution].kind
-
-    def reads(owner: Owner, flag: Flag) -> bool:
-        if any(settings.get(name) != value for name, value in owner.when.items()):
-            return False
-        return flag.name in options[owner.name] if owner.name in options else owner.name in (evaluation, kind)
-
-    return {
-        name
-        for name, flag in flags_of().items()
-        if flag.owners and not any(reads(owner, flag) for owner in flag.owners)
-    }
-
-
-def _options_of_method(method: str) -> set[str]:
-    """The flags that a training method reads."""
-    return {*keyword_only(METHODS[method].head), *keyword_only(METHODS[method].objective)}
-
-
-def _options_of_map(attribution: str | None) -> set[str]:
-    """The flags that a map reads."""
-    if attribution is None or attribution not in ATTRIBUTIONS:
-        return set()
-    return options_of(attribution) | ({"smoothing_ksize"} if ATTRIBUTIONS[attribution].image_sized else set())
 
 
 def in_words(settings: Mapping[str, Any], *, leave_out: Collection[str] = ()) -> str:

@@ -195,8 +195,11 @@ def test_a_diverged_loss_names_step_rate_and_checkpoint(birds):
 @pytest.mark.parametrize("method", ["CAM", "CALM_ML"])
 def test_other_methods_and_precision(birds, method, capsys):
     name = f"{method}_bf16"
-    main.main(flags(birds, name, f"--attribution_method={method}", "--epochs=1", "--precision=bf16"))
-    assert "test accuracy" in capsys.readouterr().out
+    chosen = (f"--attribution_method={method}", "--epochs=1", "--precision=bf16", "--prior_activation=relu")
+    main.main(flags(birds, name, *chosen))
+    output = capsys.readouterr().out
+    assert "test accuracy" in output
+    assert ("--prior_activation=relu has no effect on training by CAM" in output) == (method == "CAM")
     main.main(["--is_train=False", f"--load_checkpoint={birds / 'save' / name}/"])
     assert "test accuracy" in capsys.readouterr().out
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from calm.attribution import ATTRIBUTIONS, canonical_name
+from calm.attribution import ATTRIBUTIONS
+from calm.attribution.catalogue import names_in
 from calm.attribution.score_map import normalize
 from calm.distributed import print0, shard
 from calm.engine import Prediction
@@ -62,7 +63,7 @@ def attributions_of(session: Session) -> list[str]:
     wanted, checkpoint = session.args.attributions, session.checkpoint
     if not wanted:
         return [] if session.args.get("scoremap_root") else [session.map_name]
-    names = list(dict.fromkeys(canonical_name(name.strip()) for name in wanted.split(",") if name.strip()))
+    names = names_in(wanted)
     if not names:
         raise UserError(f"`attributions`={wanted}: names no map; give some, such as gradcam,joint")
     for name in [name for name in names if ATTRIBUTIONS[name].needs_prior and not has_prior]:

@@ -10,7 +10,6 @@ from calm.attribution import ATTRIBUTIONS
 from calm.attribution.several_classes import Asked, maps_of_several
 from calm.errors import UserError
 from calm.evaluation.file_maps import ClassFileMaps
-from calm.evaluation.map_sources import warn_of_idle_flags
 from calm.evaluation.raw_maps import aligned, attribution_options
 from calm.evaluation.session import Session
 from calm.networks.network import Network
@@ -38,7 +37,6 @@ def open_maps(session: Session, image_ids: Sequence[str]) -> CueMaps:
     if args.scoremap_root is not None:
         if args.versus is not None:
             raise UserError(f"`versus`={args.versus} is of a network's maps, and those of `scoremap_root` are made")
-        warn_of_idle_flags(args)
         files = ClassFileMaps(args.scoremap_root, image_ids, args.crop_size)
         return CueMaps(files.name, "probability", files, lambda maps: maps)
     name, network = session.map_name, session.network

@@ -9,25 +9,12 @@ from torch import Tensor
 from calm.data_loaders.classes import short_name
 from calm.data_loaders.cues.part_maps import CueImages
 from calm.distributed import print0
-from calm.errors import as_flags
 from calm.evaluation.cue_location.collect import Collected
 from calm.evaluation.cue_location.measure import PairResult
 from calm.evaluation.cue_location.pictures import save_curves, save_samples
 from calm.evaluation.cue_location.resampled import interval_per_pair
-from calm.evaluation.cue_location.scores import norm_type_is_idle
 from calm.evaluation.intervals import Interval
 from calm.evaluation.uninformed import titles
-
-
-def warn_of_idle_flags(args: Mapping[str, Any], kind: str) -> None:
-    """Say which flags that were given have no effect under this protocol and score of maps of this kind."""
-    for flag in ("threshold_type", "cam_curve_interval"):
-        if args["protocol"] != "released" and flag in args["given"]:
-            notice = f"notice: `{flag}`={args[flag]} has no effect: average precision is exact, without bins"
-            print0(as_flags(notice))
-    if "norm_type" in args["given"] and norm_type_is_idle(args["cue_score"], kind, args["norm_type"]):
-        notice = f"notice: `norm_type`={args['norm_type']} has no effect: `cue_score`=text scales class maps alone"
-        print0(as_flags(notice))
 
 
 def details_of(results: Sequence[PairResult], image_ids: Sequence[str]) -> list[dict[str, Any]]:

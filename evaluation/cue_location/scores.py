@@ -90,9 +90,3 @@ def cue_score(
         raise UserError(f"unknown `cue_score` {reading!r}: choose from {', '.join(CUE_SCORES)}")
     score = partial(CUE_SCORES[reading], kind=kind, size=size, ksize=ksize, norm_type=norm_type)
     return lambda maps_a, maps_b: score(aligned(maps_a), aligned(maps_b))
-
-
-def norm_type_is_idle(reading: str, kind: str, norm_type: str) -> bool:
-    """Whether the flag says something that the score of maps of this kind does not follow."""
-    as_it_is = kind == "probability" and norm_type == "clipping"
-    return reading == "text" and kind != "class map" and not as_it_is

@@ -16,7 +16,7 @@ from calm.evaluation.cue_location import collect as collecting
 from calm.evaluation.cue_location.collect import collect, needed_maps
 from calm.evaluation.cue_location.measure import measure_pairs, summarise, summarise_uninformed
 from calm.evaluation.cue_location.protocols import PaperProtocol, protocol_maker
-from calm.evaluation.cue_location.scores import cue_score, norm_type_is_idle
+from calm.evaluation.cue_location.scores import cue_score
 from calm.evaluation.uninformed import uninformed_maps
 from tests.tiny_networks import tiny_network
 
@@ -218,10 +218,6 @@ def test_one_threshold_means_the_same_in_all_images_of_a_pair():
 
 
 def test_class_maps_are_not_clipped_by_the_text():
-    assert norm_type_is_idle("text", "probability", "max") and norm_type_is_idle("text", "gradient", "clipping")
-    assert not norm_type_is_idle("text", "probability", "clipping") and not norm_type_is_idle(
-        "released", "probability", "max"
-    )
     with pytest.raises(UserError, match="max or minmax"):
         score("text", "cam", "clipping")(torch.zeros(1, 2, 2), torch.ones(1, 2, 2))
 

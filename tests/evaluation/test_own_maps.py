@@ -148,6 +148,15 @@ def test_flags_of_a_networks_maps_are_said_to_do_nothing_to_files(birds, capsys,
     assert sorted(said) == sorted(f"--{name}" for name in idle)
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_flags_that_a_networks_map_does_not_read_are_said_once(birds, capsys):
+    eval_wsol.main(flags(birds, "--tag=idle", "--layers=second", "--threshold_type=log", "--norm_type=max"))
+    said = [
+        line.split()[1] for line in capsys.readouterr().out.splitlines() if "has no effect on wsol with joint" in line
+    ]
+    assert said == ["--layers=second", "--threshold_type=log"]
+
+
 def test_a_file_holds_one_map(tmp_path):
     np.savez(tmp_path / "two.npz", np.zeros((2, 2)), np.zeros((2, 2)))
     with pytest.raises(UserError, match=r"two\.npz holds 2 arrays"):
