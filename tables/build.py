@@ -29,6 +29,13 @@ class Cell:
     """False where the data set does not have this metric."""
     interval: Interval | None = None
     """95 %, where it is known."""
+    runs: int = 0
+    """Of the row; some may not have the number."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some runs of the row have the number and others have not."""
+        return 0 < len(self.values) < self.runs
 
     @property
     def mean(self) -> float | None:
@@ -108,6 +115,8 @@ def build_table(key: str, published: Mapping[str, Any], results: Sequence[Result
         notes.append("± is the standard deviation over the seeds (n - 1).")
     if any(cell.interval for row in rows for cell in row.cells.values()):
         notes.append("[ ] is the 95 % interval: of one seed images drawn again, of several Student's t over them.")
+    if any(cell.is_partial for row in rows for cell in row.cells.values()):
+        notes.append("(n of m runs) is over the n runs of the row that have the number.")
     digits = published["digits"]
     if not isinstance(digits, Mapping):
         digits = dict.fromkeys(published["metrics"], digits)
@@ -141,7 +150,12 @@ def _rows_of(
     rows = []
     for group in [group for group in groups if group.name == spec["name"]]:
         cells = {
-            metric: Cell(group.values(metric), numbers.get(metric), interval=group.interval(metric))
+            metric: Cell(
+                group.values(metric),
+                numbers.get(metric),
+                interval=group.interval(metric),
+                runs=len(group.results),
+            )
             for metric in metrics
         }
         commands = tuple(dict.fromkeys(command for result in group.in_order for command in result.commands))

@@ -16,7 +16,8 @@ def ours(row: Row, cell: Cell, digits: int) -> str:
         return NOT_RUN if row.status == NOT_RUN and cell.applies else NOTHING
     spread = "" if cell.std is None else f" ± {cell.std:.{digits}f}"
     ends = cell.interval and f" [{', '.join(number(end, digits) for end in cell.interval)}]"
-    return number(cell.mean, digits) + spread + (ends or "")
+    part = f" ({len(cell.values)} of {cell.runs} runs)" if cell.is_partial else ""
+    return number(cell.mean, digits) + spread + (ends or "") + part
 
 
 def grid(table: Table) -> tuple[list[str], list[list[str]]]:

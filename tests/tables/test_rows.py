@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from calm import make_tables
-from calm.tables.build import build_table
+from calm.tables.build import build_table, with_runs
+from calm.tables.files import as_markdown
 from calm.tables.run_results import read_results
 from tests.written_runs import METRICS, PUBLISHED, rows_of, write_run
 
@@ -39,6 +40,22 @@ def test_seeds_of_one_recipe_share_a_row(tmp_path):
     half = 4.30265 * statistics.stdev(values) / 3**0.5  # Student's t with two degrees of freedom
     assert cell.interval == pytest.approx((32 - half, 32 + half), rel=1e-4)
     assert rows_of("table1", *folders)["CUB", "CAM", ""].status == "not run"
+
+
+def test_a_mean_over_fewer_runs_than_the_row_has_says_so(tmp_path):
+    """A metric may be null for a seed, as R_k where erasing at random leaves nothing right."""
+    values = [30.0, None, 34.0]
+    folders = [
+        write_run(tmp_path, f"em{seed}", "CALM_EM", seed, attribution="joint", metrics={**METRICS, "mPxAP": value})
+        for seed, value in enumerate(values)
+    ]
+    table = with_runs(build_table("table1", PUBLISHED["table1"], read_results(folders)))
+    (row,) = table.rows
+    assert row.seeds == (0, 1, 2) and row.cells["mPxAP"].mean == 32 and not row.cells["mPxAP_1"].is_partial
+    line = next(line for line in as_markdown(table).splitlines() if "| 0, 1, 2 |" in line)
+    assert line.count("(2 of 3 runs)") == 1 and "32.0 ± 2.8" in line and "(n of m runs)" in table.note
+    whole = with_runs(build_table("table1", PUBLISHED["table1"], read_results(folders[::2])))
+    assert "of 2 runs" not in as_markdown(whole) and "of m runs" not in whole.note
 
 
 def test_a_single_run_has_the_interval_over_its_images(tmp_path):
