@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.distributed import is_main
     from calm.evaluation.attribution.judged import attributions_of
     from calm.evaluation.intervention import report
-    from calm.evaluation.intervention.agreement import summarise
+    from calm.evaluation.intervention.agreement import counted, summarise
     from calm.evaluation.intervention.run import gathered, judge_session
     from calm.evaluation.session import start_session
     from calm.evaluation.uninformed import stated, uninformed_maps
@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     size = session.args.crop_size
     report.print_table(metrics, size)
     image_ids = [record.image_id for record in session.dataset.records]
-    details = {"num_images": len(image_ids), "images": report.details_of(everyone, image_ids)}
+    images = report.details_of(everyone, image_ids)
+    details = {"num_images": len(image_ids), "num_counted": counted(everyone), "images": images}
     baselines = stated({name: metrics.pop(name) for name in uninformed_maps(size)}, size)
     session.write(metrics, details, baselines, intervals)
     if is_main():

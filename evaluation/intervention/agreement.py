@@ -57,6 +57,14 @@ def per_image(given: Mapping[str, np.ndarray], truth: Mapping[str, Effects]) -> 
     }
 
 
+def counted(everyone: Judged) -> dict[str, dict[str, int]]:
+    """Map -> over how many images the mean of each number of ``SCALES`` is: those where it is defined."""
+    return {
+        name: {key: int((~np.isnan(values)).sum()) for key, values in per_image(given, everyone.truth).items()}
+        for name, given in everyone.given.items()
+    }
+
+
 def completeness(given: np.ndarray, together: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """[R] correlation over images of what all parts are given with the true fall when all change at once.
 

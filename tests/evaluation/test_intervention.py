@@ -16,8 +16,8 @@ from calm.data_loaders.synthbirds.classes import bird_classes, differing_parts
 from calm.data_loaders.synthbirds.redraw import redrawer
 from calm.data_loaders.synthbirds.render import render
 from calm.engine import Prediction
-from calm.evaluation.intervention.agreement import completeness, largest_agrees, rank_correlation, summarise
-from calm.evaluation.intervention.measure import Case, judge
+from calm.evaluation.intervention.agreement import completeness, counted, largest_agrees, rank_correlation, summarise
+from calm.evaluation.intervention.measure import Case, Effects, Judged, judge
 from calm.evaluation.uninformed import uninformed_maps
 from calm.networks.outputs import CamOutput
 from tests.evaluation.merging import equal
@@ -105,6 +105,15 @@ def test_ranks_share_ties_and_parts_without_an_effect_do_not_count():
     assert twice == pytest.approx(np.corrcoef([3, 3, 1], [5, 5, 2])[0, 1])
 
 
+def test_images_of_which_a_number_is_not_defined_are_not_counted():
+    effects = Effects(np.array([[1.0, 2, math.nan], [1, 1, 1], [3, 2, -1], [-1, -2, -3]]), np.zeros(4))
+    truth, index = {"removed": effects, "rival": effects}, np.arange(4)
+    given = {"flat": np.ones((4, 3)), "own": np.arange(12.0).reshape(4, 3)}
+    found = counted(Judged(index, index, truth, {name: dict.fromkeys(truth, own) for name, own in given.items()}))
+    assert (found["flat"]["removed_rank_correlation"], found["own"]["rival_rank_correlation"]) == (0, 3)
+    assert found["flat"]["rival_largest_agrees"] == found["own"]["removed_largest_agrees"] == 3  # no effect above 0
+
+
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("birds")
@@ -151,6 +160,12 @@ def test_the_script_writes_metrics_intervals_and_a_picture(birds, flags, capsys)
         low, high = found["intervals"][name]["removed_rank_correlation"]
         assert -1 <= low <= values["removed_rank_correlation"] <= high <= 1
     images = found["details"]["images"]
+    for name, numbers in found["details"]["num_counted"].items():
+        for question in ("removed", "rival"):
+            rows = zip(images["given"][name][question], images["truth"][question]["parts"], strict=True)
+            pairs = [[pair for pair in zip(*row) if None not in pair] for row in rows]
+            varied = [row for row in pairs if all(len(set(column)) > 1 for column in zip(*row))]
+            assert numbers[f"{question}_rank_correlation"] == len(varied) <= 8
     assert len(images["image_ids"]) == 8 and set(images["rivals"]) <= {1, 2, 3, 4}
     assert (birds / "run/results/intervention/agreement.png").stat().st_size > 5000
     printed = capsys.readouterr().out
