@@ -184,6 +184,17 @@ def _recipe(name: str) -> Path:
     return ours if ours.is_file() and not Path(name).exists() else Path(name)
 
 
+def _merged(file: Mapping[str, Any], command_line: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of both; the command line takes precedence.
+
+    A resize that a file states beside its crop is of that crop, and does not hold for another one.
+    """
+    merged = {**file, **command_line}
+    if "crop_size" in file and merged["crop_size"] != file["crop_size"] and "resize_size" not in command_line:
+        merged.pop("resize_size", None)
+    return merged
+
+
 def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) -> Config:
     """Command line -> one record of every flag the script takes.
 
@@ -207,7 +218,7 @@ def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) 
     given = vars(command_line)
     path = given.pop("config", None)
     if path is not None:
-        given = read_yaml(_recipe(path), script, source=f"--config={path}") | given
+        given = _merged(read_yaml(_recipe(path), script, source=f"--config={path}"), given)
     flags = flags_of(script)
     values = {name: default_of(name, flags, given) for name in flags}
     values["experiment_name"] = values["experiment_name"].rstrip("/")

@@ -119,6 +119,26 @@ def test_the_resize_follows_the_crop():
 
 
 @pytest.mark.parametrize(
+    ("file", "words", "sizes"),
+    [
+        ({"crop_size": 96, "resize_size": 100}, [], (96, 100)),
+        ({"crop_size": 96, "resize_size": 100}, ["--crop_size=96"], (96, 100)),
+        ({"crop_size": 96, "resize_size": 100}, ["--crop_size=56"], (56, 64)),
+        ({"crop_size": 96, "resize_size": 100}, ["--crop_size=112"], (112, 128)),
+        ({"crop_size": 96, "resize_size": 100}, ["--crop_size=56", "--resize_size=60"], (56, 60)),
+        ({"crop_size": 96, "resize_size": 100}, ["--resize_size=120"], (96, 120)),
+        ({"resize_size": 100}, ["--crop_size=56"], (56, 100)),  # of no crop
+    ],
+)
+def test_the_resize_of_a_file_is_of_its_crop(tmp_path, file, words, sizes):
+    """As that of a checkpoint: 256 to 224 for another crop."""
+    path = tmp_path / "recipe.yaml"
+    path.write_text("".join(f"{name}: {value}\n" for name, value in file.items()))
+    args = config.parse([f"--config={path}", *words], "main")
+    assert (args.crop_size, args.resize_size) == sizes
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--epocs=3"], "--epochs"),

@@ -198,7 +198,7 @@ def test_other_methods_and_precision(birds, method, capsys):
     chosen = (f"--attribution_method={method}", "--epochs=1", "--precision=bf16", "--prior_activation=relu")
     main.main(flags(birds, name, *chosen))
     output = capsys.readouterr().out
-    assert "test accuracy" in output
+    assert "test accuracy" in output and "--resize_size=37 follows --crop_size=32" in output
     assert ("--prior_activation=relu has no effect on training by CAM" in output) == (method == "CAM")
     main.main(["--is_train=False", f"--load_checkpoint={birds / 'save' / name}/"])
     assert "test accuracy" in capsys.readouterr().out
