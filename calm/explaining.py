@@ -17,7 +17,7 @@ from calm.pictures.overlay import to_rgb
 from calm.transform import rgb
 
 Images = Image.Image | str | Path | Sequence[Image.Image | str | Path] | Tensor
-"""A picture, several, or a normalised batch [B,3,H,W]."""
+"""A picture, several, or a normalised batch [B,3,S,S]."""
 Wanted = int | str | Sequence[int | str | None] | None
 """A class by index or name; several; or none in particular."""
 
@@ -33,6 +33,8 @@ class Explain:
     ) -> list[Explanation]:
         """Explain them with one forward pass."""
         batch = check_images(images) if isinstance(images, Tensor) else None
+        if batch is not None and batch.shape[2] != batch.shape[3]:
+            raise UserError(f"`images` should be square, not {batch.shape[2]} x {batch.shape[3]}, as network.transform")
         photographs = self._shown(batch) if batch is not None else [self._opened(image) for image in as_list(images)]
         if not photographs:
             raise UserError("`images` is empty: give at least one image")

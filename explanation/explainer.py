@@ -75,7 +75,8 @@ class Explainer:
         Args:
             photographs: B of them.
             asks: what to explain of each.
-            images: [B,3,S,S], what the network sees; by default the photographs' views, normalised for it.
+            images: [B,3,S,S], what the network sees, of any side S; by default the photographs' views, normalised for
+                it.
         """
         if images is None:
             mean, std = self.network.mean, self.network.std
@@ -93,24 +94,24 @@ class Explainer:
             tables = self._interactions(outputs, images, [question.target for question in questions])
         alone = (type(outputs)(*parts) for parts in zip(*(part.split(1) for part in outputs)))
         return [
-            self._explanation(photograph, question, output, table)
+            self._explanation(photograph, question, output, table, images.shape[-1])
             for photograph, question, output, table in zip(photographs, questions, alone, tables, strict=True)
         ]
 
     def _explanation(
-        self, photograph: Photograph, question: Question, output: Output, table: Interactions | None
+        self, photograph: Photograph, question: Question, output: Output, table: Interactions | None, side: int
     ) -> Explanation:
         return Explanation(
             image_id=photograph.name,
             picture=photograph.picture,
             size=photograph.size,
-            input_size=self.input_size,
+            input_size=side,
             output=output,
             class_names=self.class_names,
             supersets=self.supersets,
             question=question,
             model=self.model,
-            layout=None if self.resize_alignment == "grid" else lambda: self.cells,
+            layout=None if self.resize_alignment == "grid" else lambda: Cells.of(self.network, side),
             interactions=table,
         )
 

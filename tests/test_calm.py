@@ -99,6 +99,16 @@ def test_files_batches_and_single_pictures_are_explained_alike(network, picture,
     assert alone.question.target == alone.p_y.argmax()
 
 
+@pytest.mark.parametrize("side", [SIZE, 2 * SIZE])
+def test_cells_of_a_batch_lie_where_the_network_looks_whatever_its_side(network, side):
+    [explanation] = network.explain(torch.randn(1, 3, side, side))
+    stride, offset = network.cell_stride, network.cell_offset  # pixel 0 is centred at 0
+    peak = explanation.summary()["peak"]
+    middles = [offset + 0.5 + stride * peak[name] for name in ("column", "row")]
+    edges = [np.clip(middle + half, 0, side) for half in (-stride / 2, stride / 2) for middle in middles]
+    assert peak["box"] == pytest.approx(edges) and explanation.input_size == side
+
+
 def test_a_copy_of_a_loaded_network_explains_itself(network, picture):
     other = copy.deepcopy(network)
     assert other.explain.explainer.network is other
@@ -180,5 +190,6 @@ def test_wrong_arguments_of_explain_and_load(network, picture, tmp_path):
     assert "PIL image" in wrong(lambda: network.transform(torch.zeros(3, 4, 4)))
     assert "8 bits" in wrong(lambda: network.transform(Image.new("I;16", (4, 4))))
     assert "no batch axis" in wrong(lambda: network.explain(torch.zeros(3, 4, 4)))
+    assert "square, not 48 x 96" in wrong(lambda: network.explain(torch.zeros(1, 3, 48, 96)))
     assert "`source`" in wrong(lambda: calm.load(tmp_path / "absent"))
     assert "`source`" in wrong(lambda: calm.load(3))
