@@ -13,6 +13,9 @@ from pathlib import Path
 from calm import config, errors
 from calm.flags import FROM_CHECKPOINT, Config, flags_of, names
 
+OF_PAGES = ("versus", "subset", "interactions", "out")
+"""Flags that a video has no use for."""
+
 
 def parse(argv: Sequence[str] | None) -> Config:
     """Command line -> flags. Those that describe the network are needed for a released checkpoint only."""
@@ -50,6 +53,10 @@ def parse(argv: Sequence[str] | None) -> Config:
         config.add_flag(group, flags[name])
     known = (*called, *stated)
     given = vars(parser.parse_args(argv))
+    if "video" in given and (idle := [name for name in OF_PAGES if name in given]):
+        raise errors.UserError(f"--{idle[0]}: is of figures and pages; --video draws the map of one class, --target")
+    if "fps" in given and "video" not in given:
+        raise errors.UserError(f"--fps={given['fps']:g}: goes with --video")
     ours = dict.fromkeys(("versus", "out", "video", "fps"))
     ours |= {"target": "predicted", "subset": "superset", "compile": False, "interactions": "auto"}
     defaults = ours | {name: flags[name].default for name in known}

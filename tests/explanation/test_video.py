@@ -97,6 +97,9 @@ def test_what_cannot_be_done_is_one_sentence(frames, tmp_path, monkeypatch, caps
         ([frames / "frames", "--video=x.png"], "--video=x.png: name an .mp4 or a .gif file"),
         ([frames / "frames", f"--video={tmp_path}/x.gif", "--fps=0"], "--fps=0"),
         ([tmp_path / "clip.mp4", f"--video={tmp_path}/x.gif"], "cannot be read as a video"),
+        ([frames / "frames", f"--video={tmp_path}/x.gif", "--versus=1"], "--versus: is of figures and pages"),
+        ([frames / "frames", f"--video={tmp_path}/x.gif", f"--out={tmp_path}"], "--out: is of figures and pages"),
+        ([frames / "frames", "--fps=5"], "--fps=5: goes with --video"),
     ):
         assert explained(frames, *words) == 2
         message = capsys.readouterr().err
