@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from calm.errors import UserError
 from calm.networks.network import GuidancePlaces, Network
 from calm.networks.trunks.cells import measured_offset
-from calm.networks.trunks.feature_maps import Layout, as_map, layout_of, reason_of
+from calm.networks.trunks.feature_maps import Layout, as_map, last_of, layout_of, reason_of
 from calm.networks.trunks.options import TrunkOptions
 from calm.networks.trunks.timm_models import MISFITS, Way, create, own_features, pretrained_model, timm_name, ways
 from calm.networks.weight_files import is_counter
@@ -122,9 +122,13 @@ class TimmTrunk(Network):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             copy = create(self.made, **self.way.options).eval()
+
+        def features(images: Tensor) -> Tensor:
+            return last_of(self.way.features(copy, images))  # a feature extractor gives a list
+
         for side in (MEASURED_SIZE, self.image_size or self.layout.side):
             try:
-                return measured_offset(lambda images: self.way.features(copy, images), self.cell_stride, side=side)
+                return measured_offset(features, self.cell_stride, side=side)
             except (AssertionError, RuntimeError, ValueError):
                 continue  # it takes one size only
         return (self.cell_stride - 1) / 2

@@ -46,3 +46,8 @@ def test_a_trunk_of_timm_is_measured():
     after_building = torch.get_rng_state()
     assert network.cell_offset == pytest.approx(0, abs=1)
     assert torch.equal(torch.get_rng_state(), after_building) and not torch.equal(state, after_building)
+
+
+def test_a_trunk_of_timm_that_gives_a_list_of_features_is_measured():
+    """All its windows are padded alike on both sides."""
+    assert trunk_named("timm:mobilenetv3_small_050")(TrunkOptions()).cell_offset == pytest.approx(0, abs=3)
