@@ -26,10 +26,15 @@ def is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+def how_to_install(extra: str) -> str:
+    """The command that brings one of our extras; the package is on no index, so its files are there first."""
+    return f"pip install '.[{extra}]' from a clone of the project"
+
+
 def require(package: str, extra: str) -> None:
     """Raise a ``UserError`` unless a package is installed that one of our extras brings."""
     if not is_installed(package):
-        raise UserError(f"{package} is not installed: pip install 'calm-attribution[{extra}]'")
+        raise UserError(f"{package} is not installed: {how_to_install(extra)}")
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from calm.errors import how_to_install
 from calm.evaluation.directions import DIRECTIONS
 from calm.evaluation.uninformed import titles
 from calm.networks.checkpoint import Loaded
@@ -21,7 +22,7 @@ tags:
 """
 USE = """
 ```python
-import calm  # pip install 'calm-attribution[hub]'
+import calm  # {install}
 from PIL import Image
 
 network = calm.load("{source}")
@@ -56,7 +57,7 @@ def model_card(loaded: Loaded, results: Sequence[Result], *, name: str, source: 
     }
     lines = [FRONT, f"# {name}\n", "Its attribution maps come from CALM's code (Kim et al., ICCV 2021).\n"]
     lines += _table(("", ""), [(key, str(value)) for key, value in facts.items()])
-    lines += ["\n## Use", USE.format(source=source, attribution=attribution)]
+    lines += ["\n## Use", USE.format(install=how_to_install("hub"), source=source, attribution=attribution)]
     if loaded.class_names:
         more = len(loaded.class_names) - NAMED
         lines.append("Classes: " + ", ".join(loaded.class_names[:NAMED]) + (f", and {more} more." if more > 0 else "."))

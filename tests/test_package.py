@@ -144,14 +144,15 @@ def test_without_an_extra_its_maps_are_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(errors, "is_installed", lambda package: False)
     images, targets = tiny_batch()
     for attribution, extra in (("sscam", "torchcam"), ("captum:LayerGradCam", "captum")):
-        with pytest.raises(errors.UserError, match=rf"pip install 'calm-attribution\[{extra}\]'"):
+        with pytest.raises(errors.UserError, match=rf"pip install '\.\[{extra}\]' from a clone"):
             build_attribution(attribution)(tiny_network("CAM"), images, targets)
 
 
 def test_without_timm_its_trunks_are_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(errors, "is_installed", lambda package: False)
+    said = r"^timm is not installed: pip install '\.\[timm\]' from a clone of the project$"
     for architecture in ("timm:test_vit", "efficientnet_lite0"):
-        with pytest.raises(errors.UserError, match=r"^timm is not installed: pip install 'calm-attribution\[timm\]'$"):
+        with pytest.raises(errors.UserError, match=said):
             build_network(architecture, "CAM", 3)
 
 

@@ -18,7 +18,7 @@ class Board:
         """Open ``folder``; events from ``first_step`` on are written anew."""
         self._writer: Any = None
         if not errors.is_installed("tensorboard"):
-            distributed.print0("notice: no TensorBoard events: pip install 'calm-attribution[tensorboard]'")
+            distributed.print0(f"notice: no TensorBoard events: {errors.how_to_install('tensorboard')}")
             return
         from torch.utils.tensorboard import SummaryWriter  # slow to import, and an extra
 

@@ -106,4 +106,4 @@ def test_what_cannot_be_done_is_one_sentence(frames, tmp_path, monkeypatch, caps
         assert said in message and message.count("\n") == 1
     monkeypatch.setattr(errors, "is_installed", lambda package: False)
     assert explained(frames, tmp_path / "clip.mp4", f"--video={tmp_path}/x.gif") == 2
-    assert "pip install 'calm-attribution[video]'" in capsys.readouterr().err and not (tmp_path / "x.gif").exists()
+    assert "pip install '.[video]'" in capsys.readouterr().err and not (tmp_path / "x.gif").exists()

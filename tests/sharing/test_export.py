@@ -87,4 +87,4 @@ def test_without_the_extra_one_sentence_says_so(run, monkeypatch, capsys):
     monkeypatch.setattr(errors, "is_installed", lambda package: False)
     assert exported(run, "--format=onnx") == 2
     message = capsys.readouterr().err
-    assert "pip install 'calm-attribution[export]'" in message and message.count("\n") == 1
+    assert "pip install '.[export]'" in message and message.count("\n") == 1

@@ -61,6 +61,7 @@ def test_the_card_has_the_numbers_of_this_checkpoint_alone(run, tmp_path, capsys
     card = (tmp_path / "shared" / "README.md").read_text()
     assert "| wsol | joint | PxAP | 43.21 | higher |" in card and "12.34" not in card
     assert card.startswith("---\nlibrary_name: calm\n") and "Least_Tern" in card
+    assert "import calm  # pip install '.[hub]' from a clone of the project\n" in card
     assert_same_network(calm.load(tmp_path / "shared"), calm.load(run))
     said = json.loads((tmp_path / "shared" / "config.json").read_text())
     assert said["config"]["crop_size"] == 48 and str(tmp_path) not in json.dumps(said)
