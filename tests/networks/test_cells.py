@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from timm.layers import Conv2dSame
 from torch import nn
 
 from calm.networks import TRUNKS
 from calm.networks.trunks import trunk_named
 from calm.networks.trunks.cells import cell_grid, measured_offset
+from calm.networks.trunks.lite0 import STRIDED_KERNELS, windows_of_tensorflow
 from calm.networks.trunks.options import TrunkOptions
 
 
@@ -38,6 +40,24 @@ def test_two_layers_by_hand():
     # the first looks at 0..4, 3..7, ...: centres 2, 5, ...; the second at its cells -1..1, 1..3, ...: centres 0, 2, ...
     assert cell_grid([(5, 3, 0), (3, 2, 1)]) == (6, 2.0)
     assert measured_offset(layers, 6, side=96, images=8) == pytest.approx(2, abs=0.3)
+
+
+@pytest.mark.parametrize("side", [224, 72, 100, 250])
+def test_tensorflow_s_padding_follows_the_side(side):
+    """Layers of ones pass the gradient on to their windows alone, evenly."""
+    layers = nn.Sequential(*(Conv2dSame(1, 1, kernel, stride=2, bias=False) for kernel in (3, 3, 5, 3)))
+    for layer in layers:
+        nn.init.ones_(layer.weight)
+    image = torch.zeros(1, 1, side, side, requires_grad=True)
+    cells = layers(image)[0, 0]
+    middle = len(cells) // 2
+    (gradient,) = torch.autograd.grad(cells[middle, middle], image)
+    mass = gradient[0, 0].sum(dim=0).double()
+    centre = float((mass * torch.arange(side)).sum() / mass.sum())
+    stride, offset = cell_grid(windows_of_tensorflow(side, STRIDED_KERNELS))
+    assert stride == 16 and offset == pytest.approx(centre - 16 * middle)
+    network = trunk_named("efficientnet_lite0")(TrunkOptions(image_size=side))
+    assert network.cell_offset == offset
 
 
 def test_a_trunk_of_timm_is_measured():
