@@ -1,6 +1,6 @@
 """Paired differences between results about the same images: networks against each other, and maps of one network."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -43,6 +43,9 @@ WHERE_CELLS_LOOK = {
     for metric in ("MaxBoxAccV2", "PxAP")
 }
 """The same of boxes and masks of drawn birds -> the metric and the two results."""
+ERASED = ("R_10", "R_30", "R_50")
+"""Of remove-and-classify: with more pixels erased at random few images are still right, and R_k is a ratio of these."""
+IN_WORDS = "R_10, R_30 and R_50"
 SUBSAMPLED = f"_text_grid_{SUBSAMPLE}"
 RIVALS = ("finercam", *GRADIENT_MAPS)
 """Maps of CAM's network that CALM's own should beat as well."""
@@ -51,23 +54,23 @@ RIVALS = ("finercam", *GRADIENT_MAPS)
 def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Paired differences: every network's own map against CAM's, and maps of one network against its own map."""
     compared = {
-        f"{score}, {alignment}": (f"cue_location_{{}}_{score}_{alignment}", "mPxAP")
+        f"{score}, {alignment}": (f"cue_location_{{}}_{score}_{alignment}", ("mPxAP",))
         for score, alignment in product(SCORES, ALIGNMENTS)
     }
-    compared |= {"R_10": ("pixel_perturb", "R_10"), "R_30": ("pixel_perturb", "R_30")}
-    compared |= {"accuracy": ("accuracy", "accuracy")}
+    compared |= {metric: ("pixel_perturb", (metric,)) for metric in ERASED} | {IN_WORDS: ("pixel_perturb", ERASED)}
+    compared |= {"accuracy": ("accuracy", ("accuracy",))}
     for network, other in product(NETWORKS, NETWORKS):
         if (other.name, network.name) not in COMPARED:
             continue
-        for title, (stem, metric) in compared.items():
+        for title, (stem, metrics) in compared.items():
             shared = []
             for seed in sorted({*network.seeds} & {*other.seeds}):
                 one, two = (
                     found.get(f"{own.name}_s{seed}", {}).get(stem.format(own.default_map)) for own in (network, other)
                 )
-                shared += [(one, two)] if one and two and is_paired(one, two, metric=metric) else []
+                shared += [(one, two)] if one and two and is_paired(one, two, metrics=metrics) else []
             if shared:
-                yield f"{network.name} - {other.name}, {title}", difference(shared, metric)
+                yield f"{network.name} - {other.name}, {title}", difference(shared, *metrics)
     for network in NETWORKS:
         run = found.get(f"{network.name}_s0", {})
         stem = f"cue_location_{network.default_map}_{{}}".format
@@ -108,12 +111,12 @@ def _asked(content: Mapping[str, Any]) -> Any:
     return [(pair["class_a"], pair["class_b"], pair["num_images"]) for pair in details["pairs"]]
 
 
-def is_paired(*contents: Mapping[str, Any], metric: str) -> bool:
-    """Whether all of some results have a metric, and say what drawing the images again makes of it."""
+def is_paired(*contents: Mapping[str, Any], metrics: Iterable[str]) -> bool:
+    """Whether all of some results have some metrics, and say what drawing the images again makes of them."""
     return all(
         own["metrics"][metric] is not None
         and (RIGHT in own["details"] or metric in own["details"].get("replicates", {}))
-        for own in contents
+        for own, metric in product(contents, metrics)
     )
 
 
@@ -125,16 +128,19 @@ def replicates_of(content: Mapping[str, Any], metric: str) -> np.ndarray:
     return np.array(details["replicates"][metric], dtype=float)
 
 
-def difference(shared: Sequence[tuple[Mapping[str, Any], ...]], metric: str) -> dict[str, Any]:
-    """Of (one, other) result per seed: mean difference over the seeds and its paired 95 % interval.
+def difference(shared: Sequence[tuple[Mapping[str, Any], ...]], *metrics: str) -> dict[str, Any]:
+    """Of (one, other) result per seed: mean difference over metrics and seeds, and its paired 95 % interval.
 
     Raises:
         ValueError: the two are not about the same pairs and images.
     """
     if any(_asked(one) != _asked(other) for one, other in shared):
         raise ValueError("a paired difference needs the same class pairs and images")
-    values = [one["metrics"][metric] - other["metrics"][metric] for one, other in shared]
-    replicates = [np.subtract(*(replicates_of(own, metric) for own in pair)) for pair in shared]
+    values = [np.mean([one["metrics"][name] - other["metrics"][name] for name in metrics]) for one, other in shared]
+    replicates = [
+        np.subtract(*(np.mean([replicates_of(own, name) for name in metrics], axis=0) for own in pair))
+        for pair in shared
+    ]
     return {
         "difference": float(np.mean(values)),
         "interval": interval_of(np.mean(replicates, axis=0)),

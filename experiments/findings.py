@@ -1,8 +1,8 @@
 """A difference, how sure it is, and what follows from it for a claim."""
 
 import statistics
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from calm.evaluation.intervals import interval_over_seeds
 
@@ -23,23 +23,38 @@ class Finding(NamedTuple):
     digits: int = 1
     tolerance: float = 0.0
     """How far below 0, in the claim's direction, the claim still holds."""
+    each: Sequence[float] = ()
+    """The difference of each seed, where the interval is over images and says nothing of other seeds."""
 
     @property
     def verdict(self) -> str:
-        """Whether the whole interval lies on the claim's side, or on the other."""
+        """Whether the whole interval, and that over the seeds, lie on the claim's side, or on the other."""
         if self.interval is None:
             return OPEN
-        low, high = sorted(self.better * end + self.tolerance for end in self.interval)
+        verdicts = {self._side(own) for own in (self.interval, interval_over_seeds(self.each)) if own}
+        return verdicts.pop() if len(verdicts) == 1 else OPEN
+
+    def _side(self, interval: Sequence[float]) -> str:
+        low, high = sorted(self.better * end + self.tolerance for end in interval)
         return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
     def text(self) -> str:
-        """Label, verdict, difference and interval."""
-        return f"{self.label}: {f'**{self.verdict}**' if self.interval else 'one run'}, {self.figures()}"
+        """Label, verdict, difference, interval, and the seeds' own where there are several."""
+        seeds = f", seeds {', '.join(map(self._signed, self.each))}" if len(self.each) > 1 else ""
+        return f"{self.label}: {f'**{self.verdict}**' if self.interval else 'one run'}, {self.figures()}{seeds}"
 
     def figures(self) -> str:
         """Difference and interval."""
-        ends = self.interval and f" [{', '.join(f'{end:+.{self.digits}f}' for end in self.interval)}]"
-        return f"{self.difference:+.{self.digits}f}{ends or ''}".replace("-", "−")
+        ends = f" [{', '.join(map(self._signed, self.interval))}]" if self.interval else ""
+        return f"{self._signed(self.difference)}{ends}"
+
+    def _signed(self, value: float) -> str:
+        return f"{value:+.{self.digits}f}".replace("-", "−")
+
+
+def of_kept(label: str, kept: Mapping[str, Any], better: int = 1, digits: int = 1, tolerance: float = 0.0) -> Finding:
+    """A finding from a kept paired difference."""
+    return Finding(label, kept["difference"], kept["interval"], better, digits, tolerance, kept["each"])
 
 
 def over_seeds(one: BySeed, other: BySeed) -> tuple[float, tuple[float, float] | None]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from calm.attribution.catalogue import title_of
 from calm.experiments.differences import BIRDS, RIVALS, rival_key
-from calm.experiments.findings import FAILS, HOLDS, Finding
+from calm.experiments.findings import FAILS, HOLDS, Finding, of_kept
 from calm.experiments.markdown import number, rows
 from calm.experiments.plan import SUBSAMPLE
 from calm.experiments.trainings import Network
@@ -83,6 +83,10 @@ class Compared(NamedTuple):
     rivals: dict[str, Finding]
     """mPxAP on some images: own map less another map of that CAM, by name."""
 
+    def least(self) -> float:
+        """How far it is within what accuracy may fall, or above CAM's mPxAP: the smaller of the two."""
+        return min(self.accuracy.difference + self.accuracy.tolerance, self.cue.difference)
+
     def __str__(self) -> str:
         parts = f"accuracy {self.accuracy.figures()}, mPxAP {self.cue.figures()} ({LAID[self.alignment]})"
         return f"{title(self.network.name)} less {title(self.network.beside)}: {parts}"
@@ -93,7 +97,7 @@ def compared(found: Found) -> list[Compared]:
     kept = found.get("differences", {})
 
     def finding(key: str, tolerance: float = 0.0) -> Finding | None:
-        return Finding("", kept[key]["difference"], kept[key]["interval"], 1, 1, tolerance) if key in kept else None
+        return of_kept("", kept[key], tolerance=tolerance) if key in kept else None
 
     every = []
     for network, alignment in product(BIRDS, LAID):
@@ -112,7 +116,7 @@ def answer(found: Found) -> str:
         return f"{QUESTION} CAM and CALM were not both run on real birds."
     wins = [own for own in every if own.accuracy.verdict == own.cue.verdict == HOLDS]
     open_ones = [own for own in every if FAILS not in (own.accuracy.verdict, own.cue.verdict)]
-    best = max(wins or open_ones or every, key=lambda own: own.cue.difference)
+    best = max(wins or open_ones or every, key=Compared.least)
     if not wins:
         verdict = "Undecided" if open_ones else "No"
         return f"{QUESTION} **{verdict}**. Of {len(every)} that were run the nearest is {best}.{against_rivals(every)}"

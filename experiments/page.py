@@ -13,6 +13,7 @@ from calm.experiments.claims import ALL_LABELS, CLAIMS, MAIN_LABELS, NETWORKS, F
 from calm.experiments.headline import accuracy_and_cue, answer
 from calm.experiments.interventions_page import interventions, known_cause
 from calm.experiments.markdown import GENERATED, rows
+from calm.experiments.plan import SUBSAMPLE
 from calm.experiments.search_page import searched, summary
 
 TABLES = ("table1", "table2", "table3", "figure5", "cam_family")
@@ -93,10 +94,10 @@ def results(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mappin
 # Results: what holds of the paper's claims
 
 Each line is CALM minus CAM, or EM minus ML, with its 95 % interval. **holds**: the whole interval is on the claim's
-side. **does not hold**: all of it is on the other side. **undecided**: neither. "One run" has no interval over seeds.
-CALM_EM has the paper's softplus prior, "ReLU prior" is the released code's (`relu` in names of runs). Other settings:
-[all of them](results/claims.md). Metrics, the two scores of cue localisation, cells as tiles or where they look:
-[what the evaluations measure](evaluation.md).
+side. **does not hold**: all of it is on the other side. **undecided**: neither. The intervals of real birds are over
+images; there Student's t over the seeds has to be on the same side too. "One run" has no interval over seeds. CALM_EM
+has the paper's softplus prior, "ReLU prior" is the released code's (`relu` in names of runs). Other settings:
+[all of them](results/claims.md). [Words](#words) are below.
 
 {table}
 
@@ -104,13 +105,27 @@ CALM_EM has the paper's softplus prior, "ReLU prior" is the released code's (`re
 
 {accuracy_and_cue(found)}
 
-Own maps by the text's score, means over the seeds. Cells are tiles, or at the offset that drawn validation birds
-chose, for CAM and CALM alike ([why](evaluation.md)).
+Own maps by the text's score, means over the seeds.
 
 Real birds: 100 classes of CUB, cut to their boxes, 26 class pairs, efficientnet_lite0 at 128 px with an 8x8 grid; the
 interval is a paired bootstrap over class pairs and their images, or over images, of the mean over the seeds that were
 trained; [seed by seed](results/real_birds.md). SynthBirds and TinyImageNet: Student's t over the seeds 0, 1, 2 where
 there are three. No ResNet50 at 224 px was trained, so no number of the paper's own tables is reproduced here.
+
+## Words
+
+- **mPxAP**: mean over class pairs of the average precision with which the difference of both classes' maps finds the
+  parts in which the classes differ ([how](evaluation.md)). **Above prevalence**: less what a constant map gets, the
+  share of these pixels. The **text's score** is |s^A - s^B| of score maps as Section 5.2 writes it, the **released**
+  score what the published code computes.
+- **Cells as tiles**: a map's cells fill the picture as squares. **By receptive field**: where the trunk's strides and
+  padding say that they look. **At offset 0**: the offset at which maps of drawn validation birds were best, for CAM
+  and CALM alike.
+- **R_k**: accuracy with the top k % of the pixels erased over that with k % erased at random
+  ([all k, on {SUBSAMPLE} real photographs](results/real_birds.md)). **MaxBoxAccV2**: boxes of maps against true boxes.
+- **Networks**: `ema` has the lagging theta' in EM, `sharp` the prior's temperature at 0.1, `16x16` a finer grid,
+  `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs again; HaS, CutMix, ADL, ACoL and SPG are the
+  training methods of Table 3.
 
 ## What decides
 
@@ -134,7 +149,11 @@ parts with the true effects, higher is better; "areas" is what the parts' areas 
 - [Search of settings](results/search.md): what was tried on held-out training photographs before, and what won.
 - [Birds with a known cause](results/interventions.md): do maps lie on the parts that change the prediction?
 - [Earlier runs](results/earlier_runs.md): SynthBirds, TinyImageNet, the CAM family, figures and speed, with commands.
-- How to make it anew: `python -m experiments list` shows every run that this page rests on, `run` makes what is
-  missing and says before how long it takes (`--reduced`: minutes, on SynthBirds alone where CUB is not there), `report`
-  writes this page; `make reproduce` does both.
+- [The numbers](results/evidence/) of every run of real birds and of birds with a known cause, with its command and the
+  hash of its checkpoint. The columns SynthBirds and TinyImageNet come from `results/table*.json` and `figure5.json`.
+- How to make it anew: `python -m experiments list` shows the runs behind real birds and known causes, `run` makes what
+  is missing and says before how long it takes (`--reduced`: about 40 minutes, on SynthBirds alone where CUB is not
+  there), `report` writes this page; `make reproduce` does both. The columns SynthBirds and TinyImageNet it does not
+  make: their commands stand in the tables [1](results/table1.md), [2](results/table2.md), [3](results/table3.md),
+  [of R_k](results/figure5.md) and [of the CAM family](results/cam_family.md).
 """

@@ -98,6 +98,10 @@ def test_a_verdict_needs_the_whole_interval():
         assert Finding("", 0, interval, 1).verdict == verdict
         assert Finding("", 0, tuple(-end for end in interval), -1).verdict == verdict
     assert Finding("", -0.2, (-0.9, 0.5), 1, tolerance=1.0).verdict == HOLDS and Finding("", 9, None, 1).verdict == OPEN
+    seeds = [-2.5, -0.3, -1.2]  # their t interval goes from -4.1 to 1.4
+    assert Finding("", -1.3, (-2.0, -0.6), 1, each=seeds).verdict == OPEN
+    assert Finding("", -1.3, (-2.0, -0.6), 1, each=[-1.4, -1.3, -1.2]).verdict == FAILS
+    assert Finding("", -1.3, (-2.0, 0.1), 1, each=[-1.4, -1.3, -1.2]).verdict == OPEN
     mean, (low, high) = over_seeds({0: 3.0, 1: 4, 2: 8}, {2: 2, 1: 1, 0: 1.0, 3: 99})
     assert mean == pytest.approx(11 / 3) and high - low == pytest.approx(
         2 * 4.302653 * statistics.stdev([2, 3, 6]) / 3**0.5
@@ -231,7 +235,7 @@ def kept_differences(**intervals: tuple[float, float]) -> dict:
         name: f"{name}, 300 images" for name in differences_of.RIVALS
     }
     pair = "birds_CALM_EM - birds_CAM"
-    own = {name: {"difference": sum(ends) / 2, "interval": ends} for name, ends in intervals.items()}
+    own = {name: {"difference": sum(ends) / 2, "interval": ends, "each": [0.0]} for name, ends in intervals.items()}
     return {"differences": {f"{pair}, {names[name]}": kept for name, kept in own.items()}}
 
 
