@@ -12,7 +12,7 @@ from typing import Any
 from calm.attribution.catalogue import title_of
 from calm.evaluation.intervals import Interval
 from calm.tables.commands import recipe_commands
-from calm.tables.groups import Group, common_settings, grouped, means_over, name_of
+from calm.tables.groups import FEWEST_SEEDS, Group, common_settings, grouped, means_over, name_of
 from calm.tables.run_results import Result
 from calm.tables.settings import in_words
 
@@ -114,7 +114,10 @@ def build_table(key: str, published: Mapping[str, Any], results: Sequence[Result
     if any(cell.std is not None for row in rows for cell in row.cells.values()):
         notes.append("± is the standard deviation over the seeds (n - 1).")
     if any(cell.interval for row in rows for cell in row.cells.values()):
-        notes.append("[ ] is the 95 % interval: of one seed images drawn again, of several Student's t over them.")
+        notes.append(
+            "[ ] is the 95 % interval: of one seed images drawn again, "
+            f"of {FEWEST_SEEDS} or more Student's t over them."
+        )
     if any(cell.is_partial for row in rows for cell in row.cells.values()):
         notes.append("(n of m runs) is over the n runs of the row that have the number.")
     digits = published["digits"]

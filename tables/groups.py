@@ -10,6 +10,9 @@ from calm.flags import names
 from calm.tables.run_results import Result
 from calm.tables.settings import key_of
 
+FEWEST_SEEDS = 3
+"""Of which an interval over seeds is stated."""
+
 
 @dataclass
 class Group:
@@ -31,10 +34,15 @@ class Group:
         return tuple(value for value in found if value is not None)
 
     def interval(self, metric: str) -> Interval | None:
-        """95 %: over seeds, or of a single run over its images, where it says that."""
+        """95 %: over seeds, three at least, or of a single run over its images, where it says that.
+
+        Over two seeds Student's t is 12.7 standard errors wide, so that percents would end outside [0, 100].
+        """
         values = self.values(metric)
         stated = [own.intervals.get(metric) for own in self.results if own.metrics.get(metric) is not None]
-        return stated[0] if len(values) == 1 else interval_over_seeds(values)
+        if len(values) == 1:
+            return stated[0]
+        return interval_over_seeds(values) if len(values) >= FEWEST_SEEDS else None
 
 
 def name_of(spec_rows: Sequence[Mapping[str, Any]], result: Result) -> str | None:

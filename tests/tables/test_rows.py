@@ -42,6 +42,17 @@ def test_seeds_of_one_recipe_share_a_row(tmp_path):
     assert rows_of("table1", *folders)["CUB", "CAM", ""].status == "not run"
 
 
+def test_two_seeds_have_a_deviation_and_no_interval(tmp_path):
+    """Of accuracies of 20.8 and 25.0 Student's t would say -3.6 to 49.4."""
+    folders = [
+        write_run(tmp_path, f"em{seed}", "CALM_EM", seed, evaluation="accuracy", metrics={"accuracy": value})
+        for seed, value in enumerate((20.8, 25.0, 22.0))
+    ]
+    two, three = (build_table("table2", PUBLISHED["table2"], read_results(some)) for some in (folders[:2], folders))
+    assert "22.9 ± 3.0 |" in as_markdown(with_runs(two)) and "95 %" not in two.note
+    assert "22.6 ± 2.2 [17.2, 28.0] |" in as_markdown(with_runs(three)) and three.note.count("of 3 or more") == 1
+
+
 def test_a_mean_over_fewer_runs_than_the_row_has_says_so(tmp_path):
     """A metric may be null for a seed, as R_k where erasing at random leaves nothing right."""
     values = [30.0, None, 34.0]
