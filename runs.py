@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -30,6 +31,8 @@ from calm.networks.precision import laid_out
 from calm.networks.trunks import canonical_architecture
 
 LAST, BEST = FILE_NAME, "best_checkpoint.pth.tar"
+EXPORTS = ("model.onnx", "model.pt", "model.pt2", "model.json")
+"""A checkpoint as files of other frameworks, and their description, where they lie beside it."""
 
 
 def run_folder(args: Config) -> Path:
@@ -192,7 +195,7 @@ def restore(args: Config, device: torch.device) -> Restored:
         raise UserError("`load_checkpoint` is missing: name a run folder, a checkpoint file, zoo:NAME or hf:OWNER/NAME")
     path = locate_checkpoint(args.load_checkpoint, save_root=args.save_root)
     given = {key: args[key] for key in CHECKPOINT_KEYS if key in args.given}
-    loaded, checksum = _of_one_state(path, given)
+    loaded, checksum = of_one_state(path, given)
     if len(set(distributed.gather(checksum))) > 1:
         raise UserError(f"{path}: was replaced while several processes read it; start again")
     if "dataset_name" not in loaded.config:
@@ -212,8 +215,8 @@ def restore(args: Config, device: torch.device) -> Restored:
     return Restored(network, args.replaced(**stated), path, checksum, loaded.class_names)
 
 
-def _of_one_state(path: Path, given: Mapping[str, Any]) -> tuple[Loaded, str]:
-    """A checkpoint and its SHA-256, read again where a training replaced the file in between."""
+def of_one_state(path: Path, given: Mapping[str, Any] = MappingProxyType({})) -> tuple[Loaded, str]:
+    """A checkpoint, with overrides, and its SHA-256, read again where a training replaced the file in between."""
     while True:
         before = path.stat()
         loaded, checksum = load(path, **given), sha256(path)

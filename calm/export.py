@@ -28,17 +28,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     # loaded after parsing, since torch takes seconds and --help and a wrong word need none of it
-    from calm.networks.checkpoint import load
     from calm.networks.checkpoint_files import locate_checkpoint
+    from calm.runs import of_one_state
     from calm.sharing import formats
 
     checkpoint = locate_checkpoint(args.run)
-    loaded = load(checkpoint)
+    loaded, checksum = of_one_state(checkpoint)
     path = args.out or checkpoint.parent / f"model{formats.FORMATS[args.format].suffix}"
     network = loaded.network.requires_grad_(False)  # what the file gives needs no detach
-    difference = formats.export(
-        network, args.format, path, size=loaded.config.get("crop_size", 224), class_names=loaded.class_names
-    )
+    facts = {"size": loaded.config.get("crop_size", 224), "class_names": loaded.class_names, "sha256": checksum}
+    difference = formats.export(network, args.format, path, **facts)
     print(f"written: {path}; its outputs differ from the network's by {difference:.0e} of their maximum")
 
 

@@ -95,7 +95,9 @@ FORMATS: dict[str, Format] = {
 
 
 @torch.no_grad()
-def export(network: Network, form: str, path: Path, *, size: int, class_names: Sequence[str] | None) -> float:
+def export(
+    network: Network, form: str, path: Path, *, size: int, class_names: Sequence[str] | None, sha256: str
+) -> float:
     """Write ``path``, and beside it a .json that says what goes in and comes out; the file is run before it is kept.
 
     Args:
@@ -104,6 +106,7 @@ def export(network: Network, form: str, path: Path, *, size: int, class_names: S
         path: of the file.
         size: side S of the images.
         class_names: of the K classes, where they are known.
+        sha256: of the checkpoint that the network is from.
 
     Returns:
         The largest difference of an output from the network's, relative to its largest value.
@@ -130,7 +133,8 @@ def export(network: Network, form: str, path: Path, *, size: int, class_names: S
         raise UserError(
             f"{network.architecture} with {network.method} cannot be exported to {form} ({reason})"
         ) from error
-    write_text(path.with_suffix(".json"), json.dumps(_description(module, size, class_names), indent=1) + "\n")
+    description = {"checkpoint": {"sha256": sha256}, **_description(module, size, class_names)}
+    write_text(path.with_suffix(".json"), json.dumps(description, indent=1) + "\n")
     return difference
 
 

@@ -1,6 +1,6 @@
 """The accuracy of a network on a split, and what a run says of it at its end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -72,6 +72,7 @@ def report(
     checkpoint: Path,
     details: Mapping[str, Any],
     checksum: str | None = None,
+    say: Callable[[str], object] = distributed.print0,
 ) -> None:
     """Measure the test accuracy, write it with a picture of some attribution maps, and print both.
 
@@ -85,14 +86,13 @@ def report(
         checkpoint: file.
         details: more to record.
         checksum: SHA-256 of ``checkpoint``, where it is known already.
+        say: takes the accuracy in words, such as the run's log.
     """
     measured = measure_accuracy(network, loader, process, precision=args.precision, title="test")
     accuracy, num_images, answers = measured
     right = right_in_order(answers)
     guessing = 100 / network.num_classes
-    distributed.print0(
-        f"test accuracy: {accuracy:.2f} % of {num_images} images (higher is better; guessing gets {guessing:.2f} %)"
-    )
+    say(f"test accuracy: {accuracy:.2f} % of {num_images} images (higher is better; guessing gets {guessing:.2f} %)")
     path = write_results(
         args,
         "accuracy",

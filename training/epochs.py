@@ -136,4 +136,5 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
         folder=last.parent,
         checkpoint=last,
         details=details,
+        say=run.log,
     )

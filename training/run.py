@@ -15,7 +15,7 @@ from calm.atomic import exclusive, remove_leftovers, write_text
 from calm.errors import UserError
 from calm.flags import Config, recorded
 from calm.networks.tensor_files import write_tensors
-from calm.runs import BEST, LAST, run_folder
+from calm.runs import BEST, EXPORTS, LAST, run_folder
 from calm.training.board import Board
 
 CONFIG = "config.yaml"
@@ -162,7 +162,8 @@ def _set_aside(folder: Path) -> None:
     if not (folder / CONFIG).is_file():
         return
     events = folder.glob("events.out.tfevents.*")
-    files = [path for path in (*(folder / name for name in (*_RUN_FILES, "results")), *events) if path.exists()]
+    named = (folder / name for name in (*_RUN_FILES, "results", *EXPORTS))
+    files = [path for path in (*named, *events) if path.exists()]
     if (folder / LAST).is_file():
         shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
         (folder / PREVIOUS).mkdir()

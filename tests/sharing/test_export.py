@@ -1,5 +1,6 @@
 """Exported files give what the network gives, for another number of images too, under the names that are promised."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -8,10 +9,15 @@ import torch
 
 from calm import errors, export
 from calm.networks import load_network
+from calm.runs import EXPORTS, LAST
 from tests.test_explain import NAMES, save_checkpoint
 from tests.tiny_networks import tiny_batch
 
 SIZE = 48
+
+
+def file_digest(path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def run_onnx(path, images):
@@ -69,6 +75,7 @@ def test_a_file_gives_what_the_network_gives(tiny_trunk, tmp_path, form, file, m
         for name, value in wanted.items():
             np.testing.assert_allclose(np.asarray(found[name]), value.numpy(), atol=1e-4, err_msg=name)
     said = json.loads((run / "model.json").read_text())
+    assert file in EXPORTS and said["checkpoint"]["sha256"] == file_digest(run / LAST)
     assert said["class_names"] == NAMES and said["outputs"][-1] == "probabilities"
     assert said["input"] | {"name": "images", "shape": ["batch", 3, SIZE, SIZE]} == said["input"]
 
