@@ -8,18 +8,19 @@ from torch import Tensor, nn
 from calm.errors import UserError
 
 
-def check_images(images: object) -> Tensor:
-    """A batch as a network takes it: finite floats [B,3,H,W].
+def check_images(images: object, *, channels: int | None = 3) -> Tensor:
+    """A batch as a network takes it: finite floats [B,3,H,W], or of any channels where ``channels`` is None.
 
     Raises:
         UserError: another type, shape or dtype, or a value that is not finite.
     """
+    shape = f"[B,{'C' if channels is None else channels},H,W]"
     if not isinstance(images, Tensor):
-        raise UserError(f"`images` should be a tensor [B,3,H,W], not {_type(images)}; network.transform makes one")
+        raise UserError(f"`images` should be a tensor {shape}, not {_type(images)}; network.transform makes one")
     if images.ndim == 3:
-        raise UserError(f"`images` has no batch axis: {_shape(images)} should be [B,3,H,W], as images[None] is")
-    if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
-        raise UserError(f"`images` should have the shape [B,3,H,W], not {_shape(images)}")
+        raise UserError(f"`images` has no batch axis: {_shape(images)} should be {shape}, as images[None] is")
+    if images.ndim != 4 or channels not in (None, images.shape[1]) or not images.numel():
+        raise UserError(f"`images` should have the shape {shape}, not {_shape(images)}")
     if not images.is_floating_point():
         raise UserError(f"`images` should hold normalised floats, not {images.dtype}; network.transform makes them")
     if not images.isfinite().all():
@@ -58,6 +59,17 @@ def check_network(network: object) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise UserError(f"`network` should be a network, as calm.load gives it, not {_type(network)}")
     return network
+
+
+def check_count(value: object, *, name: str) -> int:
+    """A whole number from 1.
+
+    Raises:
+        UserError: another.
+    """
+    if not isinstance(value, int) or value < 1:
+        raise UserError(f"`{name}`={value} should be a whole number from 1")
+    return value
 
 
 def as_list(value: object) -> list:

@@ -13,20 +13,21 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from calm.arguments import check_count, check_images, check_targets
+from calm.attribution.score_map import NORMALIZATIONS
 from calm.errors import UserError
 from calm.evaluation.attribution.comparison import blank_of, ends_of, probability_of
 from calm.evaluation.attribution.faithfulness import area, curves
 from calm.evaluation.attribution.measures import LOCATIONS
-from calm.evaluation.cue_location.scores import cue_score
+from calm.evaluation.cue_location.scores import TO_SCORE_MAP, cue_score
 from calm.evaluation.metrics import PerturbationRatio
 from calm.evaluation.pixel_perturb.erasing import PERCENTAGES, image_keys, rank_by_score
 from calm.evaluation.pixel_perturb.erasing import remove_and_classify as reclassified
-from calm.foreign import Maps, Network, as_log_p_y, as_maps, as_masks, as_score_maps
+from calm.foreign import Maps, Network, as_boxes, as_labels, as_log_p_y, as_maps, as_masks, as_score_maps, as_size
 from calm.wsol_eval import MaxBoxAcc, PxAP
 from calm.wsol_eval.pixel_ap import PixelScores, exact_curve
 
@@ -65,6 +66,7 @@ def remove_and_classify(
         seed: of the random order.
         batch_size: images a pass.
     """
+    targets = _checked(network, images, targets, batch_size)
     values, ratio = as_maps(maps, len(images)).to(images.device), PerturbationRatio(PERCENTAGES)
 
     def classify(batch: Tensor) -> Tensor:
@@ -96,6 +98,8 @@ def deletion(
 def _mean_of(
     name: str, network: Network, images: Tensor, targets: Tensor, maps: Maps, steps: int, batch_size: int
 ) -> float:
+    targets = _checked(network, images, targets, batch_size)
+    check_count(steps, name="steps")
     values, areas = as_maps(maps, len(images)).to(images.device), []
     log_p_y, (height, width) = partial(as_log_p_y, network), images.shape[2:]
     for some in torch.arange(len(images)).split(batch_size):
@@ -104,6 +108,13 @@ def _mean_of(
         ranks = rank_by_score(values[some], (height, width))
         areas.append(area(curves([name], probability_of(log_p_y, classes), shown, ranks, ends, steps)[name]))
     return float(torch.cat(areas).mean())
+
+
+def _checked(network: Network, images: Tensor, targets: Tensor, batch_size: int) -> Tensor:
+    """The targets on the images' device, when every argument is what it should be; else a ``UserError``."""
+    check_count(batch_size, name="batch_size")
+    check_images(images, channels=None)
+    return check_targets(targets, images, as_log_p_y(network, images[:1]).shape[1])
 
 
 def pointing(maps: Maps, masks: Maps) -> float:
@@ -127,8 +138,9 @@ def pxap(maps: Maps, masks: Maps, *, norm_type: str = "minmax", interval: float 
         norm_type: "minmax", "max" (Eq. 2) or "clipping", for probabilities.
         interval: width of the bins.
     """
-    truth = np.asarray(masks)
-    metric = PxAP(interval)
+    if not 0 < interval <= 1:
+        raise UserError(f"`interval`={interval} should be above 0 and at most 1")
+    truth, metric = as_labels(masks), PxAP(interval)
     for score_map, mask in zip(as_score_maps(maps, truth.shape[1:], norm_type, len(truth)), truth, strict=True):
         metric.update(score_map, mask)
     return metric.compute()["PxAP"]
@@ -145,8 +157,9 @@ def max_box_acc(
         size: (H, W), or one number for both.
         norm_type: as of ``pxap``.
     """
-    metric = MaxBoxAcc()
-    for score_map, truth in zip(as_score_maps(maps, size, norm_type, len(boxes)), boxes, strict=True):
+    sides, metric = as_size(size), MaxBoxAcc()
+    truths = as_boxes(boxes, sides)
+    for score_map, truth in zip(as_score_maps(maps, sides, norm_type, len(truths)), truths, strict=True):
         metric.update(score_map, truth)
     return metric.compute()
 
@@ -165,6 +178,12 @@ def cue_localisation(
     Returns:
         "mPxAP", the mean over the pairs, and "PxAP", name -> value, None for a pair without a cue pixel.
     """
+    if kind not in TO_SCORE_MAP:
+        raise UserError(f"unknown `kind` {kind!r}: choose from {', '.join(TO_SCORE_MAP)}")
+    if norm_type not in NORMALIZATIONS:
+        raise UserError(f"unknown `norm_type` {norm_type!r}: choose from max, minmax")
+    if not isinstance(pairs, Mapping) or not all(hasattr(own, "__len__") and len(own) == 3 for own in pairs.values()):
+        raise UserError("`pairs` should be a mapping: name of a class pair -> (maps of A, maps of B, masks)")
     values: dict[Any, float | None] = {}
     for name, (maps_a, maps_b, masks) in pairs.items():
         cue = as_masks(masks)

@@ -99,6 +99,56 @@ def test_wrong_maps_are_one_sentence(case):
         metrics.pointing(images[:, 0], images)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"images": torch.zeros(3, SIZE, SIZE)}, "no batch axis"),
+        ({"images": torch.zeros(9, 3, SIZE, SIZE, dtype=torch.uint8)}, "normalised floats"),
+        ({"targets": torch.zeros(8, dtype=torch.long)}, "a class for each of 9 images"),
+        ({"targets": torch.full((9,), 99)}, "has class 99"),
+        ({"network": lambda images: (images,)}, "class scores [B,K] of 1 images, not a tuple"),
+        ({"network": lambda images: images}, "class scores [B,K] of 1 images, not [1, 3, 12, 12]"),
+        ({"batch_size": 0}, "`batch_size`=0"),
+        ({"steps": 0}, "`steps`=0"),
+        ({"erase": "nonsense"}, "unknown `erase` 'nonsense'"),
+    ],
+)
+def test_a_wrong_argument_of_a_measure_with_a_network_is_one_sentence(case, wrong, said):
+    given = dict(zip(("network", "images", "targets", "maps"), case)) | wrong
+    measures = [metrics.insertion, metrics.deletion, metrics.remove_and_classify]
+    for measure in measures[2:] if "erase" in wrong else measures[:2] if "steps" in wrong else measures:
+        with pytest.raises(UserError, match=re.escape(said)) as caught:
+            measure(**given)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_argument_of_a_measure_of_place_is_one_sentence():
+    maps, masks = np.ones((2, SIZE, SIZE)), masks_of(2).astype(np.uint8)
+    good, pair = [[0, 0, 5, 5]], (maps, maps, masks)
+    for call, said in (
+        (lambda: metrics.cue_localisation({"one": pair}, kind="nonsense"), "choose from probability, class map, gradi"),
+        (lambda: metrics.cue_localisation({"one": pair}, norm_type="mean"), "unknown `norm_type` 'mean'"),
+        (lambda: metrics.cue_localisation([pair]), "`pairs` should be a mapping"),
+        (lambda: metrics.cue_localisation({"one": pair[:2]}), "(maps of A, maps of B, masks)"),
+        (lambda: metrics.max_box_acc(maps, [good, [[0, 0, 500, 9]]], size=90), "image 1: 0,0,500,9 is outside its 90"),
+        (lambda: metrics.max_box_acc(maps, [good, [[8, 0, 3, 9]]], size=90), "image 1: 8,0,3,9 should be x0,y0,x1,y1"),
+        (lambda: metrics.max_box_acc(maps, [good, [[0.1, 0.2, 0.5, 0.9]]], size=90), "image 1 should be whole pixels"),
+        (lambda: metrics.max_box_acc(maps, [good, []], size=90), "image 1 should be [n,4]"),
+        (lambda: metrics.max_box_acc(maps, [good, good], size=0), "`size`=0"),
+        (lambda: metrics.max_box_acc(maps, [good, good], size=(9, 9, 3)), "`size` should be a number or (H, W)"),
+        (lambda: metrics.max_box_acc(maps[:, :0], [good, good], size=9), "`maps` has no values"),
+        (lambda: metrics.max_box_acc(maps, [good, good], size=9, norm_type="mean"), "unknown `norm_type` 'mean'"),
+        (lambda: metrics.pxap(maps, masks[0]), "`masks` should be [N,H,W]"),
+        (lambda: metrics.pxap(maps, masks + 1), "nothing else"),
+        (lambda: metrics.pxap(maps, 255 * masks), "255 is what does not count"),
+        (lambda: metrics.pxap(maps, masks, interval=0), "`interval`=0"),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+    assert metrics.max_box_acc(maps, [[[0, 0, SIZE, SIZE]]] * 2, size=SIZE)["MaxBoxAcc"] == 0  # a pixel past the last
+
+
 def test_the_example_of_captum_runs(case, capsys):
     pytest.importorskip("captum", reason="captum is not installed (requirements.txt)")
     network, images, targets, _ = case
