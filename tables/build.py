@@ -5,7 +5,7 @@ nothing but the seed share it.
 """
 
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,6 +64,8 @@ class Row:
     status: str
     """RUN, NOT_RUN or PUBLISHED_ONLY."""
     seeds: tuple[int | None, ...]
+    stale_seeds: tuple[int | None, ...]
+    """Those whose checkpoint was trained on since it was measured."""
     cells: Mapping[str, Cell]
     commands: tuple[str, ...]
     """What anybody can type to get these cells, per seed: training, then evaluation."""
@@ -111,21 +113,32 @@ def build_table(key: str, published: Mapping[str, Any], results: Sequence[Result
             rows += _rows_of(spec, dataset, here, common, published)
         if words := in_words(common):
             notes.append(f"All {dataset} rows: {words}.")
-    if any(cell.std is not None for row in rows for cell in row.cells.values()):
-        notes.append("± is the standard deviation over the seeds (n - 1).")
-    if any(cell.interval for row in rows for cell in row.cells.values()):
-        notes.append(
-            "[ ] is the 95 % interval: of one seed images drawn again, "
-            f"of {FEWEST_SEEDS} or more Student's t over them."
-        )
-    if any(cell.is_partial for row in rows for cell in row.cells.values()):
-        notes.append("(n of m runs) is over the n runs of the row that have the number.")
+    notes += _notes_on(rows)
     digits = published["digits"]
     if not isinstance(digits, Mapping):
         digits = dict.fromkeys(published["metrics"], digits)
     return Table(
         key, published["title"], published["source"], published["metrics"], digits, tuple(rows), " ".join(notes)
     )
+
+
+def _notes_on(rows: Sequence[Row]) -> Iterator[str]:
+    """What a reader has to know of the cells of these rows."""
+    cells = [cell for row in rows for cell in row.cells.values()]
+    if any(cell.std is not None for cell in cells):
+        yield "± is the standard deviation over the seeds (n - 1)."
+    if any(cell.interval for cell in cells):
+        yield (
+            "[ ] is the 95 % interval: of one seed images drawn again, "
+            f"of {FEWEST_SEEDS} or more Student's t over them."
+        )
+    if any(cell.is_partial for cell in cells):
+        yield "(n of m runs) is over the n runs of the row that have the number."
+    for row in rows:
+        if row.stale_seeds:
+            seeds = ", ".join("not known" if seed is None else str(seed) for seed in row.stale_seeds)
+            name = ", ".join(filter(None, (row.dataset, row.name, row.settings)))
+            yield f"Measured before the checkpoint was trained on, evaluate again: {name}, seed {seeds}."
 
 
 def with_runs(table: Table) -> Table:
@@ -163,14 +176,15 @@ def _rows_of(
         }
         commands = tuple(dict.fromkeys(command for result in group.in_order for command in result.commands))
         seeds = tuple(dict.fromkeys(result.seed for result in group.in_order))
+        stale = tuple(dict.fromkeys(result.seed for result in group.in_order if result.stale))
         settings = in_words(group.settings, leave_out=common)
-        rows.append(Row(dataset, spec["name"], settings, RUN, seeds, cells, commands))
+        rows.append(Row(dataset, spec["name"], settings, RUN, seeds, stale, cells, commands))
     if rows or "own" in spec:
         return sorted(rows, key=lambda row: row.settings)
     absent = published.get("absent", {}).get(dataset, [])
     empty = {metric: Cell(published=numbers.get(metric), applies=metric not in absent) for metric in metrics}
     if "method" not in spec:
-        return [Row(dataset, spec["name"], "", PUBLISHED_ONLY, (), empty, ())] if in_paper else []
+        return [Row(dataset, spec["name"], "", PUBLISHED_ONLY, (), (), empty, ())] if in_paper else []
     commands = recipe_commands(
         dataset,
         spec["method"],
@@ -178,7 +192,7 @@ def _rows_of(
         spec.get("attribution"),
         published.get("mean_over", ()) if in_paper else (),
     )
-    return [Row(dataset, spec["name"], "", NOT_RUN, (), empty, commands)]
+    return [Row(dataset, spec["name"], "", NOT_RUN, (), (), empty, commands)]
 
 
 def _unpublished(spec_rows: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> list[dict[str, Any]]:

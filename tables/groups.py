@@ -121,4 +121,5 @@ def mean_of(results: Sequence[Result], settings: Mapping[str, Any]) -> Result:
         commands=commands,
         checkpoint=None,
         source=None,
+        stale=any(result.stale for result in results),
     )

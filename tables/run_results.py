@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Result:
     """Its file."""
     written: float
     """When the file was, in seconds."""
+    stale: bool = False
+    """Whether the checkpoint was trained on since."""
 
 
 def read_results(folders: Sequence[str | Path]) -> list[Result]:
@@ -66,20 +68,23 @@ def read_results(folders: Sequence[str | Path]) -> list[Result]:
             key = (result.evaluation, result.attribution, result.checkpoint, result.dataset, settings)
             if key not in newest or newest[key].written <= result.written:
                 newest[key] = result
-    _say_stale(list(newest.values()))
-    return list(newest.values())
+    return _with_stale(list(newest.values()))
 
 
-def _say_stale(results: Sequence[Result]) -> None:
-    """Of a checkpoint that was trained on since, say what is told of it as it was before."""
+def _with_stale(results: Sequence[Result]) -> list[Result]:
+    """The results, those of a checkpoint that was trained on since marked as stale, with a notice."""
     now = {result.source: result for result in sorted(results, key=lambda result: result.written)}
+    marked = []
     for result in results:
-        if (latest := now[result.source]).checkpoint != result.checkpoint:
+        latest = now[result.source]
+        marked.append(replace(result, stale=latest.checkpoint != result.checkpoint))
+        if marked[-1].stale:
             what = f"{result.evaluation}{f' of {result.attribution}' if result.attribution else ''}"
             print(
                 f"notice: {what} was measured on {result.source} as it was before {latest.evaluation} was, and stands "
                 "in the row of the training as it is now: evaluate it again"
             )
+    return marked
 
 
 def _time(path: Path) -> float:

@@ -396,7 +396,10 @@ def test_a_result_of_the_checkpoint_as_it_was_before_is_said(tmp_path, capsys):
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "checkpoint": {**content["checkpoint"], "sha256": "later"}}))
     os.utime(path, (2e9, 2e9))
-    read_results([folder])
+    newer = write_run(tmp_path, "em1", "CALM_EM", 1, attribution="joint", epochs=50)
+    table = build_table("table1", PUBLISHED["table1"], read_results([folder, newer]))
+    assert "Measured before the checkpoint was trained on, evaluate again: CUB, CALM_EM, seed 0." in as_markdown(table)
+    assert "trained on" not in build_table("table1", PUBLISHED["table1"], read_results([newer])).note
     source = folder / "last_checkpoint.pth.tar"
     wanted = f"notice: cue_location of joint was measured on {source} as it was before accuracy was"
     assert wanted in capsys.readouterr().out
