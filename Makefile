@@ -43,7 +43,7 @@ BENCHMARKS = $(filter-out $(addprefix benchmarks/,measure.py faults.py trunks.py
 bench: .venv/installed  ## Run the benchmarks of speed and memory; prints one JSON object each
 	@for script in $(BENCHMARKS); do $(BIN)/python $$script || exit 1; done
 
-reproduce: .venv/installed  ## Run what docs/results.md rests on and write it; says how long first (REDUCED=1: minutes)
+reproduce: .venv/installed  ## Run what docs/results.md rests on and write it; says how long first (REDUCED=1: about 40 minutes)
 	$(BIN)/python -m experiments run $(if $(REDUCED),--reduced)
 
 clean:  ## Remove the environment and the caches, never data or runs

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "run: make what is missing, after the search where no names are given, then report; report: write the pages",
     )
     parser.add_argument("names", nargs="*", help="beginnings of names of runs; all without any")
-    parser.add_argument("--reduced", action="store_true", help="one short seed on small pictures: minutes, not hours")
+    parser.add_argument("--reduced", action="store_true", help="one short seed on small pictures: about 40 minutes")
     parser.add_argument("--save_root", help="folder of the run folders [save; with --reduced save/reduced]")
     parser.add_argument("--data_root", default="dataset", help="folder that holds CUB/ and SynthBirds/ [dataset]")
     parser.add_argument("--metadata_root", default="metadata", help="folder that holds their metadata [metadata]")
