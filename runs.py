@@ -56,6 +56,11 @@ def results_stem(folder: Path, evaluation: str, tag: str | None) -> Path:
     return folder / "results" / (f"{evaluation}_{tag}" if tag else evaluation)
 
 
+def results_file(folder: Path, evaluation: str, tag: str | None) -> Path:
+    """<run folder>/results/<evaluation>[_<tag>].json."""
+    return Path(f"{results_stem(folder, evaluation, tag)}.json")
+
+
 def write_results(
     args: Config,
     evaluation: str,
@@ -74,7 +79,7 @@ def write_results(
     ``checksum`` is the SHA-256 of the checkpoint, where it is known already; ``baselines`` are the metrics of maps
     without knowledge on the same images, for localisation; ``intervals`` are 95 % intervals of some metrics.
     """
-    path = Path(f"{results_stem(folder, evaluation, args.get('tag'))}.json")
+    path = results_file(folder, evaluation, args.get("tag"))
     if distributed.is_main():
         content = {
             "evaluation": evaluation,

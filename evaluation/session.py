@@ -18,7 +18,9 @@ from calm.data_loaders.loaders import Items
 from calm.data_loaders.truth import TruthReader
 from calm.engine import Prediction, predict
 from calm.errors import UserError
+from calm.evaluation.file_maps import name_of
 from calm.evaluation.idle_flags import warn_of_idle_flags
+from calm.evaluation.replaced import warn_of_replaced
 from calm.flags import Config
 from calm.networks.network import Network
 from calm.networks.precision import autocast, settle_arithmetic
@@ -29,6 +31,7 @@ from calm.runs import (
     evaluation_loader,
     resolved,
     restore,
+    results_file,
     results_stem,
     run_folder,
     write_results,
@@ -196,7 +199,10 @@ def start_session(args: Config, evaluation: str, *, beside: Session | None = Non
         name = resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)
         args = args.replaced(score_map_process=name)
         ensure_data(args)
-    own = [None] if args.get("scoremap_root") is not None else [args.score_map_process]
-    warn_of_idle_flags(args, evaluation, names_in(args.get("attributions") or "") or own)
+    root, names = args.get("scoremap_root"), names_in(args.get("attributions") or "")
+    own = [] if root is not None else [args.score_map_process]
+    warn_of_idle_flags(args, evaluation, names or own or [None])
     named = "experiment_name" in args.given or restored is None
-    return Session(evaluation, args, process, run_folder(args) if named else restored.path.parent, restored, beside)
+    folder = run_folder(args) if named else restored.path.parent
+    warn_of_replaced(results_file(folder, evaluation, args.tag), [*(names or own), *([name_of(root)] if root else [])])
+    return Session(evaluation, args, process, folder, restored, beside)

@@ -90,6 +90,29 @@ def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
     assert result["config"]["dataset_name"] == "SynthBirds"
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "before", "lost"),
+    [
+        ("pixel_perturb", [], {"details": {"attribution": "cam"}, "metrics": {"R_30": 1.0}}, "cam"),
+        ("pixel_perturb", ["--tag=t"], {"details": {"attribution": "cam"}, "metrics": {"R_30": 1.0}}, None),
+        ("pixel_perturb", [], {"details": {"attribution": "joint"}, "metrics": {"R_30": 1.0}}, None),
+        ("wsol", ["--scoremap_root=mine"], {"details": {"attribution": "joint"}, "metrics": {}}, "joint"),
+        ("wsol", ["--scoremap_root=mine"], {"details": {"attribution": "maps of mine"}, "metrics": {}}, None),
+        ("attribution", ["--attributions=cam"], {"details": {}, "metrics": {"cam": {}, "joint": {}}}, "cam, joint"),
+        ("attribution", ["--attributions=cam,joint"], {"details": {}, "metrics": {"joint": {}}}, None),
+        ("wsol", [], [], None),
+    ],
+)
+def test_replacing_the_results_of_another_map_is_said_before(checkpoint, capsys, name, words, before, lost):
+    (checkpoint / "results").mkdir()
+    path = checkpoint / "results" / f"{name}.json"
+    path.write_text(json.dumps(before))
+    start(checkpoint, *words, name=name)
+    said = [line for line in capsys.readouterr().out.splitlines() if str(path) in line]
+    assert len(said) == (lost is not None)
+    assert lost is None or (f"{path} is of {lost}, and" in said[0] and "--tag=NAME keeps both" in said[0])
+
+
 def test_a_checkpoint_is_looked_for_under_save_root(checkpoint, tmp_path):
     session = start("x", f"--save_root={tmp_path / 'save'}")
     assert session.restored.path == checkpoint / runs.LAST
