@@ -17,6 +17,7 @@ from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.errors import UserError
 from calm.networks import load_network
 from calm.networks.tensor_files import write_tensors
+from calm.training import epochs as epochs_of_a_run
 from tests.processes import Started, in_two_processes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -232,6 +233,27 @@ def test_an_ema_target_belongs_to_em(birds):
 def test_metadata_is_read_once_a_split(birds, splits_read):
     main.main(flags(birds, "once"))
     assert sorted(splits_read) == ["test", "train", "val"]
+
+
+def test_data_that_are_missing_are_found_out_before_the_network_is_built(tmp_path, monkeypatch):
+    """Its ImageNet weights may have to be downloaded first."""
+    monkeypatch.setattr(epochs_of_a_run, "build_training", lambda *given: pytest.fail("the network is built"))
+    roots = [f"--{name}_root={tmp_path / name}" for name in ("data", "metadata", "save")]
+    with pytest.raises(UserError, match=r"metadata/CUB/train/image_ids\.txt does not exist"):
+        main.main(["--dataset=CUB", "--experiment_name=x", "--workers=0", *roots])
+
+
+def test_the_network_is_the_first_to_draw_from_the_seed(birds, monkeypatch):
+    class Seen(Exception):
+        pass
+
+    def seen(*given):
+        raise Seen(torch.get_rng_state())
+
+    monkeypatch.setattr(epochs_of_a_run, "build_training", seen)
+    with pytest.raises(Seen) as caught:
+        main.main(flags(birds, "seeded", "--seed=7"))
+    assert torch.equal(caught.value.args[0], torch.Generator().manual_seed(7).get_state())
 
 
 @pytest.mark.parametrize("words", [["main.py", "--help"], ["-m", "networks.zoo", "list"]])

@@ -17,7 +17,7 @@ from calm.networks.precision import settle_arithmetic
 from calm.networks.weight_files import first_not_finite
 from calm.runs import BEST, LAST, run_folder
 from calm.training.accuracy import measure_accuracy, report
-from calm.training.loading import Loaders, batch_sizes, build_loaders
+from calm.training.loading import Loaders, batch_sizes, build_loaders, build_splits
 from calm.training.resume import ReadConfig, resumed
 from calm.training.run import CONFIG, Run, create_run, refuse_reuse, resume_run, run_lock
 from calm.training.state import Training, build_training, check_batches
@@ -108,9 +108,10 @@ def _train(args: Config, process: Process, read_config: ReadConfig) -> None:
     num_classes = dataset_named(args.dataset_name).count_classes(args.data_root)
     if stored is not None and len(stored["class_names"]) != num_classes:
         raise UserError(f"`resume`: {last} has {len(stored['class_names'])} classes, {args.data_root} {num_classes}")
+    splits = build_splits(args)
     torch.manual_seed(args.seed)
     training = build_training(args, num_classes, process)
-    loaders = build_loaders(args, training.network, process)
+    loaders = build_loaders(args, splits, training.network, process)
     if args.pretrained_classifier and stored is None:
         check_imagenet_classes(dataset_named(args.dataset_name), args.data_root, loaders.train_set.records)
     check_batches(training, *batch_sizes(loaders.train), args.crop_size)

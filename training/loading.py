@@ -17,6 +17,14 @@ SHOWN = 8
 """Validation images whose maps are drawn after every epoch."""
 
 
+class Splits(NamedTuple):
+    """The images of a run, normalised for no network yet."""
+
+    train: ImageDataset
+    val: ImageDataset
+    test: ImageDataset
+
+
 class Loaders(NamedTuple):
     """Two of the splits and this process's batches of each of the three, built once for all epochs."""
 
@@ -29,22 +37,29 @@ class Loaders(NamedTuple):
     """Some validation images and their classes, on the network's device."""
 
 
-def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
-    """All three splits, so that a wrong folder is found out before training, not after."""
-    train_set = build_dataset(
+def build_splits(args: Config) -> Splits:
+    """All three splits, so that a wrong folder is found out first, before the network, whose weights may be far away.
+
+    Draws no random number.
+    """
+    train = build_dataset(
         args.dataset_name,
         "train",
         data_root=args.data_root,
         metadata_root=args.metadata_root,
         resize_size=args.resize_size,
         crop_size=args.crop_size,
-        mean=network.mean,
-        std=network.std,
         augment=True,
         seed=args.seed,
         decoder=args.decoder,
         proxy=args.proxy_training_set,
     )
+    return Splits(train, *(evaluation_dataset(args, None, split) for split in ("val", "test")))
+
+
+def build_loaders(args: Config, splits: Splits, network: Network, process: Process) -> Loaders:
+    """The splits normalised for ``network`` and within its classes, and their batches."""
+    train_set = splits.train.viewed(crop_size=args.crop_size, mean=network.mean, std=network.std)
     train_loader = build_loader(
         train_set,
         args.batch_size // process.world_size,
@@ -55,7 +70,8 @@ def build_loaders(args: Config, network: Network, process: Process) -> Loaders:
         world_size=process.world_size,
         device=process.device,
     )
-    val_set, test_set = (evaluation_dataset(args, network, split) for split in ("val", "test"))
+    val_set = evaluation_dataset(args, network, "val", like=splits.val)
+    test_set = evaluation_dataset(args, network, "test", like=splits.test)
     val, test = (evaluation_loader(args, dataset, process) for dataset in (val_set, test_set))
     images, targets = spread_images(val_set, SHOWN)
     shown = images.to(process.device), targets.to(process.device)
