@@ -64,9 +64,13 @@ def whole_classifier(name: str, num_classes: int) -> nn.Module:
 
 
 def front_of(model: nn.Module) -> Front | None:
-    """The last map of several cells on the way to the scores, and what makes it; None where there is none.
+    """The last features in several cells on the way to the scores, and what makes them; None where there are none.
 
     The way back from the scores is a chain: a layer that joins two paths, as before a class token is taken, ends it.
+    A map of the classes themselves is passed over, and one that a pool brings to a fixed number of cells.
+
+    Args:
+        model: a classifier of one class.
     """
     graph = _Tracer().trace(model.eval())
     _note_shapes(fx.GraphModule(model, graph))
@@ -75,11 +79,15 @@ def front_of(model: nn.Module) -> Front | None:
     while len(sources := [source for source in node.all_input_nodes if source.op != "get_attr"]) == 1:
         (node,) = sources
         shape = node.meta.get("shape", ())
-        if len(shape) == 4 and min(shape[2:]) > 1:
+        if len(shape) == 4 and shape[1] > 1 < min(shape[2:]) and not _is_pool_to_size(model, node):
             return _cut(model, graph, node, linear)
         if node.op == "call_module" and linear is None and isinstance(model.get_submodule(str(node.target)), nn.Linear):
             linear = str(node.target)
     return None
+
+
+def _is_pool_to_size(model: nn.Module, node: fx.Node) -> bool:
+    return node.op == "call_module" and isinstance(model.get_submodule(str(node.target)), nn.AdaptiveAvgPool2d)
 
 
 class _Shapes(fx.Interpreter):
@@ -144,13 +152,19 @@ class TorchvisionTrunk(Network):
 
     @cached_property
     def cell_offset(self) -> float:
-        """Measured on an untrained copy when first asked for, in seconds; of a transformer, a patch's middle."""
+        """Measured on an untrained copy when first asked for, in seconds; of a transformer, a patch's middle.
+
+        A trunk that does not take the pictures that it is measured by has windows, and counts as one.
+        """
         if self.is_permuted:
             return (self.cell_stride - 1) / 2
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             copy: Any = front_of(whole_classifier(self.torchvision_name, 1))
-        return measured_offset(copy.module.eval(), self.cell_stride)
+        try:
+            return measured_offset(copy.module.eval(), self.cell_stride)
+        except (AssertionError, RuntimeError):  # one with windows, made for one size
+            return (self.cell_stride - 1) / 2
 
     def whole(self, num_classes: int) -> nn.Module:
         """The classifier that the trunk is the front of."""

@@ -11,6 +11,8 @@ from calm.errors import UserError
 from calm.networks import build_network, load_network
 from calm.networks.checkpoint import load_matching
 from calm.networks.stock import cam_network, published_classifier
+from calm.networks.trunks.feature_maps import layout_of
+from calm.networks.trunks.torchvision_trunk import front_of
 
 CLASSES = 5
 SAME_SCORES = (
@@ -118,3 +120,18 @@ def test_a_run_starts_from_a_stock_classifier(tmp_path):
     with pytest.raises(UserError, match=r"conv_last\.weight has shape"):
         load_matching(build_network("timm:test_resnet", "CALM_EM", 3), tmp_path / "stock.pth")
     load_matching(build_network("timm:test_resnet", "CAM", 3), tmp_path / "stock.pth", skip=("conv_last.",))
+
+
+@pytest.mark.parametrize(("name", "stride"), [("squeezenet1_1", 16), ("alexnet", 32)])
+def test_features_of_torchvision_are_those_in_front_of_the_classes_and_of_pools_to_a_size(name, stride):
+    model = torchvision.models.get_model(name, weights=None, num_classes=1).eval()
+    front = front_of(model).module
+    images = torch.randn(1, 3, 96, 128)
+    with torch.no_grad():
+        assert torch.equal(front(images), model.features(images))
+        assert layout_of(front, channels=None, first_tokens=0, sides=(96, 224)).stride == stride
+
+
+def test_a_trunk_whose_classifier_is_convolutional_has_its_features():
+    network = build_network("torchvision:squeezenet1_1", "CALM_EM", 3)
+    assert network.channels == 512 and network.cell_offset == pytest.approx(15, abs=2)  # four windows of 3, unpadded
