@@ -20,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.evaluation.pixel_perturb.measure import measure, replicates_of
     from calm.evaluation.session import start_session
 
-    erase, seed = args.erase, args.seed or 0
     session = start_session(args, "pixel_perturb")
     args, dataset = session.args, session.dataset
+    erase, seed = args.erase, args.seed
     name, maps_of = raw_maps_of(session)
     batches = session.predict(session.loader(), name)
     ratio, right = measure(batches, dataset, maps_of, session.log_p_y, erase=erase, seed=seed)

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if "crop_size" in args.given and "resize_size" not in args.given:
             distributed.print0(f"notice: --resize_size={args.resize_size} follows --crop_size={args.crop_size}")
     resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
-    if args.seed is None and not args.seeds:
+    if args.is_train and args.seed is None and not args.seeds:
         args = args.replaced(seed=distributed.gather(random.SystemRandom().randrange(2**31))[0])
     arithmetic = {"deterministic": args.deterministic, "tf32": args.tf32}
     args = args.replaced(precision=settle_arithmetic(process.device, args.precision, **arithmetic))

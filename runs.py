@@ -22,7 +22,7 @@ from calm.data_loaders.loaders import Items
 from calm.data_loaders.record_columns import targets_of
 from calm.engine import compile_in_place
 from calm.errors import UserError, as_flags
-from calm.flags import Config, recorded
+from calm.flags import Config, recorded, recorded_evaluation
 from calm.networks.checkpoint import CHECKPOINT_KEYS, Loaded, load
 from calm.networks.checkpoint_files import FILE_NAME, locate_checkpoint
 from calm.networks.methods import canonical_method
@@ -84,7 +84,7 @@ def write_results(
         content = {
             "evaluation": evaluation,
             "protocol": protocol,
-            "config": recorded(args),
+            "config": recorded(args) if evaluation == "accuracy" and args.is_train else recorded_evaluation(args),
             "checkpoint": None
             if checkpoint is None
             else {"path": str(checkpoint), "sha256": checksum or sha256(checkpoint)},

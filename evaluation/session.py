@@ -106,7 +106,7 @@ class Session:
         args, dataset = self.args, self._split
         if args.max_images is None or args.max_images >= len(dataset):
             return dataset
-        order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(args.seed or 0))
+        order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(args.seed))
         return dataset.subset(order[: args.max_images].sort().values.tolist())
 
     def loader(self, dataset: Items | None = None) -> DataLoader:
@@ -192,7 +192,8 @@ def start_session(args: Config, evaluation: str, *, beside: Session | None = Non
     """
     args, process, restored = resolved(args), distributed.init(), None
     arithmetic = {"deterministic": args.deterministic, "tf32": args.tf32}
-    args = args.replaced(precision=settle_arithmetic(process.device, args.precision, **arithmetic))
+    precision = settle_arithmetic(process.device, args.precision, **arithmetic)
+    args = args.replaced(precision=precision, seed=args.seed or 0)
     if args.load_checkpoint or args.get("scoremap_root") is None:
         restored = restore(args, process.device)
         args = restored.args

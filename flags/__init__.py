@@ -119,5 +119,11 @@ class Config(Munch):
 
 
 def recorded(args: Mapping[str, Any]) -> dict[str, Any]:
-    """What goes into config.yaml, checkpoints and results: every flag, as plain values."""
+    """What goes into a training's config.yaml, checkpoints and results: every flag, as plain values."""
     return {name: value for name, value in sorted(args.items()) if name != "given"}
+
+
+def recorded_evaluation(args: Config) -> dict[str, Any]:
+    """What goes into the results of an evaluation: the flags that it reads, ``experiment_name`` where it was given."""
+    left_out = {*names(trains=True), *({"experiment_name"} - args.given)}
+    return {name: value for name, value in recorded(args).items() if name not in left_out}

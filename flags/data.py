@@ -1,6 +1,6 @@
 """Flags of the data."""
 
-from calm.flags.flag import Flag, place_flag
+from calm.flags.flag import Flag, place_flag, training_flag
 from calm.flags.values import boolean, positive_int
 
 DATASETS = ("CUB", "ILSVRC", "OpenImages", "TinyImageNet", "SynthBirds", "folder")
@@ -31,7 +31,7 @@ DATA = (
         "metadata_root", str, "metadata/", "folder that holds the metadata text files", on_resume="free", stated=True
     ),
     place_flag("mask_root", str, "dataset/", "folder that holds object masks", on_resume="free", stated=True),
-    Flag("proxy_training_set", boolean, False, "train on image_ids_proxy.txt"),
+    training_flag("proxy_training_set", boolean, False, "train on image_ids_proxy.txt"),
     Flag(
         "resize_size",
         positive_int,

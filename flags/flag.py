@@ -42,6 +42,8 @@ class Flag(NamedTuple):
     """On --resume: the run's own value holds; may be changed; or belongs to the call alone."""
     stated: bool = False
     """Whether a checkpoint states it, and an evaluation takes it over from there."""
+    trains: bool = False
+    """Whether training alone reads it: an evaluation takes it, as the released code does, and records nothing of it."""
     owners: tuple[Owner, ...] = ()
     """Who reads it; none: everyone."""
     label: bool = False
@@ -67,6 +69,11 @@ def place_flag(*columns: Any, **facts: Any) -> Flag:
 def network_flag(*columns: Any, **facts: Any) -> Flag:
     """A flag that shapes the network; a checkpoint states it."""
     return Flag(*columns, **{"role": "network", "stated": True, **facts})
+
+
+def training_flag(*columns: Any, **facts: Any) -> Flag:
+    """A flag that training alone reads."""
+    return Flag(*columns, **{"trains": True, **facts})
 
 
 def map_flag(*columns: Any, **facts: Any) -> Flag:

@@ -1,10 +1,10 @@
 """Options of training methods."""
 
-from calm.flags.flag import METHOD, Flag
+from calm.flags.flag import METHOD, network_flag, training_flag
 from calm.flags.values import natural, non_negative, share
 
 METHOD_OPTIONS = (
-    Flag(
+    training_flag(
         "has_grid_size",
         natural,
         4,
@@ -12,8 +12,10 @@ METHOD_OPTIONS = (
         owners=METHOD,
         per_trunk=True,
     ),
-    Flag("has_drop_rate", share, 0.5, "HaS: probability that a square is hidden", owners=METHOD, per_trunk=True),
-    Flag(
+    training_flag(
+        "has_drop_rate", share, 0.5, "HaS: probability that a square is hidden", owners=METHOD, per_trunk=True
+    ),
+    training_flag(
         "cutmix_beta",
         non_negative,
         1.0,
@@ -21,21 +23,23 @@ METHOD_OPTIONS = (
         owners=METHOD,
         per_trunk=True,
     ),
-    Flag("cutmix_prob", share, 1.0, "CutMix: probability that a batch is mixed", owners=METHOD, per_trunk=True),
-    Flag("adl_drop_rate", share, 0.75, "ADL: probability of the drop mask", owners=METHOD, per_trunk=True),
-    Flag("adl_threshold", share, 0.9, "ADL: share of the maximum that is dropped", owners=METHOD, per_trunk=True),
-    Flag(
+    training_flag(
+        "cutmix_prob", share, 1.0, "CutMix: probability that a batch is mixed", owners=METHOD, per_trunk=True
+    ),
+    training_flag("adl_drop_rate", share, 0.75, "ADL: probability of the drop mask", owners=METHOD, per_trunk=True),
+    training_flag(
+        "adl_threshold", share, 0.9, "ADL: share of the maximum that is dropped", owners=METHOD, per_trunk=True
+    ),
+    network_flag(
         "acol_threshold",
         share,
         0.7,
         "ACoL: where the first map reaches it the second branch is blind",
-        stated=True,
-        role="network",
         owners=METHOD,
         per_trunk=True,
     ),
     *(
-        Flag(
+        training_flag(
             f"spg_threshold_{number}{word[0]}",
             share,
             default,
@@ -51,7 +55,7 @@ METHOD_OPTIONS = (
         for word, default in zip(("high", "low"), highs)
     ),
     *(
-        Flag(f"inca_{word}", kind, default, f"InCA_like, our reading: {meaning}", owners=METHOD)
+        training_flag(f"inca_{word}", kind, default, f"InCA_like, our reading: {meaning}", owners=METHOD)
         for word, kind, default, meaning in (
             ("background", share, 0.2, "attention below it is background"),
             ("foreground", share, 0.4, "attention above it is foreground"),
@@ -59,12 +63,12 @@ METHOD_OPTIONS = (
             ("margin", non_negative, 0.3, "by which the background should be farther away"),
         )
     ),
-    Flag(
+    training_flag(
         "gradient_loss",
         str,
         None,
         "any method: pull the image's gradient towards the guided one; cosine, mae or mse (default: no)",
         ("cosine", "mae", "mse"),
     ),
-    Flag("gradient_loss_weight", non_negative, 0.0075, "of --gradient_loss"),
+    training_flag("gradient_loss_weight", non_negative, 0.0075, "of --gradient_loss"),
 )

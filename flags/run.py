@@ -1,6 +1,6 @@
 """Flags of a run: its folder, its checkpoint, its seed and its arithmetic."""
 
-from calm.flags.flag import SCRIPTS, Flag, place_flag
+from calm.flags.flag import SCRIPTS, Flag, place_flag, training_flag
 from calm.flags.values import boolean, natural, optional_seed
 
 _CHECKPOINT = "run folder, checkpoint file, zoo:NAME or hf:OWNER/NAME; looked for as given, then under --save_root"
@@ -16,7 +16,14 @@ RUN = (
         on_resume="call",
         label=True,
     ),
-    place_flag("override_cache", boolean, False, "main.py: replace an earlier run of the same name", on_resume="call"),
+    place_flag(
+        "override_cache",
+        boolean,
+        False,
+        "main.py: replace an earlier run of the same name",
+        on_resume="call",
+        trains=True,
+    ),
     place_flag(
         "save_root", str, "save", "folder of the run folders", elsewhere=("output_dir", "out"), on_resume="call"
     ),
@@ -38,7 +45,7 @@ RUN = (
         scripts=("eval_attribution",),
         label=True,
     ),
-    Flag(
+    training_flag(
         "is_different_checkpoint",
         boolean,
         False,
@@ -59,6 +66,7 @@ RUN = (
         "kept and unfinished ones resumed; then mean and spread of their accuracies",
         many=True,
         on_resume="call",
+        trains=True,
         scripts=("main",),
     ),
     Flag(

@@ -1,22 +1,23 @@
 """Flags of training."""
 
-from calm.flags.flag import METHOD, Flag, Owner, place_flag
+from calm.flags.flag import METHOD, Owner, place_flag, training_flag
 from calm.flags.values import boolean, natural, non_negative, positive_int, share
 
 _ADAMW = ("optimizer", "adamw")
 TRAINING = (
-    Flag("is_train", boolean, True, "False only measures the accuracy of --load_checkpoint", label=True),
-    Flag("epochs", positive_int, 40, "passes over the training set", on_resume="free", per_trunk=True),
-    Flag("pretrained", boolean, True, "start from ImageNet weights", on_resume="free"),
+    training_flag("is_train", boolean, True, "False only measures the accuracy of --load_checkpoint", label=True),
+    training_flag("epochs", positive_int, 40, "passes over the training set", on_resume="free", per_trunk=True),
+    training_flag("pretrained", boolean, True, "start from ImageNet weights", on_resume="free"),
     place_flag(
         "pretrained_path",
         str,
         None,
         "file with the trunk's ImageNet weights, instead of a download",
         on_resume="free",
+        trains=True,
         owners=(Owner("accuracy", {"pretrained": True, "load_checkpoint": None}),),
     ),
-    Flag(
+    training_flag(
         "pretrained_classifier",
         boolean,
         False,
@@ -24,14 +25,14 @@ TRAINING = (
         words={"True": "ImageNet's classifier"},
         per_trunk=True,
     ),
-    Flag(
+    training_flag(
         "freeze_trunk",
         boolean,
         False,
         "train the head alone: layers with ImageNet weights, and their batch norm's statistics, stay as they are",
         words={"True": "frozen trunk"},
     ),
-    Flag(
+    training_flag(
         "optimizer",
         str,
         "sgd",
@@ -39,7 +40,7 @@ TRAINING = (
         ("sgd", "adamw"),
         words={"adamw": "AdamW"},
     ),
-    Flag(
+    training_flag(
         "lr",
         non_negative,
         0.01,
@@ -48,8 +49,8 @@ TRAINING = (
         default_under={_ADAMW: 1e-4},
         per_trunk=True,
     ),
-    Flag("lr_classifier_ratio", non_negative, 10, "factor on --lr for the new layers"),
-    Flag(
+    training_flag("lr_classifier_ratio", non_negative, 10, "factor on --lr for the new layers"),
+    training_flag(
         "schedule",
         str,
         "step",
@@ -57,16 +58,16 @@ TRAINING = (
         ("step", "cosine"),
         words={"cosine": "cosine schedule"},
     ),
-    Flag(
+    training_flag(
         "lr_decay_frequency",
         positive_int,
         30,
         "learning rates x0.1 every so many epochs, for --schedule=step",
         per_trunk=True,
     ),
-    Flag("warmup_epochs", natural, 0, "epochs in which the learning rates rise to their first values"),
-    Flag("momentum", non_negative, 0.9, "of SGD with Nesterov momentum"),
-    Flag(
+    training_flag("warmup_epochs", natural, 0, "epochs in which the learning rates rise to their first values"),
+    training_flag("momentum", non_negative, 0.9, "of SGD with Nesterov momentum"),
+    training_flag(
         "weight_decay",
         non_negative,
         1e-4,
@@ -75,28 +76,28 @@ TRAINING = (
         default_under={_ADAMW: 1e-2},
         per_trunk=True,
     ),
-    Flag(
+    training_flag(
         "label_smoothing",
         share,
         0.0,
         "CAM and LFI_CAM: share of the target that is spread over all classes evenly",
         owners=METHOD,
     ),
-    Flag(
+    training_flag(
         "model_ema_decay",
         share,
         None,
         "evaluate and keep the moving average of the weights with this decay, such as 0.999 (default: the weights)",
         words={"None": "no moving average"},
     ),
-    Flag(
+    training_flag(
         "param_groups",
         str,
         "module",
         "who learns at the higher rate: by module, or by the released substrings",
         ("module", "released"),
     ),
-    Flag(
+    training_flag(
         "em_target",
         str,
         "current",
@@ -105,7 +106,7 @@ TRAINING = (
         owners=METHOD,
         words={"ema": "lagging theta'"},
     ),
-    Flag(
+    training_flag(
         "em_momentum",
         non_negative,
         0.999,
@@ -113,6 +114,12 @@ TRAINING = (
         owners=(Owner("method", {"em_target": "ema"}),),
     ),
     place_flag(
-        "resume", boolean, False, "continue the run of this experiment name", on_resume="call", scripts=("main",)
+        "resume",
+        boolean,
+        False,
+        "continue the run of this experiment name",
+        on_resume="call",
+        trains=True,
+        scripts=("main",),
     ),
 )

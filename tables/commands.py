@@ -27,7 +27,9 @@ def commands_of(
     said |= idle_flags(flags, evaluation, flags["attribution_method"], attribution)
     if trained:
         flags = {**flags, "load_checkpoint": f"save/{trained['experiment_name']}/"}
-    script = "main" if evaluation == "accuracy" else f"eval_{evaluation}"
+    script = "eval_" + evaluation
+    if evaluation == "accuracy":
+        script, flags = "main", {**flags, "is_train": False}
     return (*training, flags_line(script, flags, leave_out=said))
 
 

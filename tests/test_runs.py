@@ -87,7 +87,16 @@ def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
     result = json.loads(path.read_text())
     assert result["metrics"] == {"PxAP": None, "n": 1} and result["details"] == {"pairs": []}
     assert result["checkpoint"]["sha256"] == sha256(checkpoint / runs.LAST)
-    assert result["config"]["dataset_name"] == "SynthBirds"
+    assert result["config"]["dataset_name"] == "SynthBirds" and result["config"]["experiment_name"] == "y"
+
+
+def test_results_say_nothing_of_a_training_that_was_another(checkpoint):
+    """What the flags of training are here by default is not how the checkpoint was trained."""
+    given = start(checkpoint, "--epochs=7", "--resize_mode=bicubic").write({}, {})
+    config = json.loads(given.read_text())["config"]
+    trained = {"epochs", "lr", "schedule", "em_target", "is_train", "pretrained", "override_cache", "experiment_name"}
+    assert not trained & config.keys()
+    assert (config["resize_mode"], config["crop_size"], config["seed"], config["tag"]) == ("bicubic", 32, 0, None)
 
 
 @pytest.mark.parametrize(

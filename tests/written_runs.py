@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from calm import config, make_tables
-from calm.flags import recorded
+from calm.flags import names, recorded
 from calm.networks.checkpoint import CHECKPOINT_KEYS
 from calm.tables.build import build_table
 from calm.tables.run_results import read_results
@@ -46,6 +46,7 @@ def write_run(
         chosen = {"load_checkpoint": str(folder), **({"tag": tag} if tag else {}), **(evaluated or {})}
         process = {"score_map_process": attribution} if attribution else {}
         recorded = flags(f"eval_{evaluation}", **chosen, **process) | shared
+        recorded = {key: value for key, value in recorded.items() if key not in names(trains=True)}
     content = {
         "evaluation": evaluation,
         "protocol": "paper",

@@ -1,11 +1,12 @@
 """The command lines of a table give its numbers again, on any machine."""
 
+import json
 import shlex
 
 import yaml
 
 from calm import config
-from calm.flags import recorded
+from calm.flags import names, recorded
 from calm.tables.build import build_table
 from calm.tables.run_results import read_results
 from tests.written_runs import PUBLISHED, write_run
@@ -38,6 +39,18 @@ def test_commands_give_the_same_flags_again(tmp_path):
     assert (args.cue_masks, args.tag, args.score_map_process) == ("exact", "t", "joint")
     assert args.load_checkpoint == "save/a run/"
     assert not {"architecture", "smooth_grad_nr_iter", "workers"} & args.given  # the checkpoint says it; idle; a place
+
+
+def test_the_accuracy_of_a_checkpoint_alone_trains_nothing(tmp_path):
+    """A results file of an evaluation says nothing of the flags of training."""
+    folder = write_run(tmp_path, "a", "CALM_EM", 7, evaluation="accuracy", metrics={"accuracy": 50.0}, epochs=3)
+    path = folder / "results" / "accuracy.json"
+    content = json.loads(path.read_text())
+    kept = {name: value for name, value in content["config"].items() if name not in names(trains=True)}
+    path.write_text(json.dumps({**content, "config": {**kept, "seed": None, "experiment_name": "result"}}))
+    (result,) = read_results([folder])
+    training, evaluation = result.commands
+    assert "--epochs=3" in training and evaluation == "python main.py --load_checkpoint=save/a/ --is_train=False"
 
 
 def test_commands_of_what_was_not_run_are_valid():
