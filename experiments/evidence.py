@@ -13,7 +13,7 @@ from calm.experiments.differences import compared_in, differences
 from calm.experiments.plan import result_path, steps
 from calm.experiments.trainings import Training
 from calm.flags import names, recorded
-from calm.tables.commands import flags_line
+from calm.tables.commands import evaluation_line, flags_line
 from calm.training.run import CONFIG
 
 DIFFERENCES = "differences.json"
@@ -39,21 +39,34 @@ def _rounded(value: Any) -> Any:
     return [_rounded(item) for item in value] if isinstance(value, list) else value
 
 
-def kept_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a results file."""
+def kept_of(content: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a results file of a run with the flags ``trained``."""
     kept = {
         key: content[key] for key in ("evaluation", "protocol", "metrics", "baselines", "intervals") if key in content
     }
-    kept["config"] = {name: content["config"][name] for name in KEPT_FLAGS if name in content["config"]}
+    other = () if _is_of_training(content) else names(trains=True)  # results of before state their defaults
+    kept["config"] = {name: content["config"][name] for name in KEPT_FLAGS if name in content["config"].keys() - other}
     kept["sha256"] = (content["checkpoint"] or {}).get("sha256")
-    script = {"accuracy": "main"}.get(content["evaluation"], f"eval_{content['evaluation']}")
-    kept[COMMAND] = flags_line(script, content["config"], leave_out={*names(stated=True), "load_checkpoint"})
+    kept[COMMAND] = _command_of_result(content, trained)
     details = content["details"]
     kept["details"] = {name: details[name] for name in ("num_images", "correct", "correct_random") if name in details}
     if pairs := details.get("pairs"):
         measured = [pair for pair in pairs if pair["PxAP"] is not None]
         kept["details"]["pairs"] = [{key: pair[key] for key in pair if key != "images"} for pair in measured]
     return _rounded(kept)
+
+
+def _is_of_training(content: Mapping[str, Any]) -> bool:
+    """Whether a training wrote these results at its end."""
+    return content["evaluation"] == "accuracy" and bool(content["config"].get("is_train"))
+
+
+def _command_of_result(content: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
+    """The command that gives a result again: the training's, or an evaluation's, which names the run folder."""
+    if _is_of_training(content):
+        return command_of(content["config"])
+    flags = {**content["config"], "load_checkpoint": trained["experiment_name"]}
+    return evaluation_line(content["evaluation"], flags, trained=trained)
 
 
 def training_of(folder: Path) -> dict[str, Any]:
@@ -129,7 +142,8 @@ def collect(trainings: Iterable[Training], save_root: Path, folder: Path, say: C
             say(f"notice: left out: {other}")
             continue
         found[run] = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
-        kept = {stem: kept_of(content) for stem, content in found[run].items()}
+        trained = flags_of_run(place)
+        kept = {stem: kept_of(content, trained) for stem, content in found[run].items()}
         if run in before and checkpoints_of(before[run]) != checkpoints_of(kept):
             changed.add(training.network.name)
         _write(folder / f"{run}.json", {**kept, TRAINING: training_of(place)})

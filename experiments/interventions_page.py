@@ -52,11 +52,14 @@ def provenance(run: str, kept: Mapping[str, Any], stem: str) -> str:
     checkpoint = f"Checkpoint, SHA-256: `{result['sha256']}`."
     if training is None:
         return f"{checkpoint} The commands of this run were not kept."
+    evaluation = result["command"]
+    if "--load_checkpoint=" not in evaluation:  # kept before commands named it
+        evaluation += f" --load_checkpoint=save/{run}/"
     return f"""{checkpoint}
 
 ```
 {training}
-{result["command"]} --load_checkpoint=save/{run}/
+{evaluation}
 ```"""
 
 

@@ -1,7 +1,7 @@
 """The command lines that give a number again, or for the first time; they name no place of the machine they ran on."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,21 @@ def commands_of(
     training = (flags_line("main", started, leave_out=set(names(role="map"))),) if trained else ()
     if evaluation == "accuracy" and flags.get("is_train"):
         return training
-    said = {key for key in names(stated=True) if trained and trained.get(key) == flags.get(key)}
-    said |= idle_flags(flags, evaluation, flags["attribution_method"], attribution)
+    idle = idle_flags(flags, evaluation, flags["attribution_method"], attribution)
     if trained:
         flags = {**flags, "load_checkpoint": f"save/{trained['experiment_name']}/"}
+    return (*training, evaluation_line(evaluation, flags, trained=trained, leave_out=idle))
+
+
+def evaluation_line(
+    evaluation: str, flags: Mapping[str, Any], *, trained: Mapping[str, Any], leave_out: Collection[str] = ()
+) -> str:
+    """The command line of an evaluation, without what the checkpoint says itself, which was ``trained`` so."""
+    said = {key for key in names(stated=True) if trained and trained.get(key) == flags.get(key)}
     script = "eval_" + evaluation
     if evaluation == "accuracy":
         script, flags = "main", {**flags, "is_train": False}
-    return (*training, flags_line(script, flags, leave_out=said))
+    return flags_line(script, flags, leave_out={*said, *leave_out})
 
 
 def flags_line(script: str, values: Mapping[str, Any], *, leave_out: set[str]) -> str:

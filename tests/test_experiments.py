@@ -1,6 +1,7 @@
 """The experiments: the pages equal what the code writes, steps run once, and verdicts follow from their intervals."""
 
 import json
+import shlex
 import shutil
 import statistics
 from types import SimpleNamespace
@@ -179,6 +180,25 @@ def test_a_run_that_was_trained_otherwise_is_no_evidence(tmp_path):
     (tmp_path / "CUB").mkdir()
     with pytest.raises(UserError, match="large_feature_map=True, and the plan says nothing of it: move it away"):
         experiments.main(words)
+
+
+def test_a_kept_command_gives_its_result_again():
+    """A training's says the whole network; an evaluation's names the run folder, and a crop that is not the run's."""
+    training = next(trainings())
+    flags = {"experiment_name": training.run, **training.flags}
+    trained = recorded(config.parse([f"--{name}={value}" for name, value in flags.items()], "main"))
+    shared = {"protocol": "paper", "metrics": {}, "checkpoint": None, "details": {}}
+    accuracy = evidence.kept_of({"evaluation": "accuracy", "config": trained, **shared}, trained)
+    assert recorded(config.parse(shlex.split(accuracy["command"])[2:], "main")) == trained
+    words = ["--erase=mean", "--max_images=9", "--crop_size=96", "--tag=x", "--load_checkpoint=/elsewhere/x"]
+    args = config.parse([*words, "--architecture=efficientnet_lite0", "--resize_size=144"], "eval_pixel_perturb")
+    perturbed = evidence.kept_of({"evaluation": "pixel_perturb", "config": recorded(args), **shared}, trained)
+    again = config.parse(shlex.split(perturbed["command"])[2:], "eval_pixel_perturb")
+    assert {name: again[name] for name in again.given} == {
+        **{"erase": "mean", "max_images": 9, "crop_size": 96, "tag": "x"},
+        "load_checkpoint": training.run,
+    }
+    assert "epochs" in accuracy["config"] and "epochs" not in perturbed["config"]
 
 
 def test_what_is_kept_of_a_training_that_the_plan_no_longer_has_goes(tmp_path):
