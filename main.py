@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.attribution.catalogue import resolve_name
     from calm.evaluation.idle_flags import warn_of_idle_flags
     from calm.networks.precision import settle_arithmetic
-    from calm.runs import ensure_data, resolved
+    from calm.runs import ensure_data, resolved, warn_of_unusual_data
     from calm.training.accuracy import evaluate
     from calm.training.epochs import train
     from calm.training.seeds import train_seeds
@@ -48,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = args.replaced(precision=settle_arithmetic(process.device, args.precision, **arithmetic))
     if args.is_train:
         ensure_data(args)
+        if not args.resume:
+            warn_of_unusual_data(args)
     if args.seeds:
         train_seeds(args, process, read_config=read_config)
     elif args.is_train:

@@ -106,6 +106,15 @@ def ensure_data(args: Config) -> None:
     distributed.barrier()
 
 
+def warn_of_unusual_data(args: Config) -> None:
+    """Say with which options a data set was made that is not the one which would be made where it is missing."""
+    data_set = dataset_named(args.dataset_name)
+    root = data_set.root(args.data_root)
+    if data_set.unusual is not None and (words := data_set.unusual(root)):
+        anew = f"{data_set.made_by} --overwrite --data_root {args.data_root} --metadata_root {args.metadata_root}"
+        distributed.print0(f"notice: {root} was made with {words}; the default: {anew}")
+
+
 def evaluation_dataset(
     args: Config,
     network: Network | None,

@@ -243,7 +243,7 @@ def test_data_that_are_missing_are_found_out_before_the_network_is_built(tmp_pat
         main.main(["--dataset=CUB", "--experiment_name=x", "--workers=0", *roots])
 
 
-def test_the_network_is_the_first_to_draw_from_the_seed(birds, monkeypatch):
+def test_the_network_is_the_first_to_draw_from_the_seed(birds, monkeypatch, capsys):
     class Seen(Exception):
         pass
 
@@ -254,6 +254,10 @@ def test_the_network_is_the_first_to_draw_from_the_seed(birds, monkeypatch):
     with pytest.raises(Seen) as caught:
         main.main(flags(birds, "seeded", "--seed=7"))
     assert torch.equal(caught.value.args[0], torch.Generator().manual_seed(7).get_state())
+    said = capsys.readouterr().out
+    assert (
+        said.count(f"notice: {birds}/dataset/SynthBirds was made with num_classes 3 (default 12), image_size 48") == 1
+    )
 
 
 @pytest.mark.parametrize("words", [["main.py", "--help"], ["-m", "networks.zoo", "list"]])

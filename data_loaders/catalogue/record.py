@@ -37,6 +37,7 @@ class DataSet:
         families: (num_classes) -> class -> the classes that differ from it in few parts, where that is known.
         prepare: (data_root, say) -> records of each split, from the data set's own files.
         ensure: (data_root, metadata_root, say): makes images and metadata where they are missing.
+        unusual: (its folder) -> the options, in words, with which it was made where they are not the defaults.
         redraw: (its folder) -> (image id) -> a test picture drawn again with its parts changed
             (``synthbirds.redraw.Redrawn``), where pictures can be drawn.
         lists: (data_root) -> folder of its metadata below the metadata root; None: its name.
@@ -59,6 +60,7 @@ class DataSet:
     families: Callable[[int], dict[int, list[int]]] | None = None
     prepare: Preparer | None = None
     ensure: Callable[[str | Path, str | Path, Say], object] | None = None
+    unusual: Callable[[Path], str | None] | None = None
     redraw: Callable[[Path], Callable[[str], Any]] | None = None
     lists: Callable[[Path], str] | None = None
     truths: Callable[[Path], tuple[bool, bool]] | None = None

@@ -35,6 +35,13 @@ def _ensure(data_root: str | Path, metadata_root: str | Path, say: Say) -> None:
     ensure(data_root, metadata_root)
 
 
+def _unusual(root: Path) -> str | None:
+    from calm.data_loaders.synthbirds.generate import unusual
+
+    found = unusual(root).items()
+    return ", ".join(f"{name} {made} (default {default})" for name, (made, default) in found) or None
+
+
 def _redraw(root: Path) -> Callable[[str], Any]:
     from calm.data_loaders.synthbirds.redraw import redrawer
 
@@ -58,6 +65,7 @@ SYNTHBIRDS = DataSet(
     supersets=together,
     families=_families,
     ensure=_ensure,
+    unusual=_unusual,
     redraw=_redraw,
     command=COMMAND,
 )

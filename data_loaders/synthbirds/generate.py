@@ -67,6 +67,18 @@ def _made_with(folder: Path) -> dict | None:
     return made
 
 
+def unusual(folder: Path) -> dict[str, tuple[Any, Any]]:
+    """Option -> what a SynthBirds was made with and its default, where these differ; none where there is no folder.
+
+    Interventions do not count: with or without them the pictures are the same.
+    """
+    made, defaults = _made_with(folder) or {}, Options()._asdict()
+    compared = (made.keys() & defaults.keys()) - {"interventions"}
+    return {
+        name: (made[name], defaults[name]) for name in defaults if name in compared and made[name] != defaults[name]
+    }
+
+
 def _folders(data_root: str | Path, metadata_root: str | Path) -> tuple[Path, Path]:
     return Path(data_root) / FOLDER, Path(metadata_root) / NAME
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from calm import errors
+from calm.data_loaders.catalogue.synthbirds import SYNTHBIRDS
 from calm.data_loaders.synthbirds import generate as synthbirds
 from calm.data_loaders.synthbirds.classes import PARTS, attributes_of, bird_classes
+from calm.data_loaders.synthbirds.files import Options
 from calm.errors import UserError
 from tests.processes import Started
 
@@ -118,6 +121,18 @@ def test_ensure_generates_keeps_and_refuses(tmp_path):
     (metadata / "SynthBirds").rmdir()
     synthbirds.ensure(data, metadata)  # with the options of the pictures that are there
     assert hashes(data) == first and sorted(path.name for path in data.iterdir()) == ["SynthBirds"]
+
+
+def test_the_options_of_birds_are_named_where_they_are_not_the_defaults(tmp_path):
+    assert SYNTHBIRDS.unusual is not None and SYNTHBIRDS.unusual(tmp_path / "none") is None
+    root = synthbirds.ensure(tmp_path / "data", tmp_path / "metadata", **SMALL)
+    assert SYNTHBIRDS.unusual(root) == (
+        "num_classes 4 (default 12), image_size 56 (default 112), train_per_class 3 (default 60), "
+        "val_per_class 2 (default 10), test_per_class 2 (default 30)"
+    )
+    defaults = yaml.safe_dump({"format": synthbirds.FORMAT, **Options()._asdict(), "interventions": True})
+    (root / synthbirds.MARKER).write_text(defaults)
+    assert SYNTHBIRDS.unusual(root) is None
 
 
 def test_two_first_runs_at_once_end_with_one_data_set(tmp_path):
