@@ -243,7 +243,7 @@ def test_data_that_are_missing_are_found_out_before_the_network_is_built(tmp_pat
         main.main(["--dataset=CUB", "--experiment_name=x", "--workers=0", *roots])
 
 
-def test_the_network_is_the_first_to_draw_from_the_seed(birds, monkeypatch, capsys):
+def test_the_network_is_the_first_to_draw_from_the_seed(birds, monkeypatch):
     class Seen(Exception):
         pass
 
@@ -254,10 +254,15 @@ def test_the_network_is_the_first_to_draw_from_the_seed(birds, monkeypatch, caps
     with pytest.raises(Seen) as caught:
         main.main(flags(birds, "seeded", "--seed=7"))
     assert torch.equal(caught.value.args[0], torch.Generator().manual_seed(7).get_state())
-    said = capsys.readouterr().out
-    assert (
-        said.count(f"notice: {birds}/dataset/SynthBirds was made with num_classes 3 (default 12), image_size 48") == 1
-    )
+
+
+def test_a_training_on_birds_drawn_with_other_options_says_so(birds, monkeypatch, capsys):
+    """As a demo on a folder that is there already would be."""
+    monkeypatch.setattr(epochs_of_a_run, "train", lambda *given, **options: None)
+    said = f"notice: {birds}/dataset/SynthBirds was made with num_classes 3 (default 12), image_size 48 (default 112)"
+    for words in ([], ["--resume"]):
+        main.main(flags(birds, "others", *words))
+        assert capsys.readouterr().out.count(said) == (not words)
 
 
 @pytest.mark.parametrize("words", [["main.py", "--help"], ["-m", "networks.zoo", "list"]])
