@@ -75,6 +75,8 @@ def _validate(args: Munch) -> None:
         raise UserError(
             "--rows: belongs to figure4 of a test split; other figures show what --image names, or one image"
         )
+    if args.image and "seed" in args.given:
+        raise UserError(f"--seed={args.seed}: draws images of the test split, and --image names others")
     if not args.image and (idle := sorted(args.given & {"target", "versus"})):
         raise UserError(f"--{idle[0]}: goes with --image; an image of the test split has a class of its own")
 

@@ -28,7 +28,9 @@ def idle_flags(settings: Mapping[str, Any], evaluation: str, method: str, attrib
     def reads(owner: Owner, flag: Flag) -> bool:
         if any(settings.get(name) != value for name, value in owner.when.items()):
             return False
-        return flag.name in options[owner.name] if owner.name in options else owner.name in (evaluation, kind)
+        return (
+            flag.name in options[owner.name] if owner.name in options else owner.name in (evaluation, kind, "training")
+        )
 
     return {
         name

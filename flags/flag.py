@@ -12,8 +12,8 @@ class Owner(NamedTuple):
     """Who reads a flag, and under which values of other flags."""
 
     name: str
-    """An evaluation ("wsol"); "method" or "map": those that take an option of the flag's name; or a kind of map
-    ("class map")."""
+    """An evaluation ("wsol"); "training"; "method" or "map": those that take an option of the flag's name; or a kind of
+    map ("class map")."""
     when: Mapping[str, Any] = MappingProxyType({})
 
 

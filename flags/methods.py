@@ -1,8 +1,9 @@
 """Options of training methods."""
 
-from calm.flags.flag import METHOD, network_flag, training_flag
+from calm.flags.flag import METHOD, Owner, network_flag, training_flag
 from calm.flags.values import natural, non_negative, share
 
+GRADIENT_LOSSES = ("cosine", "mae", "mse")
 METHOD_OPTIONS = (
     training_flag(
         "has_grid_size",
@@ -68,7 +69,13 @@ METHOD_OPTIONS = (
         str,
         None,
         "any method: pull the image's gradient towards the guided one; cosine, mae or mse (default: no)",
-        ("cosine", "mae", "mse"),
+        GRADIENT_LOSSES,
     ),
-    training_flag("gradient_loss_weight", non_negative, 0.0075, "of --gradient_loss"),
+    training_flag(
+        "gradient_loss_weight",
+        non_negative,
+        0.0075,
+        "of --gradient_loss",
+        owners=tuple(Owner("training", {"gradient_loss": loss}) for loss in GRADIENT_LOSSES),
+    ),
 )

@@ -15,7 +15,7 @@ TRAINING = (
         "file with the trunk's ImageNet weights, instead of a download",
         on_resume="free",
         trains=True,
-        owners=(Owner("accuracy", {"pretrained": True, "load_checkpoint": None}),),
+        owners=(Owner("training", {"pretrained": True, "load_checkpoint": None}),),
     ),
     training_flag(
         "pretrained_classifier",
@@ -63,10 +63,17 @@ TRAINING = (
         positive_int,
         30,
         "learning rates x0.1 every so many epochs, for --schedule=step",
+        owners=(Owner("training", {"schedule": "step"}),),
         per_trunk=True,
     ),
     training_flag("warmup_epochs", natural, 0, "epochs in which the learning rates rise to their first values"),
-    training_flag("momentum", non_negative, 0.9, "of SGD with Nesterov momentum"),
+    training_flag(
+        "momentum",
+        non_negative,
+        0.9,
+        "of SGD with Nesterov momentum",
+        owners=(Owner("training", {"optimizer": "sgd"}),),
+    ),
     training_flag(
         "weight_decay",
         non_negative,

@@ -111,6 +111,7 @@ def test_runs_of_other_classes_are_refused(birds, tmp_path, capsys):
         (["figure4", "--out=x.png", "--rows=0"], "--rows"),
         (["figure3", "--out=x.png", "--rows=1"], "belongs to figure4"),
         (["figure3", "--out=x.png", "--target=1"], "goes with --image"),
+        (["figure3", "--out=x.png", "--image", "a.jpg", "--seed=3"], "draws images of the test split"),
         (["figure6", "--out=x.png", "--load_checkpoint", "a", "b"], "one run"),
         (["figure5"], "figure5"),
         (["figure4", "--unknown=1"], "--unknown"),

@@ -60,6 +60,10 @@ MAPS = {"layers": "layer3", "smoothing_ksize": 3, "ig_variant": "released", "cel
         ("accuracy", [None], {"pretrained_path": "a.pth", "load_checkpoint": "save/x/"}, {"pretrained_path"}),
         ("accuracy", [None], {"pretrained_path": "a.pth", "pretrained": False}, {"pretrained_path"}),
         ("accuracy", [None], {"pretrained_path": "a.pth"}, set()),
+        ("accuracy", [None], {"schedule": "cosine", "lr_decay_frequency": 5}, {"lr_decay_frequency"}),
+        ("accuracy", [None], {"optimizer": "adamw", "momentum": 0.8, "lr_decay_frequency": 5}, {"momentum"}),
+        ("accuracy", [None], {"gradient_loss_weight": 0.1}, {"gradient_loss_weight"}),
+        ("accuracy", [None], {"gradient_loss_weight": 0.1, "gradient_loss": "mae", "momentum": 0.8}, set()),
     ],
 )
 def test_a_flag_without_effect_is_said(capsys, evaluation, attributions, given, idle):
