@@ -53,7 +53,7 @@ RIVALS = ("finercam", *GRADIENT_MAPS)
 
 def differences(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Paired differences: every network's own map against CAM's, and maps of one network against its own map."""
-    compared = {
+    compared: dict[str, tuple[str, tuple[str, ...]]] = {
         f"{score}, {alignment}": (f"cue_location_{{}}_{score}_{alignment}", ("mPxAP",))
         for score, alignment in product(SCORES, ALIGNMENTS)
     }
