@@ -1,12 +1,13 @@
 """ILSVRC 2012 (CLS-LOC) and ImageNetV2 -> records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
 from calm.data_loaders.images import read_size
 from calm.data_loaders.record import Box, Record
 from calm.data_loaders.scan import class_folders, files_of
+from calm.data_loaders.supersets import imagenet_wnids
 from calm.data_loaders.text_lines import read_lines
 from calm.errors import UserError
 
@@ -34,7 +35,7 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     training = [(wnid, path.name) for wnid in wnids for path in files_of(root / "train" / wnid)]
     splits = {
         "train": [Record(f"train/{wnid}/{name}", targets[wnid]) for wnid, name in training],
-        "val": _v2_records(root) or _v2_records(data_root / "ImageNetV2"),
+        "val": _v2_records(root, targets, say) or _v2_records(data_root / "ImageNetV2", targets, say),
     }
     if annotations:
         splits["test"] = [_test_record(path, targets, annotations) for path in files_of(root / "val")]
@@ -101,12 +102,18 @@ def _test_record(path: Path, targets: dict[str, int], annotations: Annotations) 
     return Record(f"val/{path.name}", targets[wnid], size=size, boxes=cut)
 
 
-def _v2_records(root: Path) -> list[Record]:
-    """Images of ``val2/<class index>/``."""
-    found = []
+def _v2_records(root: Path, targets: Mapping[str, int], say: Callable[[str], None]) -> list[Record]:
+    """Images of ``val2/<class index>/``, the index among all of ILSVRC's classes; of other classes than ours none."""
+    found, others, wnids = [], 0, imagenet_wnids()
     for folder in class_folders(root / "val2"):
         if not folder.name.isdecimal() or int(folder.name) > 999:
             raise UserError(f"{folder} should be named after a class index, 0 to 999")
+        target = targets.get(wnids[int(folder.name)])
+        if target is None:
+            others += 1
+            continue
         for path in files_of(folder):
-            found.append(Record(f"val2/{folder.name}/{path.name}", int(folder.name), size=read_size(path)))
+            found.append(Record(f"val2/{folder.name}/{path.name}", target, size=read_size(path)))
+    if others:
+        say(f"val: {others} folders of {root / 'val2'} are left out, of classes that are not there")
     return found

@@ -147,7 +147,6 @@ def put_ilsvrc(folder):
 
 def test_ilsvrc(tmp_path):
     put_ilsvrc(tmp_path)
-    save(picture(0, 9, 8), tmp_path / "dataset/ImageNetV2/val2/1/x.jpeg")
     said = run(tmp_path, "ILSVRC")
     assert "2 classes are there instead of 1000" in said[0]
     train = [Record("train/n01/n01_5.JPEG", 0), Record("train/n02/n02_5.JPEG", 1)]
@@ -156,7 +155,17 @@ def test_ilsvrc(tmp_path):
         Record("val/v0.JPEG", 1, (30, 20), ((1, 2, 30, 20), (0, 0, 3, 3))),
         Record("val/v1.JPEG", 0, (30, 20), ((5, 5, 30, 20),)),
     ]
-    assert records(tmp_path, "ILSVRC", "val") == [Record("val2/1/x.jpeg", 1, (9, 8))]
+
+
+def test_imagenet_v2_counts_all_classes_of_ilsvrc(tmp_path):
+    """Goldfish is number 1 and great white shark number 2 of all, and with some classes goldfish is the first."""
+    for wnid in ("n01443537", "n01491361"):  # goldfish, tiger shark
+        save(picture(0, 30, 20), tmp_path / f"dataset/ILSVRC/train/{wnid}/{wnid}_5.JPEG")
+    for number in (1, 2):
+        save(picture(0, 9, 8), tmp_path / f"dataset/ImageNetV2/val2/{number}/x.jpeg")
+    said = run(tmp_path, "ILSVRC")
+    assert any("1 folders of" in line and "left out" in line for line in said)
+    assert records(tmp_path, "ILSVRC", "val") == [Record("val2/1/x.jpeg", 0, (9, 8))]
 
 
 def test_ilsvrc_labels_count_all_classes_that_are_known(tmp_path):
