@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from calm import distributed
 from calm.atomic import sha256, write_text
 from calm.data_loaders.catalogue import dataset_named
+from calm.data_loaders.contents import contents_of
 from calm.data_loaders.datasets import ImageDataset, build_dataset, build_loader
 from calm.data_loaders.loaders import Items
 from calm.data_loaders.record_columns import targets_of
@@ -67,6 +68,7 @@ def write_results(
     *,
     metrics: Mapping[str, Any],
     details: Mapping[str, Any],
+    split: ImageDataset,
     checkpoint: Path | None,
     folder: Path,
     protocol: str = "paper",
@@ -76,8 +78,9 @@ def write_results(
 ) -> Path:
     """Write results/<evaluation>[_<tag>].json on rank 0 and return its path; an older file of the name is replaced.
 
-    ``checksum`` is the SHA-256 of the checkpoint, where it is known already; ``baselines`` are the metrics of maps
-    without knowledge on the same images, for localisation; ``intervals`` are 95 % intervals of some metrics.
+    ``split`` is all that the images are drawn from; ``checksum`` is the SHA-256 of the checkpoint, where it is known
+    already; ``baselines`` are the metrics of maps without knowledge on the same images, for localisation;
+    ``intervals`` are 95 % intervals of some metrics.
     """
     path = results_file(folder, evaluation, args.get("tag"))
     if distributed.is_main():
@@ -85,6 +88,7 @@ def write_results(
             "evaluation": evaluation,
             "protocol": protocol,
             "config": recorded(args) if evaluation == "accuracy" and args.is_train else recorded_evaluation(args),
+            "data": contents_of(split),
             "checkpoint": None
             if checkpoint is None
             else {"path": str(checkpoint), "sha256": checksum or sha256(checkpoint)},

@@ -175,6 +175,7 @@ class Session:
             details=details,
             baselines=baselines,
             intervals=intervals,
+            split=self._split,
             checkpoint=self.restored.path if self.restored else None,
             checksum=self.restored.sha256 if self.restored else None,
             folder=self.folder,

@@ -13,7 +13,7 @@ from calm.experiments.differences import compared_in, differences
 from calm.experiments.plan import result_path, steps
 from calm.experiments.trainings import Training
 from calm.flags import names, recorded
-from calm.tables.commands import evaluation_line, flags_line
+from calm.tables.commands import ROOTS, evaluation_line, flags_line
 from calm.training.run import CONFIG
 
 DIFFERENCES = "differences.json"
@@ -42,7 +42,9 @@ def _rounded(value: Any) -> Any:
 def kept_of(content: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of a results file of a run with the flags ``trained``."""
     kept = {
-        key: content[key] for key in ("evaluation", "protocol", "metrics", "baselines", "intervals") if key in content
+        key: content[key]
+        for key in ("evaluation", "protocol", "data", "metrics", "baselines", "intervals")
+        if key in content
     }
     other = () if _is_of_training(content) else names(trains=True)  # results of before state their defaults
     kept["config"] = {name: content["config"][name] for name in KEPT_FLAGS if name in content["config"].keys() - other}
@@ -66,7 +68,7 @@ def _command_of_result(content: Mapping[str, Any], trained: Mapping[str, Any]) -
     if _is_of_training(content):
         return command_of(content["config"])
     flags = {**content["config"], "load_checkpoint": trained["experiment_name"]}
-    return evaluation_line(content["evaluation"], flags, trained=trained)
+    return evaluation_line(content["evaluation"], flags, trained=trained, leave_out=ROOTS)
 
 
 def training_of(folder: Path) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def training_of(folder: Path) -> dict[str, Any]:
 def command_of(flags: Mapping[str, Any]) -> str:
     """The command that trains with ``flags``, without places and defaults; a start is named by its run folder."""
     start = {"load_checkpoint": Path(flags["load_checkpoint"]).name} if flags.get("load_checkpoint") else {}
-    return flags_line("main", {**flags, **start}, leave_out=set(names(role="map")))
+    return flags_line("main", {**flags, **start}, leave_out={*names(role="map"), *ROOTS})
 
 
 def planned_command(training: Training) -> str:

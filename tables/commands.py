@@ -1,4 +1,7 @@
-"""The command lines that give a number again, or for the first time; they name no place of the machine they ran on."""
+"""The command lines that give a number again, or for the first time.
+
+Of the places on the machine they ran on they name the folders of the data alone, and those without what leads to them.
+"""
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +14,8 @@ from calm.evaluation.idle_flags import idle_flags
 from calm.flags import default_of, flags_of, names
 from calm.tables.settings import places, start_of
 
+ROOTS = frozenset(names(role="place", stated=True))
+"""Flags that name the folders of data, metadata and masks."""
 RECIPES = Path(__file__).resolve().parent.parent / "configs"
 
 
@@ -41,18 +46,25 @@ def evaluation_line(
 
 
 def flags_line(script: str, values: Mapping[str, Any], *, leave_out: set[str]) -> str:
-    """The command line that gives a script ``values``, without places and defaults."""
+    """The command line that gives a script ``values``, without defaults, and without places but ``ROOTS``."""
     words = [f"python {script}.py"]
     flags = flags_of(script)
     values = {name: flag.absent for name, flag in flags.items() if flag.absent is not None} | dict(values)
+    values |= {name: _folder(values[name]) for name in ROOTS & values.keys()}
     for name in flags:
         usual = default_of(name, flags, {other: value for other, value in values.items() if other != name})
         value = values.get(name, usual)
-        if value is None or value == usual or name in leave_out | places():
+        if value is None or value == usual or name in leave_out | (places() - ROOTS):
             continue
         many = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else None
         words.append(f"--{name} {many}" if many else f"--{name}={shlex.quote(str(value))}")
     return " ".join(words)
+
+
+def _folder(path: str) -> str:
+    """A folder as flags spell it, an absolute one by its name alone: "photos" and "/x/photos" are "photos/"."""
+    folder = Path(path)
+    return f"{folder.name if folder.is_absolute() else folder}/"
 
 
 def recipe_commands(

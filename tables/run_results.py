@@ -13,7 +13,7 @@ from calm.errors import UserError
 from calm.evaluation.file_maps import name_of
 from calm.evaluation.intervals import Interval
 from calm.tables.commands import commands_of
-from calm.tables.settings import key_of, settings_of
+from calm.tables.settings import data_of, key_of, settings_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Result:
     attribution: str | None
     """Our name; None where the network alone is evaluated."""
     settings: Mapping[str, Any]
-    """Every other flag that can change a number (tables/settings.py)."""
+    """Every other flag that can change a number, and which images it is about (tables/settings.py)."""
     seed: int | None
     """Of the training; None where it is not known."""
     metrics: Mapping[str, float | None]
@@ -97,7 +97,7 @@ def _read_file(path: Path) -> list[Result]:
         evaluation, flags, checkpoint = content["evaluation"], content["config"], content["checkpoint"]
         dataset, method = flags["dataset_name"], flags["attribution_method"]
         folder, sha256 = (Path(checkpoint["path"]).parent, checkpoint["sha256"]) if checkpoint else (None, None)
-        named = _metrics_of(content)
+        named, data = _metrics_of(content), data_of(content)
         if root := flags.get("scoremap_root"):  # maps of another tool belong to no method; those beside them do
             named = {name: metrics for name, metrics in named.items() if name != name_of(root)}
             flags = {**flags, "scoremap_root": None}
@@ -112,7 +112,7 @@ def _read_file(path: Path) -> list[Result]:
             dataset,
             method,
             name,
-            settings_of(trained, flags, evaluation=evaluation, method=method, attribution=name),
+            settings_of(trained, flags, evaluation=evaluation, method=method, attribution=name) | data,
             trained.get("seed"),
             metrics,
             _intervals_of(content, name),

@@ -15,6 +15,9 @@ EVALUATION_PRECISION = "evaluation_precision"
 STARTS_FROM = "starts_from"
 """Another: the checkpoint that the training started from, where it did not start from ImageNet or first weights."""
 
+DATA = "data"
+"""A third: which images and classes a number is about, where its results file says it."""
+
 SCRIPTS_OF = {"accuracy": "main"}
 """Evaluation -> the script that makes it, where that is not eval_<evaluation>."""
 
@@ -52,6 +55,13 @@ def settings_of(
     return {key: value for key, value in settings.items() if key not in idle}
 
 
+def data_of(content: Mapping[str, Any]) -> dict[str, str]:
+    """The setting ``DATA`` of a results file, "24 images of 4 classes (list 1a2b3c4d)"; none of one that lacks it."""
+    if (data := content.get("data")) is None:
+        return {}
+    return {DATA: f"{data['num_images']} images of {data['num_classes']} classes (list {data['sha256'][:8]})"}
+
+
 def key_of(settings: Mapping[str, Any]) -> Hashable:
     """The same for equal settings, also where a number is written 10 in one and 10.0 in the other."""
     plain = ((name, tuple(value) if isinstance(value, list) else value) for name, value in settings.items())
@@ -83,6 +93,7 @@ def in_words(settings: Mapping[str, Any], *, leave_out: Collection[str] = ()) ->
     """
     flags = flags_of()
     flags |= {EVALUATION_PRECISION: flags["precision"], STARTS_FROM: flags["load_checkpoint"]}
+    flags |= {DATA: Flag(DATA, str, None, "not said")}
     return ", ".join(
         flag.words.get(str(settings[key]), f"{key}={settings[key]}")
         for key, flag in flags.items()

@@ -1,5 +1,6 @@
 """Results files, and how a checkpoint's config and the command line meet."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -36,6 +37,12 @@ def checkpoint(tmp_path, monkeypatch):
     }
     torch.save(content, folder / runs.LAST)
     return folder
+
+
+def cub(folder, count: int = 9) -> list[str]:
+    """The flags of a few test images as CUB."""
+    tiny_cub(folder, "test", count)
+    return ["--dataset=CUB", f"--data_root={folder / 'dataset'}", f"--metadata_root={folder / 'metadata'}"]
 
 
 def start(checkpoint, *words, name="wsol"):
@@ -81,18 +88,36 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read_is_named_by_its_own_hash
 
 
 def test_results_go_to_the_named_experiment(checkpoint, tmp_path):
-    session = start(checkpoint, "--experiment_name=y", f"--save_root={tmp_path / 'save'}", "--tag=t")
+    session = start(checkpoint, "--experiment_name=y", f"--save_root={tmp_path / 'save'}", "--tag=t", *cub(tmp_path))
     path = session.write({"PxAP": float("nan"), "n": 1}, {"pairs": ()})
     assert path == tmp_path / "save" / "y" / "results" / "wsol_t.json"
     result = json.loads(path.read_text())
     assert result["metrics"] == {"PxAP": None, "n": 1} and result["details"] == {"pairs": []}
     assert result["checkpoint"]["sha256"] == sha256(checkpoint / runs.LAST)
-    assert result["config"]["dataset_name"] == "SynthBirds" and result["config"]["experiment_name"] == "y"
+    assert result["config"]["dataset_name"] == "CUB" and result["config"]["experiment_name"] == "y"
+
+
+def test_results_say_of_which_images_and_classes_they_are(checkpoint, tmp_path):
+    """Wherever these lie, in whichever order, and however many are drawn of them."""
+
+    def data(*words: str) -> dict:
+        return json.loads(start(checkpoint, *words).write({}, {}).read_text())["data"]
+
+    one, other, fewer = (cub(tmp_path / name, count) for name, count in (("one", 9), ("other", 9), ("fewer", 6)))
+    labels, ids = (tmp_path / "other/metadata/CUB/test" / name for name in ("class_labels.txt", "image_ids.txt"))
+    digest = hashlib.sha256("".join(sorted(labels.read_text().splitlines(keepends=True))).encode()).hexdigest()
+    assert data(*one) == {"num_images": 9, "num_classes": 200, "sha256": digest}
+    ids.write_text("".join(reversed(ids.read_text().splitlines(keepends=True))))
+    assert data(*other, "--max_images=2") == data(*one)
+    assert data(*fewer)["num_images"] == 6 and data(*fewer)["sha256"] != digest
+    first, *rest = labels.read_text().splitlines(keepends=True)
+    labels.write_text("".join([first.replace(",0", ",1"), *rest]))
+    assert data(*other)["num_images"] == 9 and data(*other)["sha256"] != digest
 
 
 def test_results_say_nothing_of_a_training_that_was_another(checkpoint):
     """What the flags of training are here by default is not how the checkpoint was trained."""
-    given = start(checkpoint, "--epochs=7", "--resize_mode=bicubic").write({}, {})
+    given = start(checkpoint, "--epochs=7", "--resize_mode=bicubic", *cub(checkpoint)).write({}, {})
     config = json.loads(given.read_text())["config"]
     trained = {"epochs", "lr", "schedule", "em_target", "is_train", "pretrained", "override_cache", "experiment_name"}
     assert not trained & config.keys()

@@ -33,6 +33,7 @@ def write_run(
     tag: str | None = None,
     evaluated: dict | None = None,
     intervals: dict | None = None,
+    data: dict | None = None,
     **trained,
 ) -> Path:
     """A run folder as main.py and one evaluation leave it, without a network."""
@@ -53,6 +54,7 @@ def write_run(
         "config": recorded,
         "checkpoint": {"path": str(folder / "last_checkpoint.pth.tar"), "sha256": f"{name}-{seed}"},
         "metrics": metrics or METRICS,
+        **({"data": data} if data else {}),
         **({"intervals": intervals} if intervals else {}),
         "details": {"attribution": attribution},
     }

@@ -99,6 +99,7 @@ def report(
         metrics={"accuracy": accuracy},
         intervals={name: interval_of(again) for name, again in replicates_of(right).items()},
         details={"num_images": num_images, **details, RIGHT: "".join("01"[one] for one in right.astype(int))},
+        split=dataset,
         checkpoint=checkpoint,
         folder=folder,
         checksum=checksum,

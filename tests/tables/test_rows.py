@@ -124,6 +124,26 @@ def test_other_settings_make_another_row_and_are_named(tmp_path):
     assert found == {"", "ReLU prior", "ReLU prior, exact cue masks"}
 
 
+def test_runs_about_other_images_are_no_seeds_of_one_row(tmp_path):
+    """Those of one data set, whichever folder it lies in, are; and those from before results named their images."""
+    four, two = ({"num_images": 8, "num_classes": k, "sha256": f"{k}" * 64} for k in (4, 2))
+    runs = [
+        write_run(tmp_path, f"{name}{seed}", "CAM", seed, attribution="cam", data=data, data_root=f"{root}/{name}")
+        for name, data in (("four", four), ("two", two), ("before", None))
+        for seed, root in enumerate(("here", "/some/where"))
+    ]
+    rows = [row for row in rows_of("table1", *runs).values() if row.status == "run"]
+    assert {row.settings: row.seeds for row in rows} == {
+        "data=8 images of 4 classes (list 44444444)": (0, 1),
+        "data=8 images of 2 classes (list 22222222)": (0, 1),
+        "": (0, 1),
+    }
+    assert "--data_root=here/four/" in " ".join(rows[2].commands).split()
+    assert "where" not in str([row.commands for row in rows])
+    table = build_table("table1", PUBLISHED["table1"], read_results(runs[:2]))
+    assert "All CUB rows: architecture=resnet50, data=8 images of 4 classes (list 44444444)." in table.note
+
+
 def test_a_number_that_a_resumed_run_writes_otherwise_is_the_same(tmp_path):
     """10 is 10.0, which flags read from a file are."""
     folders = [write_run(tmp_path, f"em{seed}", "CALM_EM", seed, attribution="joint") for seed in (0, 1)]
