@@ -104,12 +104,19 @@ def test_results_say_of_which_images_and_classes_they_are(checkpoint, tmp_path):
         return json.loads(start(checkpoint, *words).write({}, {}).read_text())["data"]
 
     one, other, fewer = (cub(tmp_path / name, count) for name, count in (("one", 9), ("other", 9), ("fewer", 6)))
-    labels, ids = (tmp_path / "other/metadata/CUB/test" / name for name in ("class_labels.txt", "image_ids.txt"))
-    digest = hashlib.sha256("".join(sorted(labels.read_text().splitlines(keepends=True))).encode()).hexdigest()
+    names = ("class_labels.txt", "image_ids.txt", "image_sizes.txt")
+    labels, ids, sizes = (tmp_path / "other/metadata/CUB/test" / name for name in names)
+    size_of = dict(line.split(",", 1) for line in sizes.read_text().splitlines())
+    lines = sorted(f"{line},{size_of[line.split(',')[0]]}\n" for line in labels.read_text().splitlines())
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
     assert data(*one) == {"num_images": 9, "num_classes": 200, "sha256": digest}
     ids.write_text("".join(reversed(ids.read_text().splitlines(keepends=True))))
     assert data(*other, "--max_images=2") == data(*one)
     assert data(*fewer)["num_images"] == 6 and data(*fewer)["sha256"] != digest
+    listed = sizes.read_text()
+    sizes.write_text(listed.replace(",40,60", ",41,60"))
+    assert data(*other)["sha256"] != digest
+    sizes.write_text(listed)
     first, *rest = labels.read_text().splitlines(keepends=True)
     labels.write_text("".join([first.replace(",0", ",1"), *rest]))
     assert data(*other)["num_images"] == 9 and data(*other)["sha256"] != digest
