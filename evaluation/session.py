@@ -203,7 +203,8 @@ def start_session(args: Config, evaluation: str, *, beside: Session | None = Non
         ensure_data(args)
     root, names = args.get("scoremap_root"), names_in(args.get("attributions") or "")
     own = [] if root is not None else [args.score_map_process]
-    warn_of_idle_flags(args, evaluation, names or own or [None])
+    if beside is None:  # of several checkpoints once
+        warn_of_idle_flags(args, evaluation, names or own or [None])
     named = "experiment_name" in args.given or restored is None
     folder = run_folder(args) if named else restored.path.parent
     warn_of_replaced(results_file(folder, evaluation, args.tag), [*(names or own), *([name_of(root)] if root else [])])

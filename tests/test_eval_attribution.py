@@ -129,8 +129,10 @@ def test_equals_a_slow_version(birds, capsys):
 
 
 def test_several_checkpoints_compare_on_the_same_images(birds, capsys, splits_read):
-    assert evaluate(*flags_for(birds, "CAM", "CALM_ML"), "--attributions=cam,joint", "--tag=both") == 0
+    chosen = ("--attributions=cam,joint", "--tag=both", "--smoothing_ksize=5")
+    assert evaluate(*flags_for(birds, "CAM", "CALM_ML"), *chosen) == 0
     output = capsys.readouterr().out
+    assert output.count("--smoothing_ksize=5 has no effect on attribution with cam, joint") == 1
     assert "joint needs CALM's prior and is left out" in output
     cam, calm = (results(birds, method, "_both") for method in ("CAM", "CALM_ML"))
     assert set(cam["metrics"]) == {"cam"} and set(calm["metrics"]) == {"cam", "joint"}
