@@ -195,6 +195,11 @@ def _merged(file: Mapping[str, Any], command_line: Mapping[str, Any]) -> dict[st
     return merged
 
 
+def resize_of(crop_size: int) -> int:
+    """The resize in the release's proportion to a crop, 256 to 224."""
+    return round(crop_size * 256 / 224)
+
+
 def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) -> Config:
     """Command line -> one record of every flag the script takes.
 
@@ -222,8 +227,8 @@ def parse(argv: Sequence[str] | None, script: str, *, about: str | None = None) 
     flags = flags_of(script)
     values = {name: default_of(name, flags, given) for name in flags}
     values["experiment_name"] = values["experiment_name"].rstrip("/")
-    if "crop_size" in given and "resize_size" not in given:  # the release's proportion, 256 to 224
-        values["resize_size"] = round(values["crop_size"] * 256 / 224)
+    if "crop_size" in given and "resize_size" not in given:
+        values["resize_size"] = resize_of(values["crop_size"])
     args = Config(values | {"given": frozenset(given)})
     _validate(args)
     return args

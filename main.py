@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         args = started(args)
     if args.is_train and not args.resume:
         warn_of_idle_flags(args, "accuracy")
-        if "crop_size" in args.given and "resize_size" not in args.given:
+        follows = args.resize_size == config.resize_of(args.crop_size)  # else it is that of ``load_checkpoint``
+        if follows and "crop_size" in args.given and "resize_size" not in args.given:
             distributed.print0(f"notice: --resize_size={args.resize_size} follows --crop_size={args.crop_size}")
     resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)  # may be no map: an error
     if args.is_train and args.seed is None and not args.seeds:

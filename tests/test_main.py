@@ -265,6 +265,16 @@ def test_a_training_on_birds_drawn_with_other_options_says_so(birds, monkeypatch
         assert capsys.readouterr().out.count(said) == (not words)
 
 
+def test_the_resize_of_a_checkpoint_with_the_same_crop_is_said_to_be_its_own(birds, monkeypatch, capsys):
+    monkeypatch.setattr(epochs_of_a_run, "train", lambda *given, **options: None)
+    content = {"state_dict": {"x": torch.zeros(1)}, "config": {"crop_size": 32, "resize_size": 40}}
+    torch.save(content, birds / "start.pth.tar")
+    for crop, said in (("32", "--resize_size=40"), ("48", "--resize_size=55 follows --crop_size=48")):
+        main.main(flags(birds, "from", f"--load_checkpoint={birds / 'start.pth.tar'}", f"--crop_size={crop}"))
+        lines = [line for line in capsys.readouterr().out.splitlines() if "resize_size" in line]
+        assert len(lines) == 1 and lines[0].endswith(said)
+
+
 @pytest.mark.parametrize("words", [["main.py", "--help"], ["-m", "networks.zoo", "list"]])
 def test_what_needs_no_torch_does_not_import_it(words):
     script = f"""
