@@ -39,7 +39,7 @@ class Result:
     checkpoint: str | None
     """Hash of the checkpoint."""
     source: str | None
-    """Its file."""
+    """Its file, where it is now."""
     written: float
     """When the file was, in seconds."""
     stale: bool = False
@@ -119,11 +119,20 @@ def _read_file(path: Path) -> list[Result]:
             _baselines_of(content, name),
             commands_of(trained, flags, evaluation=evaluation, attribution=name),
             sha256,
-            checkpoint and str(checkpoint["path"]),
+            checkpoint and str(_place_of(Path(checkpoint["path"]), given=path.parent.parent)),
             _time(path),
         )
         for name, metrics in named.items()
     ]
+
+
+def _place_of(checkpoint: Path, *, given: Path) -> Path:
+    """A checkpoint's file, in the run folder of its name that was ``given``; else as its results have it.
+
+    Runs of one name that were made in several places have one relative path.
+    """
+    is_run = given.name == checkpoint.parent.name and (given / "config.yaml").is_file()
+    return (given / checkpoint.name if is_run else checkpoint).resolve()
 
 
 def _metrics_of(content: Mapping[str, Any]) -> dict[str | None, dict[str, float | None]]:

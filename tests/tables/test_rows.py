@@ -406,6 +406,21 @@ def test_scaling_of_probabilities_parts_no_equal_runs(tmp_path):
     assert len({repr(read_results([run])[0].settings) for run in maps}) == 2
 
 
+def test_runs_of_one_name_in_two_places_are_no_earlier_state_of_one_another(tmp_path, capsys):
+    """Each was made in its own working directory, so that both results have the same relative path."""
+    folders = [
+        write_run(tmp_path / place, "em", "CALM_EM", seed, attribution="joint") for seed, place in enumerate("ab")
+    ]
+    for seed, folder in enumerate(folders):
+        path = folder / "results" / "cue_location.json"
+        content = json.loads(path.read_text())
+        checkpoint = {"path": "save/em/last_checkpoint.pth.tar", "sha256": f"{seed}"}
+        path.write_text(json.dumps({**content, "checkpoint": checkpoint}))
+    results = read_results(folders)
+    assert not any(result.stale for result in results) and {result.seed for result in results} == {0, 1}
+    assert "trained on" not in capsys.readouterr().out
+
+
 def test_a_result_of_the_checkpoint_as_it_was_before_is_said(tmp_path, capsys):
     """Its run was resumed, and measured in another way, since."""
     folder = write_run(tmp_path, "em", "CALM_EM", 0, attribution="joint")
