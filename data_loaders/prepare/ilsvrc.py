@@ -103,12 +103,17 @@ def _test_record(path: Path, targets: dict[str, int], annotations: Annotations) 
 
 
 def _v2_records(root: Path, targets: Mapping[str, int], say: Callable[[str], None]) -> list[Record]:
-    """Images of ``val2/<class index>/``, the index among all of ILSVRC's classes; of other classes than ours none."""
+    """Images of ``val2/<class index>/``, the index among all of ILSVRC's classes; of other classes than ours none.
+
+    Where none of our classes is ILSVRC's the index is among ours.
+    """
     found, others, wnids = [], 0, imagenet_wnids()
+    if targets.keys().isdisjoint(wnids):
+        wnids = list(targets)
     for folder in class_folders(root / "val2"):
         if not folder.name.isdecimal() or int(folder.name) > 999:
             raise UserError(f"{folder} should be named after a class index, 0 to 999")
-        target = targets.get(wnids[int(folder.name)])
+        target = targets.get(wnids[int(folder.name)]) if int(folder.name) < len(wnids) else None
         if target is None:
             others += 1
             continue

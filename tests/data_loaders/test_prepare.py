@@ -147,6 +147,8 @@ def put_ilsvrc(folder):
 
 def test_ilsvrc(tmp_path):
     put_ilsvrc(tmp_path)
+    for number in (1, 2):
+        save(picture(0, 9, 8), tmp_path / f"dataset/ImageNetV2/val2/{number}/x.jpeg")
     said = run(tmp_path, "ILSVRC")
     assert "2 classes are there instead of 1000" in said[0]
     train = [Record("train/n01/n01_5.JPEG", 0), Record("train/n02/n02_5.JPEG", 1)]
@@ -155,6 +157,7 @@ def test_ilsvrc(tmp_path):
         Record("val/v0.JPEG", 1, (30, 20), ((1, 2, 30, 20), (0, 0, 3, 3))),
         Record("val/v1.JPEG", 0, (30, 20), ((5, 5, 30, 20),)),
     ]
+    assert records(tmp_path, "ILSVRC", "val") == [Record("val2/1/x.jpeg", 1, (9, 8))]  # classes that are not ILSVRC's
 
 
 def test_imagenet_v2_counts_all_classes_of_ilsvrc(tmp_path):
