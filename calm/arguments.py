@@ -1,6 +1,7 @@
 """What a Python user may get wrong in an argument, said in one sentence that names the parameter."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -67,9 +68,9 @@ def check_count(value: object, *, name: str) -> int:
     Raises:
         UserError: another.
     """
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, Integral) or value < 1:  # numpy's are too
         raise UserError(f"`{name}`={value} should be a whole number from 1")
-    return value
+    return int(value)
 
 
 def as_list(value: object) -> list:

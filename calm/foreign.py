@@ -1,6 +1,7 @@
 """Maps, masks and networks as other libraries have them -> ours."""
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def as_score_maps(maps: Maps, size: int | Sequence[int], norm_type: str, count: 
 
 def as_size(size: int | Sequence[int]) -> tuple[int, int]:
     """(H, W) in pixels, of one number for both or of two; another is a ``UserError``."""
-    sides = [size] * 2 if isinstance(size, int) else list(size)
+    sides = [size] * 2 if isinstance(size, Integral) else list(size)
     if len(sides) != 2:
         raise UserError(f"`size` should be a number or (H, W), not {size}")
     height, width = (check_count(side, name="size") for side in sides)

@@ -146,7 +146,9 @@ def test_a_wrong_argument_of_a_measure_of_place_is_one_sentence():
         with pytest.raises(UserError, match=re.escape(said)) as caught:
             call()
         assert "\n" not in str(caught.value)
-    assert metrics.max_box_acc(maps, [[[0, 0, SIZE, SIZE]]] * 2, size=SIZE)["MaxBoxAcc"] == 0  # a pixel past the last
+    past = [[[0, 0, SIZE, SIZE]]] * 2  # a pixel past the last
+    for size in (SIZE, np.int64(SIZE), np.array([SIZE, SIZE])):
+        assert metrics.max_box_acc(maps, past, size=size)["MaxBoxAcc"] == 0
 
 
 def test_the_example_of_captum_runs(case, capsys):
