@@ -1,7 +1,6 @@
 """Maps, masks and networks as other libraries have them -> ours."""
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,7 @@ def as_score_maps(maps: Maps, size: int | Sequence[int], norm_type: str, count: 
 
 def as_size(size: int | Sequence[int]) -> tuple[int, int]:
     """(H, W) in pixels, of one number for both or of two; another is a ``UserError``."""
-    sides = [size] * 2 if isinstance(size, Integral) else list(size)
+    sides = np.ravel(size).tolist() * (1 if np.ndim(size) else 2)
     if len(sides) != 2:
         raise UserError(f"`size` should be a number or (H, W), not {size}")
     height, width = (check_count(side, name="size") for side in sides)
