@@ -123,9 +123,9 @@ there are three. No ResNet50 at 224 px was trained, so no number of the paper's 
   and CALM alike.
 - **R_k**: accuracy with the top k % of the pixels erased over that with k % erased at random
   ([all k, on {SUBSAMPLE} real photographs](results/real_birds.md)). **MaxBoxAccV2**: boxes of maps against true boxes.
-- **Networks**: `ema` has the lagging theta' in EM, `sharp` the prior's temperature at 0.1, `16x16` a finer grid,
-  `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs again; HaS, CutMix, ADL, ACoL and SPG are the
-  training methods of Table 3.
+- **Networks**: `ema` has the lagging theta' in EM, `sharp` the prior's temperature at 0.1, `16x16` a finer grid, `192`
+  larger pictures; `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs again; HaS, CutMix, ADL, ACoL
+  and SPG are the training methods of Table 3.
 
 ## What decides
 

@@ -23,6 +23,8 @@ SHARP: Flags = {"prior_temperature": 0.1}
 """A softplus prior near the ReLU prior."""
 FINE: Flags = {"large_feature_map": True}
 """A grid of 16x16 cells."""
+LARGE: Flags = {"resize_size": 216, "crop_size": 192}
+"""Pictures of 192 px on cells of as many pixels: a grid of 12x12. The photographs have 227."""
 SYNTHETIC: Flags = {**BIRDS, "dataset": "SynthBirds", "epochs": 6}
 RELU: Flags = {"prior_activation": "relu", "detach_prior_sum": True}
 LAGGING: Flags = {"em_target": "ema", "em_momentum": 0.99}
@@ -96,6 +98,8 @@ NETWORKS = (
     _birds("CAM_16x16", "CAM", FINE, seeds=(0,), minutes=30, beside="CAM_16x16"),
     _birds("CALM_EM_16x16", "CALM_EM", FINE, seeds=(0,), minutes=30, beside="CAM_16x16"),
     _birds("CALM_EM_relu_16x16", "CALM_EM", {**RELU, **FINE}, seeds=(0,), minutes=30, beside="CAM_16x16"),
+    _birds("CAM_192", "CAM", LARGE, seeds=(0,), minutes=20, beside="CAM_192"),
+    _birds("CALM_EM_192", "CALM_EM", LARGE, seeds=(0,), minutes=22, beside="CAM_192"),
     _birds("CAM_then_CAM", "CAM", seeds=(0,), after="birds_CAM", beside="CAM_then_CAM"),
     _birds("CAM_then_CALM_EM", "CALM_EM", seeds=(0,), after="birds_CAM", beside="CAM_then_CAM"),
     _birds("CAM_then_CALM_EM_relu", "CALM_EM", RELU, seeds=(0,), after="birds_CAM", beside="CAM_then_CAM"),
