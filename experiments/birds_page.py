@@ -147,10 +147,10 @@ starts from ImageNet weights and is trained for {BIRDS["epochs"]} epochs at
 {BIRDS["crop_size"]} px, batch {BIRDS["batch_size"]}, on a grid of 8x8 cells, learning rate {BIRDS["lr"]}
 (heads ten times that) on a cosine schedule, but for what [the search of settings](search.md) chose. "sharp" has the
 prior's temperature at 0.1, "16x16" a finer grid, "192" 192 px, "CAM_then_X" is X trained from CAM's checkpoint for as
-many epochs again. Chance is high, since the birds fill the pictures: **prevalence** is what a constant map gets, and "untrained
-heads" what the same map of the same trunk gets with a head that never learnt. "Pairs above" counts the class pairs
-whose own 95 % interval lies above it. Intervals of the accuracy draw the test images again; those over class pairs draw
-these as if no two shared a class, as eight classes do, and are [rather narrow for one map
+many epochs again. Chance is high, since the birds fill the pictures: **prevalence** is what a constant map gets, and
+"untrained heads" what the same map of the same trunk gets with a head that never learnt. "Pairs above" counts the class
+pairs whose own 95 % interval lies above it. Intervals of the accuracy draw the test images again; those over class
+pairs draw these as if no two shared a class, as eight classes do, and are [rather narrow for one map
 alone](../evaluation.md#intervals).
 Accuracy and mPxAP: higher is better; R_k: lower. The two scores, and maps on a grid of tiles or by receptive field:
 [what the evaluations measure](../evaluation.md).
