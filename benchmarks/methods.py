@@ -9,7 +9,6 @@ import argparse
 import gc
 import json
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -75,9 +74,8 @@ def main() -> None:
     if args.peaks:
         print(json.dumps(peaks(args)))
         return
-    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     steps = {variant: step_of(variant, args) for variant in VARIANTS}
-    times = measure.compare(steps, repeats=args.repeats, of=min, clock=clock)
+    times = measure.compare(steps, repeats=args.repeats, of=min, clock=measure.own_clock())
     memory = measure.in_fresh_process(__file__, *sys.argv[1:], "--peaks")
     measure.report(
         "methods",

@@ -4,7 +4,6 @@ All take turns in one process and the fastest of each counts; processor time on 
 """
 
 import argparse
-import time
 from functools import partial
 
 import measure
@@ -60,8 +59,7 @@ def main() -> None:
     objectives = {method: build_objective(method, network, {}) for method, network in networks.items()}
     steps = {"bare": partial(step_of, bare, Objective(F.cross_entropy, bare))}
     steps |= {method: partial(step_of, networks[method], objectives[method]) for method in METHODS}
-    clock = time.perf_counter if on_gpu else time.process_time
-    times = measure.compare(steps, repeats=args.repeats, of=min, clock=clock)
+    times = measure.compare(steps, repeats=args.repeats, of=min, clock=measure.own_clock())
     measure.report(
         "training_step",
         **vars(args),

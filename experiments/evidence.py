@@ -13,7 +13,7 @@ from calm.experiments.differences import compared_in, differences
 from calm.experiments.plan import result_path, steps
 from calm.experiments.trainings import Training
 from calm.flags import names, recorded
-from calm.tables.commands import ROOTS, evaluation_line, flags_line
+from calm.tables.commands import ROOTS, evaluation_line, flags_line, is_of_training
 from calm.training.run import CONFIG
 
 DIFFERENCES = "differences.json"
@@ -46,7 +46,8 @@ def kept_of(content: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str,
         for key in ("evaluation", "protocol", "data", "metrics", "baselines", "intervals")
         if key in content
     }
-    other = () if _is_of_training(content) else names(trains=True)  # results of before state their defaults
+    ended = is_of_training(content["evaluation"], content["config"])
+    other = () if ended else names(trains=True)  # of which results of before state the defaults
     kept["config"] = {name: content["config"][name] for name in KEPT_FLAGS if name in content["config"].keys() - other}
     kept["sha256"] = (content["checkpoint"] or {}).get("sha256")
     kept[COMMAND] = _command_of_result(content, trained)
@@ -58,14 +59,9 @@ def kept_of(content: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str,
     return _rounded(kept)
 
 
-def _is_of_training(content: Mapping[str, Any]) -> bool:
-    """Whether a training wrote these results at its end."""
-    return content["evaluation"] == "accuracy" and bool(content["config"].get("is_train"))
-
-
 def _command_of_result(content: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
     """The command that gives a result again: the training's, or an evaluation's, which names the run folder."""
-    if _is_of_training(content):
+    if is_of_training(content["evaluation"], content["config"]):
         return command_of(content["config"])
     flags = {**content["config"], "load_checkpoint": trained["experiment_name"]}
     return evaluation_line(content["evaluation"], flags, trained=trained, leave_out=ROOTS)

@@ -40,26 +40,20 @@ def _network(run: str, kept: Mapping[str, Any]) -> str:
     epochs, birds = kept["training"].get("epochs", "–"), result["details"]["num_images"]
     return f"""## {run}: {birds} birds, {epochs} epochs, accuracy {accuracy} %
 
-{provenance(run, kept, "intervention")}
+{provenance(kept, "intervention")}
 
 {rows(HEADINGS, _lines(result))}
 """
 
 
-def provenance(run: str, kept: Mapping[str, Any], stem: str) -> str:
-    """Where the numbers of a results file are from: the commands, and the checkpoint."""
-    training, result = kept["training"].get("command"), kept[stem]
-    checkpoint = f"Checkpoint, SHA-256: `{result['sha256']}`."
-    if training is None:
-        return f"{checkpoint} The commands of this run were not kept."
-    evaluation = result["command"]
-    if "--load_checkpoint=" not in evaluation:  # kept before commands named it
-        evaluation += f" --load_checkpoint=save/{run}/"
-    return f"""{checkpoint}
+def provenance(kept: Mapping[str, Any], stem: str) -> str:
+    """Where the numbers of a results file are from: the checkpoint, and the commands."""
+    result = kept[stem]
+    return f"""Checkpoint, SHA-256: `{result["sha256"]}`.
 
 ```
-{training}
-{evaluation}
+{kept["training"]["command"]}
+{result["command"]}
 ```"""
 
 

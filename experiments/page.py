@@ -86,6 +86,24 @@ As on [the page of results](../results.md), which explains the words, with CALM_
 """
 
 
+def words() -> str:
+    """What the page's words mean."""
+    return f"""## Words
+
+- **mPxAP**: mean over class pairs of the average precision with which the difference of both classes' maps finds the
+  parts in which the classes differ ([how](evaluation.md)). **Above prevalence**: less what a constant map gets, the
+  share of these pixels. The **text's score** is |s^A - s^B| of score maps as Section 5.2 writes it, the **released**
+  score what the published code computes.
+- **Cells as tiles**: a map's cells fill the picture as squares. **By receptive field**: where the trunk's strides and
+  padding say that they look. **At offset 0**: the offset at which maps of drawn validation birds were best, for CAM
+  and CALM alike.
+- **R_k**: accuracy with the top k % of the pixels erased over that with k % erased at random
+  ([all k, on {SUBSAMPLE} real photographs](results/real_birds.md)). **MaxBoxAccV2**: boxes of maps against true boxes.
+- **Networks**: `ema` has the lagging theta' in EM, `sharp` the prior's temperature at 0.1, `16x16` a finer grid, `192`
+  larger pictures; `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs again; HaS, CutMix, ADL, ACoL
+  and SPG are the training methods of Table 3."""
+
+
 def results(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> str:
     """The page of claims."""
     table = claim_table(found, tables, "results/", MAIN_LABELS)
@@ -112,20 +130,7 @@ interval is a paired bootstrap over class pairs and their images, or over images
 trained; [seed by seed](results/real_birds.md). SynthBirds and TinyImageNet: Student's t over the seeds 0, 1, 2 where
 there are three. No ResNet50 at 224 px was trained, so no number of the paper's own tables is reproduced here.
 
-## Words
-
-- **mPxAP**: mean over class pairs of the average precision with which the difference of both classes' maps finds the
-  parts in which the classes differ ([how](evaluation.md)). **Above prevalence**: less what a constant map gets, the
-  share of these pixels. The **text's score** is |s^A - s^B| of score maps as Section 5.2 writes it, the **released**
-  score what the published code computes.
-- **Cells as tiles**: a map's cells fill the picture as squares. **By receptive field**: where the trunk's strides and
-  padding say that they look. **At offset 0**: the offset at which maps of drawn validation birds were best, for CAM
-  and CALM alike.
-- **R_k**: accuracy with the top k % of the pixels erased over that with k % erased at random
-  ([all k, on {SUBSAMPLE} real photographs](results/real_birds.md)). **MaxBoxAccV2**: boxes of maps against true boxes.
-- **Networks**: `ema` has the lagging theta' in EM, `sharp` the prior's temperature at 0.1, `16x16` a finer grid, `192`
-  larger pictures; `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs again; HaS, CutMix, ADL, ACoL
-  and SPG are the training methods of Table 3.
+{words()}
 
 ## What decides
 

@@ -26,12 +26,17 @@ def commands_of(
     start = trained.get("load_checkpoint")
     started = {**trained, **({"load_checkpoint": start_of(start)} if start else {})}
     training = (flags_line("main", started, leave_out=set(names(role="map"))),) if trained else ()
-    if evaluation == "accuracy" and flags.get("is_train"):
+    if is_of_training(evaluation, flags):
         return training
     idle = idle_flags(flags, evaluation, flags["attribution_method"], attribution)
     if trained:
         flags = {**flags, "load_checkpoint": f"save/{trained['experiment_name']}/"}
     return (*training, evaluation_line(evaluation, flags, trained=trained, leave_out=idle))
+
+
+def is_of_training(evaluation: str, flags: Mapping[str, Any]) -> bool:
+    """Whether a training wrote these results at its end, and no evaluation of its checkpoint."""
+    return evaluation == "accuracy" and bool(flags.get("is_train"))
 
 
 def evaluation_line(
