@@ -184,9 +184,7 @@ class CalmHead(Head):
         self, network: Network, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None
     ) -> CalmOutput:
         """[B,C,h,w] -> CalmOutput."""
-        class_logits, prior_logits = network.conv_last(features), network.attention(features)
-        with torch.autocast(features.device.type, enabled=False):
-            return self(class_logits, prior_logits)
+        return self(network.conv_last(features), network.attention(features))
 
     def projections(self, network: Network, features: Tensor) -> Tensor:
         """g and h, [B,K+1,h,w]."""

@@ -95,7 +95,7 @@ class SpgHead(Head):
         class_maps = at_least_float32(network.conv_last(features))
         if not network.training:
             return CamOutput(class_maps)
-        first, second = (self.seen.pop(place) for place in (self.places.first, self.places.second))
+        first, second = (self.seen.pop(place).to(features.dtype) for place in (self.places.first, self.places.second))
         b1, b2, shared, c = map(network.get_submodule, ("SPG_B_1a", "SPG_B_2a", "SPG_B_shared", "SPG_C"))
         branches = (
             at_least_float32(shared(b1(first))),

@@ -79,3 +79,20 @@ def test_options_are_the_keyword_only_parameters(monkeypatch):
     network, (images, targets) = tiny_network("CAM"), tiny_batch()
     objective = build_objective("Scaled", network, {"em_momentum": 0.5, "epochs": 3})
     assert torch.equal(objective(network, images, targets), 0.5 * CAM.loss(network(images), targets))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("is_training", [False, True])
+def test_under_autocast_a_head_works_in_float32(name, is_training):
+    network, (images, targets) = tiny_network(name).train(is_training), tiny_batch()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        features = network.features(images)
+        output = network.read_out(features, images=images, targets=targets)
+    assert features.dtype == torch.bfloat16
+    if hasattr(network, "conv_last") and name != "LFI_CAM":  # which weighs its features first
+        weight, bias = network.conv_last.weight[:, :, 0, 0].double(), network.conv_last.bias.double()
+        wanted = torch.einsum("kc,bchw->bkhw", weight, features.double()) + bias[:, None, None]
+        assert (output.class_maps - wanted).abs().max() < 1e-6
+    tensors = [tensor for field in output for tensor in (field if isinstance(field, tuple) else (field,))]
+    heads = [tensor for tensor in tensors if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float32]
+    assert heads and not any(torch.equal(tensor, tensor.bfloat16().float()) for tensor in heads)
