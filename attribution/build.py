@@ -40,7 +40,9 @@ def build_attribution(name: str, **options: Any) -> Callable[[nn.Module, Tensor,
     def attribute(module: Any, images: Tensor, targets: Tensor) -> Tensor:
         with evaluating(module), torch.no_grad():
             if not isinstance(module, Network) and not hasattr(module, "read_out"):
-                module = PlainModule(module, _only_layer(options.get("layers")))
+                versus = torch.as_tensor(0 if options.get("versus") is None else options["versus"])
+                highest = max(int(targets.max()), int(versus.max()))
+                module = PlainModule(module, _only_layer(options.get("layers")), highest_class=highest)
             if record.reads == "output":
                 output = module(images)
                 if isinstance(output, LogitsOutput):

@@ -82,6 +82,10 @@ def finercam(
     with torch.inference_mode(False), torch.no_grad():
         targets, output = targets.clone(), module(images)
         scores = output.class_scores
+        if finercam_base == "cam" and not hasattr(output, "class_maps"):
+            raise UserError(
+                "`finercam_base`=cam reads class maps, and `network` gives logits alone: gradcam or layercam"
+            )
         if versus is not None:
             rivals = torch.as_tensor(versus, device=targets.device).clone().expand(len(targets))[:, None]
         elif finercam_similar == "scores":

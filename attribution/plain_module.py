@@ -38,8 +38,8 @@ class PlainModule:
 
     head_layers: tuple[str, ...] = ()
 
-    def __init__(self, module: nn.Module, layer: str | None = None) -> None:
-        self._module, self._layer = module, layer
+    def __init__(self, module: nn.Module, layer: str | None = None, *, highest_class: int = 0) -> None:
+        self._module, self._layer, self._highest = module, layer, highest_class
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._module, name)
@@ -48,7 +48,7 @@ class PlainModule:
         """LogitsOutput, or the module's own output where it is like a network's.
 
         Raises:
-            UserError: the module gives no logits.
+            UserError: the module gives no logits, or none of a class that is asked for.
         """
         given = self._module(images)
         if hasattr(given, "class_scores"):
@@ -57,6 +57,10 @@ class PlainModule:
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             what = list(logits.shape) if isinstance(logits, Tensor) else f"a {type(given).__name__}"
             raise UserError(f"`network` gives {what} for images [B,3,H,W], where logits [B,K] should be")
+        if (count := logits.shape[1]) <= self._highest:
+            raise UserError(
+                f"`targets` or `versus` has class {self._highest}, but class indices go from 0 to {count - 1}"
+            )
         return LogitsOutput(logits)
 
     def features(self, images: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,17 @@ def check_targets(targets: object, images: Tensor, num_classes: int | None, *, n
         last = "" if num_classes is None else f" to {num_classes - 1}"
         raise UserError(f"`{name}` has class {wrong[0].item()}, but class indices go from 0{last}")
     return targets.long().to(images.device)
+
+
+def check_versus(versus: object, images: Tensor, num_classes: int | None) -> None:
+    """One class to compare with for all images, or one for each; a wrong one as ``check_targets`` says it."""
+    try:
+        classes: Any = torch.as_tensor(versus)
+    except (TypeError, ValueError, RuntimeError):
+        classes = versus
+    if isinstance(classes, Tensor) and classes.ndim == 0:
+        classes = classes.expand(len(images))
+    check_targets(classes, images, num_classes, name="versus")
 
 
 def check_network(network: object) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from calm.arguments import check_images, check_network, check_targets
+from calm.arguments import check_images, check_network, check_targets, check_versus
 from calm.attribution import build_attribution
 from calm.errors import UserError
 from calm.explaining import Explain, Images, Wanted
@@ -115,5 +115,7 @@ def attribute(name: str, network: nn.Module, images: Tensor, targets: Tensor, **
         raise UserError(f"`name` should be the name of an attribution, not a {type(name).__name__}")
     attribution = build_attribution(name, **options)
     check_network(network)
-    images = check_images(images)
-    return attribution(network, images, check_targets(targets, images, getattr(network, "num_classes", None)))
+    images, num_classes = check_images(images), getattr(network, "num_classes", None)
+    if options.get("versus") is not None:
+        check_versus(options["versus"], images, num_classes)
+    return attribution(network, images, check_targets(targets, images, num_classes))

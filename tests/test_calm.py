@@ -158,8 +158,8 @@ def wrong(call) -> str:
 def test_wrong_arguments_of_attribute(network, picture):
     images, targets = network.transform(picture), torch.tensor([0])
 
-    def attribute(*, images=images, targets=targets, network=network, name="joint"):
-        return lambda: calm.attribute(name, network, images, targets)
+    def attribute(*, images=images, targets=targets, network=network, name="joint", **options):
+        return lambda: calm.attribute(name, network, images, targets, **options)
 
     assert "`images` should be a tensor" in wrong(attribute(images=[picture]))
     assert "no batch axis" in wrong(attribute(images=images[0]))
@@ -171,6 +171,13 @@ def test_wrong_arguments_of_attribute(network, picture):
     assert "from 0 to 3" in wrong(attribute(targets=torch.tensor([-1])))
     assert "integers" in wrong(attribute(targets=torch.tensor([0.0])))
     assert "each of 1 images" in wrong(attribute(targets=torch.tensor([0, 1])))
+    for versus in (4, -1, torch.tensor([4])):
+        assert "`versus` has class" in wrong(attribute(name="counterfactual", versus=versus))
+        assert "from 0 to 3" in wrong(attribute(name="finercam", versus=versus))
+    assert "`versus` should hold integers" in wrong(attribute(name="counterfactual", versus=1.5))
+    assert "`versus` should hold integers" in wrong(attribute(name="counterfactual", versus=True))
+    assert "`versus` should be a tensor" in wrong(attribute(name="counterfactual", versus="1"))
+    assert "each of 1 images" in wrong(attribute(name="finercam", versus=torch.tensor([0, 1])))
     assert "`network`" in wrong(attribute(network="save/demo"))
     assert "choose from" in wrong(attribute(name="jointt"))
     assert "`name`" in wrong(attribute(name=None))

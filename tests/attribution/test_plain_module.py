@@ -55,3 +55,17 @@ def test_maps_that_need_class_maps_say_so(name):
         calm.attribute(name, Logits(tiny_network("CAM")), images, targets)
     with pytest.raises(UserError, match=r"gives \[3, 6, 6, 6\] .* logits \[B,K\] should be"):
         calm.attribute("gradient", Logits(tiny_network("CAM")).front, images, targets)
+
+
+@pytest.mark.parametrize(("name", "options"), [("gradient", {}), ("gradcam", {}), ("finercam", {"versus": 5})])
+def test_a_class_that_it_does_not_score_is_one_sentence(name, options):
+    images, _ = tiny_batch()
+    targets = torch.tensor([0, 1, 0 if options else 5])
+    with pytest.raises(UserError, match="has class 5, but class indices go from 0 to 4"):
+        calm.attribute(name, Logits(tiny_network("CAM")), images, targets, **options)
+
+
+def test_cam_of_a_difference_needs_class_maps():
+    images, targets = tiny_batch()
+    with pytest.raises(UserError, match="reads class maps"):
+        calm.attribute("finercam", Logits(tiny_network("CAM")), images, targets, finercam_base="cam")
