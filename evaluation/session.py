@@ -200,7 +200,7 @@ def start_session(args: Config, evaluation: str, *, beside: Session | None = Non
         args = restored.args
         name = resolve_name(args.score_map_process, args.score_map_method, args.attribution_method)
         args = args.replaced(score_map_process=name)
-        ensure_data(args)
+    ensure_data(args)
     root, names = args.get("scoremap_root"), names_in(args.get("attributions") or "")
     own = [] if root is not None else [args.score_map_process]
     if beside is None:  # of several checkpoints once

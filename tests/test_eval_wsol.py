@@ -15,6 +15,7 @@ from calm.errors import UserError
 from calm.evaluation.map_sources import NetworkMaps
 from calm.networks import build_network
 from tests.processes import in_two_processes
+from tests.tiny_data import picture, save, write
 
 SIZE = 32
 
@@ -104,6 +105,23 @@ def small_case(folder: Path, *, boxes=((10, 10, 40, 40),)) -> Path:
 def test_either_file_name_is_found(tmp_path):
     eval_wsol.main(file_flags(small_case(tmp_path), "CUB", "--tag=t"))
     assert results(tmp_path, "t")["metrics"]["MaxBoxAcc"] == 100.0
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_maps_of_photographs_meet_the_boxes_of_now(tmp_path):
+    """Without a network as with one: no list of the photographs is needed before, and boxes may change."""
+    photos = tmp_path / "photos"
+    names = [f"{name}/{number}.png" for name in "ab" for number in range(3)]
+    for name in names:
+        save(picture(0, 40, 20), photos / name)
+        (tmp_path / "scoremaps" / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / f"scoremaps/{name}.npy", np.pad(np.ones((16, 16)), (0, 16)))
+    found = []
+    for box in ("0,0,19,9", "20,10,39,19"):
+        write(photos / "boxes.csv", "".join(f"{name},{box}\n" for name in names))
+        eval_wsol.main([*file_flags(tmp_path, "folder", "--tag=t", "--crop_size=32"), f"--data_root={photos}"])
+        found.append(results(tmp_path, "t")["metrics"]["MaxBoxAcc"])
+    assert found == [100.0, 0.0]
 
 
 def header(shape: str) -> bytes:
