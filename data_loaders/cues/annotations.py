@@ -60,9 +60,11 @@ def _numbered(path: Path) -> dict[str, int]:
 def read_attribute_names(root: Path) -> list[str]:
     """Names such as ``has_wing_color::blue``, in the order of their numbers.
 
-    They lie in ``attributes/attributes.txt`` or, as CUB's archive unpacks, in ``attributes.txt`` beside that folder.
+    They lie in ``attributes/attributes.txt``, in ``attributes.txt`` beside that folder or, as CUB's archive unpacks, in
+    ``attributes.txt`` beside ``root`` itself.
     """
-    path = next((p for p in (root / "attributes/attributes.txt", root / "attributes.txt") if p.is_file()), None)
+    places = (root / "attributes", root, root.resolve().parent)
+    path = next((place / "attributes.txt" for place in places if (place / "attributes.txt").is_file()), None)
     if path is None:
         raise UserError(f"{root / 'attributes/attributes.txt'} is missing: it comes with CUB's annotations")
     numbers = _numbered(path)

@@ -89,6 +89,11 @@ def test_bad_files_are_named(root):
         read_class_attributes(root, 3)
 
 
+def test_names_beside_the_data_set_as_its_archive_unpacks(root):
+    (root / "CUB").mkdir()
+    assert read_attribute_names(root / "CUB") == ["has_a::x", "has_b::two words", "has_c::y"]
+
+
 def test_only_data_sets_in_cub_layout(tmp_path):
     assert annotations_folder(tmp_path, "SynthBirds") == tmp_path / "SynthBirds"
     with pytest.raises(UserError, match=r"OpenImages has no attributes and keypoints.*CUB or SynthBirds"):
