@@ -76,5 +76,7 @@ def chosen_pairs(text: str, differs: np.ndarray) -> list[ClassPair]:
         if not 1 <= len(pair.parts) <= MAX_PARTS:
             parts = ", ".join(pair.part_names) or "no part"
             raise UserError(f"`class_pairs`={text}: classes {word} differ in {parts}; choose pairs with 1 to 3 parts")
+        if any({*pair[:2]} == {*earlier[:2]} for earlier in pairs):
+            raise UserError(f"`class_pairs`={text}: the classes {word} are there twice, and would count twice")
         pairs.append(pair)
     return pairs

@@ -80,6 +80,7 @@ def test_chosen_pairs_keep_their_order_and_count_from_one():
         ("a-b", "two classes"),
         ("1-2,", "two classes"),
         ("0-1", "from 1 to 5"),
+        ("1-2,3-2,2-1", "2-1 are there twice"),
     ],
 )
 def test_bad_pairs_are_named(text, words):
