@@ -64,7 +64,7 @@ def read_boxes(path: Path, images: Collection[str]) -> dict[str, list[Box]]:
         return boxes
     fields = "path,x0,y0,x1,y1"
     for number, (image, *words) in read_rows(path, fields):
-        if number == 1 and not any(word.strip().lstrip("-").isdigit() for word in words):
+        if number == 1 and not any(word.strip()[:1] in "+-.0123456789" for word in words):
             continue
         x0, y0, x1, y1 = integers(path, number, words)
         if not 0 <= x0 <= x1 or not 0 <= y0 <= y1:

@@ -236,6 +236,7 @@ def test_a_wrong_box_is_named(tmp_path, pictures):
     for text, message in (
         ("a/0.png,1,2,3,4\na/1.png,5,2,3,4\n", r"boxes.csv, line 2: 5,2,3,4 is not x0,y0,x1,y1"),
         ("a/0.png,1,2,3,4.5\n", r"boxes.csv, line 1: expected whole numbers"),
+        ("a/0.png,1.0,2.0,3.0,4.0\nb/0.png,1,2,3,4\n", r"boxes.csv, line 1: expected whole numbers"),
         ("a/0.png,1,2,3\n", r"boxes.csv, line 1: expected path,x0,y0,x1,y1"),
         ("/photos/a/0.png,1,2,3,4\n", r"boxes.csv has no box for any image in .*such as a/0.png"),
     ):
