@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from calm.data_loaders.images import opened
 
@@ -18,7 +19,7 @@ def read_object_mask(masks: Sequence[Path], ignore_mask: Path | None, size: int)
     mask covers beyond the objects is ignored.
 
     Args:
-        masks: at least one file, any PNG mode; above 0.5 of 255 means object.
+        masks: at least one file, any PNG mode; above 0.5 of 255 means object, and what is transparent is none.
         ignore_mask: the file of the pixels that do not count, if there is one.
         size: side of the score maps in pixels.
 
@@ -33,5 +34,7 @@ def read_object_mask(masks: Sequence[Path], ignore_mask: Path | None, size: int)
 def _read_mask(path: Path, size: int) -> np.ndarray:
     """bool [size,size]."""
     with opened(path, listed="object mask (see `mask_root`)") as mask:
+        if "A" in mask.getbands() or "transparency" in mask.info:
+            mask = Image.alpha_composite(Image.new("RGBA", mask.size, "black"), mask.convert("RGBA"))
         pixels = np.asarray(mask.convert("L"))
     return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_NEAREST) > 0.5

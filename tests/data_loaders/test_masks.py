@@ -49,6 +49,23 @@ def test_any_png_mode_gives_the_same_mask(tmp_path, mode):
     assert np.array_equal(read_object_mask([put(tmp_path, "a", values, mode)], None, 6), values > 0)
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
+def test_what_is_transparent_is_no_object(tmp_path, mode):
+    """As programs write a white object without a background: white everywhere, most of it transparent."""
+    opaque = np.zeros((4, 4), dtype=np.uint8)
+    opaque[1, 2:] = 255
+    path = tmp_path / "a.png"
+    if mode == "P":
+        mask = Image.fromarray(opaque // 255, "P")
+        mask.putpalette([255] * 6)  # both colours are white
+        save(mask, path, transparency=0)
+    else:
+        mask = Image.new("L", (4, 4), 255).convert(mode)
+        mask.putalpha(Image.fromarray(opaque))
+        save(mask, path)
+    assert np.array_equal(read_object_mask([path], None, 4), opaque > 0)
+
+
 def test_a_bad_mask_is_named(tmp_path):
     good = put(tmp_path, "a", [[255, 0], [0, 0]])
     with pytest.raises(UserError, match=r"object mask .*b.png does not exist"):
