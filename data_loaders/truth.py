@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from calm.data_loaders.catalogue import DataSet
 from calm.data_loaders.datasets import ImageDataset
+from calm.data_loaders.images import read_size
 from calm.data_loaders.masks import read_object_mask
 from calm.data_loaders.metadata import LOCALIZATION, outside
 from calm.errors import UserError
@@ -73,13 +74,24 @@ class TruthReader:
             if has_masks and self.data_set.localization == "masks" and not record.masks:
                 raise UserError(f"{path} has no mask for {record.image_id}")
             if has_masks and self.data_set.localization == "boxes":
-                self.data_set.mask_files(record, self.data_root, self.mask_root)
+                self._check_masks(dataset, index)
 
     def _check_inside(self, dataset: ImageDataset, index: int) -> None:
         record, (width, height) = dataset.records[index], dataset.original_size(index)
         for box in record.boxes:
             if box[0] >= width or box[1] >= height:  # boxes drawn by people may end past the last pixel
                 raise outside(dataset.image_list.parent / LOCALIZATION, record.image_id, box, (width, height))
+
+    def _check_masks(self, dataset: ImageDataset, index: int) -> None:
+        """Whether they are there, and were not drawn on the photograph as a viewer turns it by its EXIF orientation."""
+        masks, _ = self.data_set.mask_files(dataset.records[index], self.data_root, self.mask_root)
+        width, height = dataset.original_size(index)
+        for mask in masks:
+            if width != height and mask.is_file() and read_size(mask) == (height, width):
+                raise UserError(
+                    f"{mask} has {height} x {width} pixels, and its image is stored with {width} x {height}: turn the "
+                    "mask, or store the image upright without an EXIF orientation"
+                )
 
     def __call__(self, dataset: ImageDataset, index: int) -> Truth:
         record, boxes, masks, ignore_mask = dataset.records[index], None, None, None

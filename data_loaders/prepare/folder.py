@@ -12,7 +12,7 @@ from calm.data_loaders.catalogue.folder import BOXES, OWN_FOLDER
 from calm.data_loaders.catalogue.record import Say
 from calm.data_loaders.images import as_text
 from calm.data_loaders.metadata import read_records, split_folder, write_records
-from calm.data_loaders.prepare.folder_images import read_boxes, scan
+from calm.data_loaders.prepare.folder_images import check_masks, read_boxes, scan
 from calm.data_loaders.prepare.folder_split import SPLIT_FILE, divide, kept_split, read_split, say_split, write_split
 from calm.data_loaders.record import SPLITS, Record
 from calm.errors import UserError
@@ -36,6 +36,7 @@ def ensure(data_root: str | Path, metadata_root: str | Path, say: Say = print) -
     lists = OWN_FOLDER.metadata_name(root)
     folder = Path(metadata_root) / lists
     boxes = read_boxes(root / BOXES, found.images)
+    check_masks(root, found.images)
     if (folder / SPLIT_FILE).is_file():
         recorded = read_split(folder / SPLIT_FILE)
         splits = kept_split(root, folder, found, recorded, say)

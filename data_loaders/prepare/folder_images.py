@@ -5,10 +5,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from calm.data_loaders.catalogue.folder import class_places
+from calm.data_loaders.catalogue.folder import MASKS, class_places, mask_file
 from calm.data_loaders.metadata import can_be_listed
 from calm.data_loaders.record import Box
 from calm.data_loaders.scan import IMAGE_SUFFIXES, files_below, has_suffix
+from calm.data_loaders.score_maps import shared_stems
 from calm.data_loaders.text_lines import fault, integers, read_rows
 from calm.errors import UserError
 
@@ -52,6 +53,15 @@ def scan(root: Path) -> Photographs:
     if len(classes) < 2:
         raise UserError(f"{root} has one class, {classes.pop()}: a classifier needs a folder for each of several")
     return Photographs(images, tuple(split for split in places if split), others)
+
+
+def check_masks(root: Path, images: Collection[str]) -> None:
+    """Refuse a mask ``masks/cat/1.png`` that could be that of cat/1.jpg and of cat/1.png."""
+    shared = shared_stems(images)
+    for image in images:
+        stem = Path(image).with_suffix("").as_posix()
+        if stem in shared and (mask := mask_file(root, image)) == root / MASKS / f"{stem}.png":
+            raise UserError(f"{mask} could be the mask of several images: name that of {image} {Path(image).name}.png")
 
 
 def read_boxes(path: Path, images: Collection[str]) -> dict[str, list[Box]]:

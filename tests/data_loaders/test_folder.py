@@ -218,6 +218,25 @@ def test_boxes_and_masks_are_found(tmp_path, pictures, header):
     assert [truth.mask(8)[0].tolist() for truth in truths] == [[1, 1, 1, 1, 0, 0, 0, 0]] * 2
 
 
+def test_a_mask_of_the_photograph_as_viewers_turn_it_is_refused(tmp_path, pictures):
+    for path in sorted(pictures.rglob("*.png")):
+        save(Image.new("L", (20, 40), 255), pictures / f"masks/{path.relative_to(pictures)}.png")
+    message = r"masks/a/\d.png.png has 20 x 40 pixels, and its image is stored with 40 x 20: turn the mask"
+    with pytest.raises(UserError, match=message):
+        located(pictures, tmp_path / "md")
+
+
+def test_a_mask_that_could_be_of_two_photographs_is_refused(tmp_path, pictures):
+    save(picture(0, 40, 20), pictures / "a/1.jpg")
+    mask = save(Image.new("L", (40, 20), 255), pictures / "masks/a/1.png")
+    message = r"masks/a/1.png could be the mask of several images: name that of a/1.jpg 1.jpg.png"
+    with pytest.raises(UserError, match=message):
+        ensure(pictures, tmp_path / "md")
+    for name in ("1.jpg.png", "1.png.png"):
+        save(Image.open(mask), mask.with_name(name))
+    ensure(pictures, tmp_path / "md")
+
+
 def test_other_boxes_than_before_are_said(tmp_path, pictures):
     write(pictures / "boxes.csv", "a/0.png,1,2,3,4\nb/0.png,1,2,3,4\n")
     made(pictures, tmp_path / "md")
