@@ -32,8 +32,8 @@ from calm.networks.precision import laid_out
 from calm.networks.trunks import canonical_architecture
 
 LAST, BEST = FILE_NAME, "best_checkpoint.pth.tar"
-EXPORTS = ("model.onnx", "model.pt", "model.pt2", "model.json")
-"""A checkpoint as files of other frameworks, and their description, where they lie beside it."""
+EXPORTS = tuple(f"model{suffix}{end}" for suffix in (".onnx", ".pt", ".pt2") for end in ("", ".json"))
+"""A checkpoint as files of other frameworks, and the description of each, where they lie beside it."""
 
 
 def run_folder(args: Config) -> Path:

@@ -1,6 +1,6 @@
 """A trained network as a file of another framework, with its maps and probabilities as named outputs.
 
-calm export save/demo/ --format onnx            # save/demo/model.onnx, and model.json beside it
+calm export save/demo/ --format onnx            # save/demo/model.onnx, and model.onnx.json beside it
 calm export save/demo/ --format pt2 --out x.pt2
 """
 

@@ -98,7 +98,7 @@ FORMATS: dict[str, Format] = {
 def export(
     network: Network, form: str, path: Path, *, size: int, class_names: Sequence[str] | None, sha256: str
 ) -> float:
-    """Write ``path``, and beside it a .json that says what goes in and comes out; the file is run before it is kept.
+    """Write ``path``, which is run before it is kept, and ``<path>.json``, which says what goes in and comes out.
 
     Args:
         network: in evaluation mode, on the CPU.
@@ -134,7 +134,7 @@ def export(
             f"{network.architecture} with {network.method} cannot be exported to {form} ({reason})"
         ) from error
     description = {"checkpoint": {"sha256": sha256}, **_description(module, size, class_names)}
-    write_text(path.with_suffix(".json"), json.dumps(description, indent=1) + "\n")
+    write_text(path.with_name(f"{path.name}.json"), json.dumps(description, indent=1) + "\n")
     return difference
 
 

@@ -74,10 +74,23 @@ def test_a_file_gives_what_the_network_gives(tiny_trunk, tmp_path, form, file, m
         assert set(found) == set(wanted)
         for name, value in wanted.items():
             np.testing.assert_allclose(np.asarray(found[name]), value.numpy(), atol=1e-4, err_msg=name)
-    said = json.loads((run / "model.json").read_text())
-    assert file in EXPORTS and said["checkpoint"]["sha256"] == file_digest(run / LAST)
+    said = json.loads((run / f"{file}.json").read_text())
+    assert {file, f"{file}.json"} <= {*EXPORTS} and said["checkpoint"]["sha256"] == file_digest(run / LAST)
     assert said["class_names"] == NAMES and said["outputs"][-1] == "probabilities"
     assert said["input"] | {"name": "images", "shape": ["batch", 3, SIZE, SIZE]} == said["input"]
+
+
+def test_files_of_one_folder_say_each_its_own_checkpoint(run):
+    assert exported(run, "--format=torchscript") == 0
+    earlier = file_digest(run / LAST)
+    content = torch.load(run / LAST, weights_only=True)
+    content["state_dict"]["conv_last.bias"][0] += 1
+    torch.save(content, run / LAST)  # the training went on
+    assert exported(run, "--format=torchscript", f"--out={run / 'model.later.pt'}") == 0
+    said = {name: json.loads((run / f"{name}.json").read_text()) for name in ("model.pt", "model.later.pt")}
+    assert [one["checkpoint"]["sha256"] for one in said.values()] == [earlier, file_digest(run / LAST)]
+    first, second = (torch.jit.load(run / name)(tiny_batch(1, SIZE)[0])["probabilities"] for name in said)
+    assert (second[:, 0] > first[:, 0]).all()
 
 
 def test_a_file_that_computes_something_else_is_not_kept(run, tmp_path, monkeypatch, capsys):
