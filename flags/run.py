@@ -77,7 +77,13 @@ RUN = (
         ("fp32", "bf16", "auto"),
         elsewhere=("amp", "fp16"),
     ),
-    place_flag("tf32", boolean, False, "on a GPU: products of float32 with 10 bits of mantissa", on_resume="free"),
+    place_flag(
+        "tf32",
+        boolean,
+        False,
+        "on a GPU: products of float32 with 10 bits of mantissa; always so beside bf16",
+        on_resume="free",
+    ),
     place_flag(
         "deterministic",
         boolean,

@@ -136,3 +136,17 @@ def test_auto_precision_is_fp32_on_a_cpu():
     kept = torch.backends.cudnn.benchmark
     found = [settle_arithmetic(CPU, name, deterministic=True, tf32=False) for name in ("auto", "fp32", "bf16")]
     assert found == ["fp32", "fp32", "bf16"] and torch.backends.cudnn.benchmark == kept
+
+
+def test_products_of_float32_are_exact_unless_asked_for_or_beside_bf16():
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    kept = [place.fp32_precision for place in places]
+    wanted = {("fp32", False): "ieee", ("fp32", True): "tf32", ("bf16", False): "tf32"}
+    try:
+        for (precision, tf32), products in wanted.items():
+            settle_arithmetic(torch.device("cuda"), precision, deterministic=False, tf32=tf32)
+            assert [place.fp32_precision for place in places] == [products] * 2
+    finally:
+        torch.backends.cudnn.benchmark = False
+        for place, products in zip(places, kept, strict=True):
+            place.fp32_precision = products
