@@ -111,6 +111,11 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
         raise UserError(f"{path}: does not say how it was trained; give {flags}")
     config.architecture = canonical_architecture(config.architecture)
     config.attribution_method = canonical_method(config.attribution_method)
+    if METHODS[config.attribution_method].needs_prior and not says_prior(content):
+        raise UserError(
+            f"{path}: was trained by {stored['attribution_method']}, so its prior was never trained and it is no "
+            f"{config.attribution_method} network: leave `attribution_method` out, or train on from it by main.py"
+        )
     num_classes = check_against_weights(config, content["state_dict"], path)
     network = network_of({**config, "crop_size": stored.get("crop_size")}, num_classes)  # as it was trained
     copy_weights(network, content["state_dict"], source=str(path), hint=FIT_HINT)
@@ -166,13 +171,13 @@ def stated_config(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def named_overrides(overrides: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides under the flags' names; an unknown name is an error."""
-    given = {OTHER_NAMES.get(key, key): value for key, value in overrides.items()}
+    """Overrides under the flags' names; an unknown name, or a value that its flag does not take, is an error."""
+    given = {OTHER_NAMES.get(key, key): str(v) if isinstance(v, Path) else v for key, v in overrides.items()}
     known = {*CHECKPOINT_KEYS, "num_classes", *stored}
     for key in given:
         if key not in known:
             raise UserError(f"load_network: unknown option '{key}'; it takes {', '.join(CHECKPOINT_KEYS)}")
-    return given
+    return given | checked(given, "load_network")
 
 
 def check_against_weights(config: Munch, state: Mapping[str, Tensor], path: Path) -> int:

@@ -83,6 +83,24 @@ def test_overrides_win_and_are_reported(tmp_path, trained):
         load_network(path, architecture="resnet50")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"crop_size": 0}, {"crop_size": "abc"}, {"large_feature_map": "maybe"}, {"method": 3}, {"prior_temperature": "x"}],
+)
+def test_an_override_that_its_flag_does_not_take_is_one_sentence(tmp_path, trained, wrong):
+    name = {"method": "attribution_method"}.get(*wrong, *wrong)
+    with pytest.raises(UserError, match=f"`{name}`"):
+        load_network(write(tmp_path, trained, config=CONFIG), **wrong)
+    assert load_network(tmp_path, crop_size="96")[1].crop_size == 96
+
+
+@pytest.mark.parametrize("method", ["CAM", "HaS"])
+def test_a_network_without_a_trained_prior_is_no_calm_network(tmp_path, trained, method):
+    path = write(tmp_path, trained, config={**CONFIG, "attribution_method": method})
+    with pytest.raises(UserError, match=f"was trained by {method}, so its prior was never trained"):
+        load_network(path, attribution_method="CALM_ML")
+
+
 def test_places(tmp_path, trained):
     path = write(tmp_path, trained, config=CONFIG)
     assert locate_checkpoint(tmp_path.name, save_root=tmp_path.parent) == path
