@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calm import errors
+from calm.errors import UserError
 
 FORMATS = ("onnx", "torchscript", "pt2")
 
@@ -32,9 +33,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     from calm.runs import of_one_state
     from calm.sharing import formats
 
+    suffix = formats.FORMATS[args.format].suffix
+    if args.out is not None and args.out.suffix != suffix:
+        raise UserError(f"`out`={args.out}: should end in {suffix}")
     checkpoint = locate_checkpoint(args.run)
     loaded, checksum = of_one_state(checkpoint)
-    path = args.out or checkpoint.parent / f"model{formats.FORMATS[args.format].suffix}"
+    path = args.out or checkpoint.parent / f"model{suffix}"
     network = loaded.network.requires_grad_(False)  # what the file gives needs no detach
     facts = {"size": loaded.config.get("crop_size", 224), "class_names": loaded.class_names, "sha256": checksum}
     difference = formats.export(network, args.format, path, **facts)

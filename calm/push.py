@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         name = args.repository or checkpoint.parent.resolve().name
-        source = f"{PREFIX}{args.repository}" if args.repository else str(folder)
+        source = f"{PREFIX}{args.repository}" if args.repository else f"{folder.resolve().name}/"
         results = write_layout(checkpoint, folder, name=name.split("/")[-1], source=source)
         numbers = sum(len(result.metrics) for result in results)
         print(f"model card: {numbers} numbers of {len(results)} results of this checkpoint")

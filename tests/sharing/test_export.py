@@ -93,6 +93,14 @@ def test_files_of_one_folder_say_each_its_own_checkpoint(run):
     assert (second[:, 0] > first[:, 0]).all()
 
 
+def test_a_file_of_another_suffix_is_refused_before_anything_is_replaced(run, capsys):
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    for place in (run / LAST, run / "model.json", run):
+        assert exported(run, "--format=torchscript", f"--out={place}") == 2
+        assert capsys.readouterr().err == f"error: --out={place}: should end in .pt\n"
+    assert before == {path: path.read_bytes() for path in run.iterdir()}
+
+
 def test_a_file_that_computes_something_else_is_not_kept(run, tmp_path, monkeypatch, capsys):
     from calm.sharing import formats
 

@@ -9,8 +9,9 @@ import torch
 import calm
 from calm import errors, push
 from calm.errors import UserError
+from calm.networks import checkpoint
 from calm.networks.checkpoint_files import locate_checkpoint
-from calm.runs import sha256
+from calm.runs import LAST, sha256
 from tests.local_hub import hub_at_home
 from tests.test_explain import NAMES, save_checkpoint
 from tests.tiny_networks import tiny_batch
@@ -20,12 +21,12 @@ from tests.tiny_networks import tiny_batch
 def run(tiny_trunk, tmp_path) -> Path:
     """A run folder with a result of its checkpoint and one of another."""
     folder = save_checkpoint(tmp_path / "birds", "CALM_EM")
-    checkpoint = folder / "last_checkpoint.pth.tar"
+    file = folder / LAST
     (folder / "results").mkdir()
-    for name, digest, value in (("wsol", sha256(checkpoint), 43.21), ("pixel_perturb", "another", 12.34)):
+    for name, digest, value in (("wsol", sha256(file), 43.21), ("pixel_perturb", "another", 12.34)):
         flags = {"dataset_name": "SynthBirds", "attribution_method": "CALM_EM"}
         content = {"evaluation": name, "protocol": "paper", "config": flags, "details": {"attribution": "joint"}}
-        content |= {"checkpoint": {"path": str(checkpoint), "sha256": digest}, "metrics": {"PxAP": value}}
+        content |= {"checkpoint": {"path": str(file), "sha256": digest}, "metrics": {"PxAP": value}}
         (folder / "results" / f"{name}.json").write_text(json.dumps(content))
     return folder
 
@@ -67,8 +68,33 @@ def test_the_card_has_the_numbers_of_this_checkpoint_alone(run, tmp_path, capsys
     assert said["config"]["crop_size"] == 48 and str(tmp_path) not in json.dumps(said)
 
 
+def test_the_card_names_no_place_of_the_machine(run, tmp_path):
+    assert pushed(run, "--folder", tmp_path / "shared") == 0
+    card = (tmp_path / "shared" / "README.md").read_text()
+    assert 'calm.load("shared/")' in card and str(tmp_path) not in card
+
+
+def test_a_checkpoint_that_is_replaced_meanwhile_has_no_numbers_of_the_other(run, tmp_path, monkeypatch):
+    load, later = checkpoint.load, torch.load(run / LAST, weights_only=True)
+    later["state_dict"]["conv_last.bias"][0] += 1
+    torch.save(later, tmp_path / "later")
+    result = run / "results" / "wsol.json"
+    result.write_text(result.read_text().replace(sha256(run / LAST), sha256(tmp_path / "later")))
+
+    def load_then_train_on(path, **options):
+        loaded = load(path, **options)
+        if (tmp_path / "later").exists():
+            (tmp_path / "later").replace(run / LAST)
+        return loaded
+
+    monkeypatch.setattr("calm.runs.load", load_then_train_on)
+    assert pushed(run, "--folder", tmp_path / "shared") == 0
+    assert "43.21" in (tmp_path / "shared" / "README.md").read_text()
+    assert_same_network(calm.load(tmp_path / "shared"), calm.load(run))
+
+
 def test_the_card_says_which_way_is_better_and_what_needs_no_knowledge(run, tmp_path):
-    checkpoint = run / "last_checkpoint.pth.tar"
+    file = run / LAST
     written = {
         "accuracy": ({"accuracy": 61.5}, {}),
         "pixel_perturb": ({"A_30": 40.0, "R_30": 0.71}, {}),
@@ -84,7 +110,7 @@ def test_the_card_says_which_way_is_better_and_what_needs_no_knowledge(run, tmp_
     for name, (metrics, baselines) in written.items():
         flags = {"dataset_name": "SynthBirds", "attribution_method": "CALM_EM"}
         content = {"evaluation": name, "config": flags, "details": {"attribution": "joint"}, "metrics": metrics}
-        content |= {"checkpoint": {"path": str(checkpoint), "sha256": sha256(checkpoint)}, "baselines": baselines}
+        content |= {"checkpoint": {"path": str(file), "sha256": sha256(file)}, "baselines": baselines}
         (run / "results" / f"{name}.json").write_text(json.dumps(content))
     assert pushed(run, "--folder", tmp_path / "shared") == 0
     card = (tmp_path / "shared" / "README.md").read_text()
@@ -103,11 +129,11 @@ def test_the_card_says_which_way_is_better_and_what_needs_no_knowledge(run, tmp_
 
 
 def test_the_card_tells_two_results_of_one_map_apart(run, tmp_path):
-    checkpoint = run / "last_checkpoint.pth.tar"
+    file = run / LAST
     for masks, value in (("keypoints", 10.5), ("exact", 20.25)):
         flags = {"dataset_name": "SynthBirds", "attribution_method": "CALM_EM", "cue_masks": masks}
         content = {"evaluation": "cue_location", "config": flags, "details": {"attribution": "joint"}}
-        content |= {"checkpoint": {"path": str(checkpoint), "sha256": sha256(checkpoint)}, "metrics": {"mPxAP": value}}
+        content |= {"checkpoint": {"path": str(file), "sha256": sha256(file)}, "metrics": {"mPxAP": value}}
         (run / "results" / f"cue_location_{masks}.json").write_text(json.dumps(content))
     assert pushed(run, "--folder", tmp_path / "shared") == 0
     card = (tmp_path / "shared" / "README.md").read_text()
