@@ -31,7 +31,10 @@ def records(data_root: Path, say: Callable[[str], None]) -> dict[str, list[Recor
     wnids = _wnids(root, annotations)
     targets = {wnid: target for target, wnid in enumerate(wnids)}
     if len(wnids) != 1000:
-        say(f"{len(wnids)} classes are there instead of 1000: the labels count these, not ILSVRC's")
+        say(
+            f"{len(wnids)} classes are there instead of 1000: the labels count these, but names and supersets are "
+            "those of ILSVRC's first ones; as a folder of photographs (docs/own_data.md) classes keep their own"
+        )
     training = [(wnid, path.name) for wnid in wnids for path in files_of(root / "train" / wnid)]
     splits = {
         "train": [Record(f"train/{wnid}/{name}", targets[wnid]) for wnid, name in training],

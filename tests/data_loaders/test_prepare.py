@@ -151,6 +151,8 @@ def test_ilsvrc(tmp_path):
         save(picture(0, 9, 8), tmp_path / f"dataset/ImageNetV2/val2/{number}/x.jpeg")
     said = run(tmp_path, "ILSVRC")
     assert "2 classes are there instead of 1000" in said[0]
+    assert "names and supersets are those of ILSVRC's first ones" in said[0]
+    assert dataset_named("ILSVRC").class_names(tmp_path / "dataset")[:2] == ["tench", "goldfish"]
     train = [Record("train/n01/n01_5.JPEG", 0), Record("train/n02/n02_5.JPEG", 1)]
     assert records(tmp_path, "ILSVRC", "train") == train
     assert records(tmp_path, "ILSVRC", "test") == [
