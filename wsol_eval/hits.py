@@ -47,11 +47,14 @@ def box_hits(
         bool [2, len(ious), T]: at 0 by the box of the largest contour, at 1 by the best of all contours.
 
     Raises:
-        ValueError: a map with other values or dimensions, boxes of another shape, or no levels.
+        ValueError: a map with other values or dimensions, boxes of another shape, inverted or in fractions, or no
+            levels.
     """
     truth = np.asarray(boxes, dtype=np.int64)
     if truth.ndim != 2 or truth.shape[0] == 0 or truth.shape[1] != 4:
         raise ValueError(f"true boxes have shape [n,4] with n above 0, not {list(truth.shape)}")
+    if (truth != np.asarray(boxes)).any() or (truth[:, 2:] < truth[:, :2]).any():
+        raise ValueError(f"true boxes are whole pixels x0 y0 x1 y1 with x1 and y1 the last ones, not {boxes}")
     if not ious:
         raise ValueError("there are no IoU levels")
     values = as_score_map(score_map)

@@ -212,6 +212,8 @@ def test_top_localisation_has_its_own_best_threshold():
         (np.zeros((1, 4, 4)), [[0, 0, 1, 1]], "two dimensions"),
         (np.zeros((4, 4)), np.zeros((0, 4)), "above 0"),
         (np.zeros((4, 4)), [0, 0, 1, 1], "shape"),
+        (np.eye(4), [[2, 2, 1, 1]], "whole pixels x0 y0 x1 y1"),  # x, y, width, height
+        (np.eye(4), [[0, 0, 1.5, 1]], "whole pixels"),
     ],
 )
 def test_bad_input_is_refused_and_not_counted(score_map, truth, message):
