@@ -45,9 +45,12 @@ LONGEST = 200
 
 
 def display_name(name: str) -> str:
-    """Class name as people read it: "027.Painted_Bunting" -> "Painted Bunting"; a very long one is cut."""
-    head, dot, tail = name.partition(".")
-    words = tail if dot and head.isdigit() and tail else name
+    """Class name as people read it: "027.Painted_Bunting" -> "Painted Bunting"; a very long one is cut.
+
+    A number with a fraction, such as "1.5_mm", stays whole.
+    """
+    head, _, tail = name.partition(".")
+    words = tail if head.isdigit() and tail and not tail[0].isdigit() else name
     return (words if len(words) <= LONGEST else f"{words[:LONGEST]}…").replace("_", " ")
 
 

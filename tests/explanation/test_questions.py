@@ -51,4 +51,5 @@ def test_words():
         "one of 4 classes",
         "any of all 5 classes",
     ]
-    assert [display_name(n) for n in [NAMES[0], "n01.x", "a_b"]] == ["Painted Bunting", "n01.x", "a b"]
+    names = {NAMES[0]: "Painted Bunting", "n01.x": "n01.x", "a_b": "a b", "0.5_mm": "0.5 mm", "1.5_mm": "1.5 mm"}
+    assert [display_name(name) for name in names] == [*names.values()]
