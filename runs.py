@@ -156,7 +156,8 @@ def evaluation_dataset(
         )
     known = len(dataset.class_names)
     for index, (ours, theirs) in enumerate(zip(class_names or (), dataset.class_names)):
-        if ours != theirs and str(index) not in (ours, theirs):  # a number where nothing names the classes
+        unnamed = str(index) in (ours, theirs) and not (ours + theirs).isdecimal()  # where no file names the classes
+        if ours != theirs and not unnamed:
             distributed.print0(
                 f"notice: class {index} is {ours} in the checkpoint and {theirs} in {args.dataset_name} at "
                 f"{args.data_root}: was it trained on these classes?"

@@ -16,7 +16,7 @@ from calm.errors import UserError
 from calm.evaluation import session as sessions
 from calm.flags import recorded
 from calm.networks import build_network
-from tests.tiny_data import tiny_cub
+from tests.tiny_data import tiny_cub, write
 
 
 @pytest.fixture
@@ -166,6 +166,17 @@ def test_classes_of_the_network_beyond_those_of_the_data_are_noticed(tmp_path, c
     assert "notice" not in capsys.readouterr().out
     runs.evaluation_dataset(args, build_network("resnet18", "CAM", 201), "test")
     assert "notice: the network has 201 classes, CUB has 200" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("known", "said"), [(["0", "10", "2"], True), (["cat", "dog", "owl"], False)])
+def test_classes_that_are_called_by_other_numbers_are_noticed(tmp_path, capsys, known, said):
+    for name in "012":
+        for number in range(3):
+            write(tmp_path / f"photos/{name}/{number}.jpg", "")
+    args = parse(["--dataset=folder", f"--data_root={tmp_path / 'photos'}", f"--metadata_root={tmp_path}"], "main")
+    runs.ensure_data(args)
+    runs.evaluation_dataset(args, build_network("resnet18", "CAM", 3), "test", class_names=known)
+    assert ("notice: class 1 is 10 in the checkpoint and 1 in folder" in capsys.readouterr().out) == said
 
 
 def test_a_label_beyond_the_network_s_classes_is_one_sentence(tmp_path):
