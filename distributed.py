@@ -11,6 +11,8 @@ import torch.distributed as dist
 from torch import Tensor
 from tqdm import tqdm
 
+from calm.errors import UserError
+
 Item = TypeVar("Item")
 LINE_SECONDS = 30
 """Between two lines of progress where there is no terminal."""
@@ -30,6 +32,8 @@ def init() -> Process:
     use_cuda = torch.cuda.is_available()
     device = torch.device("cuda", local_rank) if use_cuda else torch.device("cpu")
     if use_cuda:
+        if local_rank >= (gpus := torch.cuda.device_count()):
+            raise UserError(f"`nproc_per_node`: process {local_rank + 1} of this machine has no GPU, it has {gpus}")
         torch.cuda.set_device(device)
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ and not dist.is_initialized():
         backend, device_id = ("nccl", device) if use_cuda else ("gloo", None)

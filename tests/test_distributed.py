@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
 from calm import distributed
+from calm.errors import UserError
 
 PROGRAM = """
 import os, torch, distributed
@@ -47,6 +51,14 @@ def test_two_processes_and_their_restart(tmp_path):
 def test_alone_everything_is_mine():
     assert distributed.shard([1, 2, 3]) == [1, 2, 3]
     assert distributed.gather("x") == ["x"] and distributed.rank() == 0 and distributed.world_size() == 1
+
+
+def test_a_process_without_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UserError, match="`nproc_per_node`: process 3 of this machine has no GPU, it has 2"):
+        distributed.init()
 
 
 class Screen(io.StringIO):
