@@ -1,6 +1,7 @@
 """The experiments: the pages equal what the code writes, steps run once, and verdicts follow from their intervals."""
 
 import json
+import re
 import shlex
 import shutil
 import statistics
@@ -42,6 +43,26 @@ def test_what_is_kept_names_no_photograph():
     for path in (DOCS / "results" / "evidence").glob("*.json"):
         text = path.read_text()
         assert ".jpg" not in text and "image_id" not in text and "save/" not in text
+
+
+def test_what_the_intervals_over_pairs_leave_out_is_of_the_kept_numbers():
+    def above(network, stem):
+        seeds = [json.loads(path.read_text()) for path in (DOCS / "results" / "evidence").glob(f"{network}_s?.json")]
+        pairs = [{(p["class_a"], p["class_b"]): p for p in kept[stem]["details"]["pairs"]} for kept in seeds]
+        return {key: statistics.fmean(own[key]["PxAP"] - own[key]["prevalence"] for own in pairs) for key in pairs[0]}
+
+    def standard_errors(values):
+        mean = statistics.fmean(values.values())
+        products = {(a, b): (values[a] - mean) * (values[b] - mean) for a in values for b in values}
+        alone = sum(product for (a, b), product in products.items() if a == b)
+        together = sum(product for (a, b), product in products.items() if {*a} & {*b})
+        return [f"{sum_**0.5 / len(values):.1f}" for sum_ in (alone, together)]
+
+    cam = above("birds_CAM", "cue_location_cam_text_grid")
+    calm = above("birds_CALM_EM_relu", "cue_location_joint_text_grid")
+    text = (DOCS / "evaluation.md").read_text().split("Pairs that share a class")[1].split("An interval over images")[0]
+    stated = re.findall(r"\d\.\d", text)
+    assert stated == [*standard_errors(cam), *standard_errors({pair: calm[pair] - cam[pair] for pair in cam})]
 
 
 @pytest.mark.parametrize("reduced", [False, True])
