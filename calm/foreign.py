@@ -1,14 +1,16 @@
 """Maps, masks and networks as other libraries have them -> ours."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
+from torch import Tensor, nn
 
 from calm.arguments import check_count
+from calm.attribution.class_score import evaluating
 from calm.attribution.score_map import normalize, resize
 from calm.errors import UserError
 from calm.wsol_eval.pxap import IGNORED, OBJECT
@@ -100,8 +102,12 @@ def as_masks(masks: Maps) -> Tensor:
 
 @torch.inference_mode()
 def as_log_p_y(network: Network, images: Tensor) -> Tensor:
-    """log p(y|x) [B,K] by a network of ours, or by any that gives class scores; other output is a ``UserError``."""
-    output = network(images)
+    """log p(y|x) [B,K] by a network of ours, or by any that gives class scores; other output is a ``UserError``.
+
+    A module runs in evaluation mode, and is left as it was.
+    """
+    with evaluating(network) if isinstance(network, nn.Module) else nullcontext():
+        output = network(images)
     if hasattr(output, "log_p_y"):
         return output.log_p_y
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != len(images):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calm.attribution.class_score import evaluating
 from calm.data_loaders.catalogue import dataset_named
 from calm.data_loaders.transforms import to_tensor
 from calm.errors import UserError
@@ -35,7 +36,7 @@ class Explainer:
     """Images -> ``Explanation`` of each."""
 
     network: Network
-    """In evaluation mode."""
+    """In any mode; it explains in evaluation mode, and is left as it was."""
     input_size: int
     """Side of the network's input, pixels."""
     class_names: Sequence[str]
@@ -82,7 +83,7 @@ class Explainer:
             mean, std = self.network.mean, self.network.std
             images = torch.stack([to_tensor(photograph.view, mean, std) for photograph in photographs])
         images = images.to(next(self.network.parameters()).device)
-        with features_shared():
+        with evaluating(self.network), features_shared():
             try:
                 with torch.no_grad():
                     outputs = self.network(images)

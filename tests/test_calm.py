@@ -78,6 +78,18 @@ def test_explanations_hold_maps_probabilities_and_an_overlay(network, picture):
     assert "Summer Tanager" in first.sentence("joint")
 
 
+def test_a_network_in_training_mode_explains_as_in_evaluation_and_is_left_as_it_was(network, picture):
+    wanted, state = network.explain(picture)[0].maps["joint"], copy.deepcopy(network.state_dict())
+    network.train()
+    try:
+        found = network.explain([picture, picture.rotate(180)])[0].maps["joint"]
+        assert network.training and network.bn1.training
+        assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+    finally:
+        network.eval()
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
 def test_a_number_is_an_index_where_classes_are_called_by_numbers_too(network, picture):
     """As sorted folders 0, 1, 10, 2 are; a text is a name first."""
     explain = Explain(replace(network.explain.explainer, class_names=["0", "1", "10", "2"]))

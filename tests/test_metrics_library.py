@@ -47,6 +47,15 @@ def test_remove_and_classify_equals_a_slow_version(case):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("measure", ["remove_and_classify", "insertion"])
+def test_a_network_in_training_mode_is_measured_as_in_evaluation_and_left_as_it_was(measure):
+    network, (images, targets) = tiny_network("CAM"), tiny_batch(3, 12)
+    maps = torch.rand(3, 6, 6, generator=torch.Generator().manual_seed(0))
+    wanted, mean = getattr(metrics, measure)(network, images, targets, maps), network.bn1.running_mean.clone()
+    assert getattr(metrics, measure)(network.train(), images, targets, maps) == pytest.approx(wanted, nan_ok=True)
+    assert network.bn1.training and torch.equal(network.bn1.running_mean, mean)
+
+
 def test_deletion_and_insertion_are_areas_under_the_probability(case):
     network, images, targets, maps = case
     areas = []
