@@ -33,7 +33,7 @@ def similar_by_scores(scores: Tensor, targets: Tensor, number: int) -> Tensor:
 
 def similar_by_weights(weights: Tensor, targets: Tensor, number: int) -> Tensor:
     """[B,number]: the classes whose classifier rows [K,C] have the least angle to the target's row."""
-    rows = F.normalize(weights.flatten(1), dim=1)
+    rows = F.normalize(weights.flatten(1).double(), dim=1)  # neither autocast nor TF32 rounds doubles
     return _nearest(-rows[targets] @ rows.T, targets, number)
 
 

@@ -69,6 +69,15 @@ def test_similar_classes():
     assert similar_by_weights(weights, torch.tensor([0, 2]), 3).tolist() == [[1, 2, 3], [1, 0, 3]]
 
 
+def test_classes_with_similar_weights_are_the_same_under_autocast():
+    rows = torch.ones(20, 16) + 0.05 * torch.randn(20, 16, generator=torch.Generator().manual_seed(0))
+    cosines = torch.stack([(rows * row).sum(dim=1) / rows.norm(dim=1) / row.norm() for row in rows.double()])
+    wanted = (cosines - 2 * torch.eye(20)).argsort(dim=1, descending=True)[:, :3]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = similar_by_weights(rows[:, :, None, None], torch.arange(20), 3)
+    assert torch.equal(found.sort(dim=1).values, wanted.sort(dim=1).values)
+
+
 def test_no_more_rivals_than_there_are():
     assert similar_by_scores(torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0]), 9).tolist() == [[2, 1]]
 
