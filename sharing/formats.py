@@ -71,7 +71,10 @@ def _run_onnx(path: Path, images: Tensor) -> Outputs:
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    values = session.run(names, {IMAGES: images.numpy()})
+    try:
+        values = session.run(names, {IMAGES: images.numpy()})
+    except Exception as error:  # onnxruntime's errors have no class in common
+        raise RuntimeError(f"onnxruntime: {error}") from error
     return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 
 

@@ -27,7 +27,7 @@ WIDTH = 1024
 
 def row_of(maps: Tensor, targets: Tensor) -> Tensor:
     """[B,K,h,w], [B] -> [B,h,w]: the map of each sample's own class."""
-    return maps[torch.arange(len(targets), device=maps.device), targets]
+    return maps.gather(1, targets[:, None, None, None].expand(-1, 1, *maps.shape[2:])).squeeze(1)
 
 
 def keep_mask(class_maps: Tensor, targets: Tensor, threshold: float) -> Tensor:

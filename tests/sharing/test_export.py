@@ -10,6 +10,7 @@ import torch
 from calm import errors, export
 from calm.networks import load_network
 from calm.runs import EXPORTS, LAST
+from calm.sharing import formats
 from tests.test_explain import NAMES, save_checkpoint
 from tests.tiny_networks import tiny_batch
 
@@ -102,13 +103,27 @@ def test_a_file_of_another_suffix_is_refused_before_anything_is_replaced(run, ca
 
 
 def test_a_file_that_computes_something_else_is_not_kept(run, tmp_path, monkeypatch, capsys):
-    from calm.sharing import formats
-
     changed = formats.FORMATS["torchscript"]._replace(run=lambda path, images: {"joint": np.zeros(1)})
     monkeypatch.setitem(formats.FORMATS, "torchscript", changed)
     assert exported(run, "--format=torchscript", f"--out={tmp_path / 'x.pt'}") == 2
     assert "cannot be exported to torchscript (the file's outputs are joint)" in capsys.readouterr().err
     assert not (tmp_path / "x.pt").exists()
+
+
+def test_a_file_that_takes_no_other_number_of_images_is_not_kept(run, monkeypatch, capsys):
+    helper = pytest.importorskip("onnx", reason="onnx is not installed (requirements-dev.txt)").helper
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (requirements-dev.txt)")
+    ends = [helper.make_tensor_value_info(name, 1, [2, 3, SIZE, SIZE]) for name in ("images", "joint")]
+    node = helper.make_node("Identity", ["images"], ["joint"])
+    opset = [helper.make_opsetid("", 17)]
+    model = helper.make_model(helper.make_graph([node], "x", ends[:1], ends[1:]), opset_imports=opset, ir_version=8)
+    changed = formats.FORMATS["onnx"]._replace(
+        write=lambda module, images, path: path.write_bytes(model.SerializeToString())
+    )
+    monkeypatch.setitem(formats.FORMATS, "onnx", changed)
+    assert exported(run, "--format=onnx") == 2
+    assert "cannot be exported to onnx (onnxruntime: " in capsys.readouterr().err
+    assert not (run / "model.onnx").exists()
 
 
 def test_without_the_extra_one_sentence_says_so(run, monkeypatch, capsys):

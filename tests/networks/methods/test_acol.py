@@ -64,3 +64,15 @@ def test_a_constant_map_erases_nothing_and_zero_erases_all():
 def test_row_of_each_sample():
     maps = form((2, 4, 3, 3), 0.3, 0.1)
     assert torch.equal(row_of(maps, LABELS)[1], maps[1, 3])
+
+
+def test_the_map_of_a_class_is_exported_for_any_number_of_images():
+    class Row(torch.nn.Module):
+        def forward(self, maps, targets):
+            return row_of(maps, targets)
+
+    maps, targets = torch.arange(2 * 3 * 4 * 4.0).view(2, 3, 4, 4), torch.tensor([2, 0])
+    batch = {0: torch.export.Dim("batch")}
+    program = torch.export.export(Row(), (maps, targets), dynamic_shapes={"maps": batch, "targets": batch})
+    found = program.module()(maps.repeat(2, 1, 1, 1), torch.tensor([2, 0, 1, 1]))
+    assert torch.equal(found, torch.stack([maps[0, 2], maps[1, 0], maps[0, 1], maps[1, 1]]))
