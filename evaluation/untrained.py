@@ -20,7 +20,7 @@ def with_untrained_heads(network: Network) -> Network:
     trunk = {id(module): module for name, module in network.named_children() if name not in network.head_layers}
     fresh = copy.deepcopy(network, trunk)  # what it knows already stays as it is
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+        torch.default_generator.manual_seed(SEED)
         for layer in fresh.head_layers:
             initialise(fresh.get_submodule(layer).cpu(), fresh.draw_weight)
     return fresh.to(next(network.parameters()).device).eval()

@@ -120,7 +120,7 @@ class TimmTrunk(Network):
         if not self.layout.is_convolutional:
             return (self.cell_stride - 1) / 2
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)
             copy = create(self.made, **self.way.options).eval()
 
         def features(images: Tensor) -> Tensor:

@@ -159,7 +159,7 @@ class TorchvisionTrunk(Network):
         if self.is_permuted:
             return (self.cell_stride - 1) / 2
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)
             copy: Any = front_of(whole_classifier(self.torchvision_name, 1))
         try:
             return measured_offset(copy.module.eval(), self.cell_stride)

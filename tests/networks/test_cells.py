@@ -71,3 +71,12 @@ def test_a_trunk_of_timm_is_measured():
 def test_a_trunk_of_timm_that_gives_a_list_of_features_is_measured():
     """All its windows are padded alike on both sides."""
     assert trunk_named("timm:mobilenetv3_small_050")(TrunkOptions()).cell_offset == pytest.approx(0, abs=3)
+
+
+@pytest.mark.parametrize("architecture", ["timm:mobilenetv3_small_050", "torchvision:squeezenet1_1"])
+def test_measuring_leaves_the_generators_of_every_device_alone(architecture, monkeypatch):
+    network, seeds = trunk_named(architecture)(TrunkOptions()), []
+    monkeypatch.setattr("torch.cuda.manual_seed_all", seeds.append)
+    kept = torch.get_rng_state()
+    assert network.cell_offset == network.cell_offset
+    assert not seeds and torch.equal(torch.get_rng_state(), kept)
