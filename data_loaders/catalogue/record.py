@@ -42,7 +42,8 @@ class DataSet:
             (``synthbirds.redraw.Redrawn``), where pictures can be drawn.
         lists: (data_root) -> folder of its metadata below the metadata root; None: its name.
         truths: (its folder) -> whether it has true boxes, and true masks; None: as ``localization`` and ``masks`` say.
-        command: makes the metadata; None: the command of ``data_loaders.prepare``.
+        command: makes the metadata; None: that of ``data_loaders.prepare``, as it is called in an installed
+            package too.
     """
 
     name: str
@@ -69,7 +70,7 @@ class DataSet:
     @property
     def made_by(self) -> str:
         """The command that makes its metadata."""
-        return self.command or f"python -m data_loaders.prepare {self.name}"
+        return self.command or f"python -m calm prepare {self.name}"
 
     def root(self, data_root: str | Path) -> Path:
         """The data set's folder."""

@@ -11,7 +11,7 @@ from calm.data_loaders.supersets import together
 from calm.errors import UserError
 
 NAME = FOLDER = "SynthBirds"
-COMMAND = "python -m data_loaders.synthbirds"
+COMMAND = "python -m calm synthbirds"
 
 
 def _class_names(root: Path) -> list[str]:

@@ -18,7 +18,7 @@ import yaml
 
 from calm import errors
 from calm.atomic import exclusive
-from calm.data_loaders.catalogue.synthbirds import FOLDER, NAME
+from calm.data_loaders.catalogue.synthbirds import COMMAND, FOLDER, NAME
 from calm.data_loaders.synthbirds import files
 from calm.data_loaders.synthbirds.classes import MAX_CLASSES
 from calm.data_loaders.synthbirds.files import Options
@@ -117,7 +117,7 @@ def _missing(folders: Sequence[Path], options: Mapping[str, Any]) -> list[Path]:
             if found.get(name) != value and not (name == "interventions" and not value):
                 raise UserError(
                     f"{folder} was made with {name} {found.get(name)}, not {value}: remove it, or make it "
-                    "again with python -m data_loaders.synthbirds --overwrite"
+                    f"again with {COMMAND} --overwrite"
                 )
     if None not in made and made[0] != made[1]:
         raise UserError(f"{folders[0]} and {folders[1]} were made with different options: remove one of them")

@@ -38,7 +38,7 @@ def fetched_file(name: str, *, folder: Path | None = None) -> Path:
     entry = entry_named(name)
     path = (folder or default_folder()) / entry.name / entry.file_name
     if not path.is_file():
-        raise UserError(f"zoo:{entry.name} is not at {path}; run python -m networks.zoo fetch {entry.name} first")
+        raise UserError(f"zoo:{entry.name} is not at {path}; run python -m calm zoo fetch {entry.name} first")
     return path
 
 

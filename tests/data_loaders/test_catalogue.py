@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from calm.command import COMMANDS
 from calm.data_loaders.catalogue import DATASETS, DataSet, dataset_named
 from calm.data_loaders.catalogue.tiny_imagenet import read_wnids
 from calm.errors import UserError
@@ -32,7 +33,7 @@ def test_classes_are_counted_and_named(tmp_path):
 def test_bad_class_lists_are_named(tmp_path):
     with pytest.raises(UserError, match=r"wnids.txt does not exist: unpack tiny-imagenet-200.zip"):
         dataset_named("TinyImageNet").count_classes(tmp_path)
-    with pytest.raises(UserError, match=r"SynthBirds/classes.txt does not exist.*data_loaders.synthbirds"):
+    with pytest.raises(UserError, match=r"SynthBirds/classes.txt does not exist.*calm synthbirds"):
         dataset_named("SynthBirds").count_classes(tmp_path)
     write(tmp_path / "tiny-imagenet-200/wnids.txt", "n1\nn2\nn1\n")
     with pytest.raises(UserError, match=r"wnids.txt, line 3: n1 is listed twice"):
@@ -71,8 +72,9 @@ def test_what_the_records_say(tmp_path):
         "SynthBirds",
     }
     assert {name for name, data_set in DATASETS.items() if data_set.has_parts} == {"CUB", "SynthBirds"}
-    assert DATASETS["SynthBirds"].made_by == "python -m data_loaders.synthbirds"
-    assert dataset_named("ImageNet").made_by == "python -m data_loaders.prepare ILSVRC"
+    assert DATASETS["SynthBirds"].made_by == "python -m calm synthbirds"
+    assert dataset_named("ImageNet").made_by == "python -m calm prepare ILSVRC"
+    assert all(data_set.made_by.split()[3] in COMMANDS for data_set in DATASETS.values())
 
 
 def test_families_of_synthbirds_partition_the_classes():

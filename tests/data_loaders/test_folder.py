@@ -266,7 +266,7 @@ def test_a_wrong_box_is_named(tmp_path, pictures):
 
 def test_the_command_that_a_missing_list_names_makes_it(tmp_path, pictures):
     roots = {"data_root": pictures, "metadata_root": tmp_path / "md"}
-    with pytest.raises(UserError, match=r"image_ids.txt does not exist.*run python -m data_loaders.prepare folder$"):
+    with pytest.raises(UserError, match=r"image_ids.txt does not exist.*run python -m calm prepare folder$"):
         build_dataset("folder", "train", **roots)
     prepare(["folder", f"--data_root={pictures}", f"--metadata_root={tmp_path / 'md'}"])
     dataset = build_dataset("folder", "train", crop_size=16, **roots)

@@ -294,7 +294,7 @@ def test_wrong_folders_and_names_are_one_sentence_and_exit_code_2(tmp_path, caps
         ("ILSVRC", "has neither train/ nor val/"),
         ("OpenImages", "has no class folders"),
         ("TinyImageNet", "wnids.txt does not exist"),
-        ("SynthBirds", "python -m data_loaders.synthbirds"),
+        ("SynthBirds", "python -m calm synthbirds"),
         ("Birds", "there is no data set Birds; these are known: CUB"),
     ):
         argv = [name, "--data_root", str(tmp_path / "dataset"), "--metadata_root", str(tmp_path / "metadata")]

@@ -238,7 +238,7 @@ def test_names(monkeypatch, tmp_path):
     monkeypatch.setenv("CALM_HOME", str(tmp_path))
     with pytest.raises(UserError, match="unknown: choose CALM_EM_CUB"):
         locate_checkpoint("zoo:CALM")
-    with pytest.raises(UserError, match=re.escape("python -m networks.zoo fetch CALM_ML_ImageNet first")):
+    with pytest.raises(UserError, match=re.escape("python -m calm zoo fetch CALM_ML_ImageNet first")):
         locate_checkpoint("zoo:calm_ml_imagenet")
 
 
