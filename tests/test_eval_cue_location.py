@@ -163,6 +163,8 @@ def test_a_counterfactual_scores_as_the_joint_does(birds):
 def test_validation_images_are_evaluated_where_they_have_keypoints(birds, tmp_path, capsys):
     assert evaluate(*bird_flags(birds), "--split=val") == 2
     assert "so that it has no keypoints" in capsys.readouterr().err
+    assert evaluate(*bird_flags(birds), "--split=val", "--cue_masks=exact") == 2
+    assert "_val_0001.png is missing: pictures of val have none" in capsys.readouterr().err
     for kind, test in (("dataset", "images"), ("metadata", "test")):  # its validation images are the test ones
         (tmp_path / kind / "SynthBirds").mkdir(parents=True)
         for path in (birds / kind / "SynthBirds").iterdir():

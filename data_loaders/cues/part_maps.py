@@ -150,7 +150,7 @@ class ExactParts:
         self._size = size
 
     def __call__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        mask = _open_mask(self._masks[index], "make the data set again or take `cue_masks`=keypoints")
+        mask = _open_mask(self._masks[index], "pictures of val have none; else make the data set again")
         mask = mask.resize((self._size, self._size), Image.Resampling.NEAREST)
         values = np.asarray(mask)
         parts = np.where((values > 0) & (values <= len(PARTS)), values - 1, NO_PART).astype(np.uint8)
