@@ -39,10 +39,13 @@ def finished(args: Config, read_config: ReadConfig) -> Mapping[str, Any] | None:
 def _accuracy(args: Config) -> Mapping[str, Any] | None:
     path = run_folder(args) / "results" / "accuracy.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not {"metrics", "details", "checkpoint"} <= content.keys() or "accuracy" not in content["metrics"]:
+            raise ValueError("of another evaluation")
+        return content
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: is no results file; move it away, and the accuracy is measured again") from error
 
 

@@ -61,5 +61,9 @@ def test_seeds_are_runs_of_their_own_and_one_mean(words, tmp_path, monkeypatch, 
     main.main([*words, "--experiment_name=many", "--seeds", "0", "--epochs=2"])
     main.main([*words, "--experiment_name=many", "--seeds", "0", "--override_cache"])
     assert trained[2:] == [(0, True), (0, False)]
+    for content in ("{", "{}", "[1]", '{"metrics": {}, "details": {"epochs": 1}, "checkpoint": null}'):
+        (save / "many_seed1" / "results" / "accuracy.json").write_text(content)
+        with pytest.raises(UserError, match=r"many_seed1/results/accuracy\.json: is no results file"):
+            main.main([*words, "--experiment_name=many", "--seeds", "1"])
     with pytest.raises(UserError, match=r"`lr`=0\.5 differs from 0\.01 in .*many_seed0"):
         main.main([*words, "--experiment_name=many", "--seeds", "0", "--lr=0.5"])
