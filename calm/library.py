@@ -61,7 +61,7 @@ def _from_checkpoint(source: str | Path, overrides: dict[str, Any]) -> Explainer
         ) from None
     loaded = checkpoint.load(path, **overrides)
     if "dataset_name" not in loaded.config:
-        return explainer_of_classifier(loaded.network)
+        return explainer_of_classifier(loaded.network, loaded.config.crop_size)
     flags = {"crop_size": 224, "data_root": "dataset/"} | loaded.config
     return explainer_of(loaded.network, flags, loaded.class_names, source=str(path), say=warnings.warn)
 

@@ -28,12 +28,16 @@ def stock_explainer(source: str, *, pretrained: bool = True, **others: Any) -> E
             f"{source}: its cells and its classes are as they are there; leave `{next(iter(others))}` out, or train a "
             "network on it"
         )
-    return explainer_of_classifier(published_classifier(source, pretrained=pretrained))
+    network = published_classifier(source, pretrained=pretrained)
+    return explainer_of_classifier(network, network.usual_size)
 
 
-def explainer_of_classifier(network: Network) -> Explainer:
-    """What explains with a stock classifier: a thousand classes are ImageNet's, others have numbers for names."""
+def explainer_of_classifier(network: Network, size: int) -> Explainer:
+    """What explains images of ``size`` pixels with a stock classifier.
+
+    A thousand classes are ImageNet's, others have numbers for names.
+    """
     count = network.num_classes
     names = dataset_named("ImageNet").class_names("dataset/") if count == IMAGENET_CLASSES else map(str, range(count))
     supersets = {index: [index] for index in range(count)}
-    return Explainer(network, network.usual_size, list(names), supersets, f"{network.method} · {network.architecture}")
+    return Explainer(network, size, list(names), supersets, f"{network.method} · {network.architecture}")

@@ -126,7 +126,7 @@ def load(folder_or_file: str | Path, **overrides: Any) -> Loaded:
 def load_stock(state: Mapping[str, Tensor], given: Mapping[str, Any], path: Path) -> Loaded:
     """A stock classifier's file as a CAM network; the flags that ``given`` does not say are those of such a network.
 
-    ``dataset_name`` stays unsaid, except of ImageNet's 1000 classes.
+    ``dataset_name`` stays unsaid, except of ImageNet's 1000 classes; ``crop_size`` is the classifier's own.
     """
     if "architecture" not in given:
         raise UserError(
@@ -141,7 +141,7 @@ def load_stock(state: Mapping[str, Tensor], given: Mapping[str, Any], path: Path
     network = cam_network(given["architecture"], state, source=str(path))
     if given.get("num_classes", network.num_classes) != network.num_classes:
         raise UserError(f"{path}: has {network.num_classes} classes, not {given['num_classes']}")
-    data = {"dataset_name": "ILSVRC"} if network.num_classes == 1000 else {}
+    data = {"crop_size": network.usual_size, **({"dataset_name": "ILSVRC"} if network.num_classes == 1000 else {})}
     return Loaded(network, Munch({**data, **given, **own, "architecture": network.architecture}), {}, None)
 
 

@@ -155,7 +155,18 @@ def test_a_file_of_a_stock_classifier(picture, tmp_path):
     images = network.transform(picture)
     with torch.no_grad():
         torch.testing.assert_close(network(images).class_scores, model(images), rtol=1e-4, atol=1e-4)
+    assert calm.load(tmp_path / "mine.pth", architecture="resnet18", crop_size=112).transform.size == 112
     assert "give `architecture`" in wrong(lambda: calm.load(tmp_path / "mine.pth"))
+
+
+@pytest.mark.parametrize("classes", [3, 1000])
+def test_a_file_of_a_stock_classifier_is_shown_images_of_its_own_size(tmp_path, classes):
+    timm = pytest.importorskip("timm", reason="timm is not installed (requirements-dev.txt)")
+    model = timm.create_model("test_efficientnet", num_classes=classes)
+    torch.save(model.state_dict(), tmp_path / "mine.pth")
+    network = calm.load(tmp_path / "mine.pth", architecture="timm:test_efficientnet")
+    assert network.transform.size == model.pretrained_cfg["input_size"][-1] == 160
+    assert network.num_classes == classes
 
 
 def wrong(call) -> str:
