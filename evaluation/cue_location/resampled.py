@@ -12,7 +12,7 @@ from calm.evaluation.intervals import Interval, average_precisions, image_weight
 from calm.wsol_eval.pixel_ap import PixelScores
 
 THRESHOLDS = 200
-"""Scores at which an image's pixels are counted: quantiles of the pair's cue pixels."""
+"""Scores at which an image's pixels are counted: quantiles of the different scores of the pair's cue pixels."""
 
 
 def counts_per_image(
