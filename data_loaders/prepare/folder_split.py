@@ -122,6 +122,7 @@ def say_split(root: Path, folder: Path, found: Photographs, splits: Mapping[str,
     say(
         f"notice: {root} has {len(splits):,} images of {len(classes):,} classes: "
         f"{', '.join(f'{counts[split]:,} {split}' for split in SPLITS)}{how and f' ({how})'}; kept in {folder}"
+        + ("; a network trained on another split may have seen its test images" if "test" in drawn else "")
     )
     if found.others:
         suffixes = ", ".join(f"{count:,} {suffix}" for suffix, count in found.others.most_common(5))

@@ -45,7 +45,7 @@ def test_a_folder_is_split_once_by_class(tmp_path):
     assert len(images) == 240 and images["owl/000.jpg"] == 2  # every image once, its label the rank of its folder
     assert said == [
         f"notice: {root} has 240 images of 4 classes: 192 train, 24 val, 24 test (drawn with seed 0); kept in "
-        f"{metadata / FOLDER.metadata_name(root)}"
+        f"{metadata / FOLDER.metadata_name(root)}; a network trained on another split may have seen its test images"
     ]
     again = made(root, metadata)
     assert again == (splits, [])
