@@ -21,14 +21,15 @@ SIDES = (96, 224)
 
 
 class Input(NamedTuple):
-    """What a classifier was made for."""
+    """What a classifier's published weights were made for."""
 
     side: int
-    mean_and_std: tuple[float, float, float]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
 
-OTHER_INPUTS = {"googlenet": Input(224, (0.5, 0.5, 0.5)), "inception_v3": Input(299, (0.5, 0.5, 0.5))}
-"""Those whose published weights scale the input once more, to mean 0.5 and standard deviation 0.5."""
+RESCALING = ("googlenet", "inception_v3")
+"""Those that scale the normalised input once more, to mean 0.5 and standard deviation 0.5."""
 
 
 class Front(NamedTuple):
@@ -59,8 +60,16 @@ def whole_classifier(name: str, num_classes: int) -> nn.Module:
     if name not in known:
         close = ", ".join(get_close_matches(name, known, n=4, cutoff=0.3))
         raise UserError(f"`architecture`=torchvision:{name}: torchvision has no such classifier; near it are {close}")
-    options = {"init_weights": True} if name in OTHER_INPUTS else {}
+    options = {"init_weights": True} if name in RESCALING else {}
     return torchvision.models.get_model(name, weights=None, num_classes=num_classes, **options)
+
+
+def input_of(name: str) -> Input:
+    """What torchvision states of a classifier's default weights."""
+    views: Any = torchvision.models.get_model_weights(name)["DEFAULT"]
+    views = views.transforms()
+    mean, std = ((0.5, 0.5, 0.5),) * 2 if name in RESCALING else (tuple(views.mean), tuple(views.std))
+    return Input(views.crop_size[0], mean, std)
 
 
 def front_of(model: nn.Module) -> Front | None:
@@ -142,9 +151,7 @@ class TorchvisionTrunk(Network):
         self.trunk.train()
         self.stock_architecture = f"torchvision:{self.torchvision_name}"
         self.channels, self.cell_stride = layout.channels, layout.stride
-        if self.torchvision_name in OTHER_INPUTS:
-            self.usual_size, self.mean = OTHER_INPUTS[self.torchvision_name]
-            self.std = self.mean
+        self.usual_size, self.mean, self.std = input_of(self.torchvision_name)
 
     def features(self, images: Tensor) -> Tensor:
         """[B,3,H,W] -> [B,C,h,w], a cell every ``cell_stride`` pixels."""

@@ -12,7 +12,8 @@ from calm.networks import build_network, load_network
 from calm.networks.checkpoint import load_matching
 from calm.networks.stock import cam_network, published_classifier
 from calm.networks.trunks.feature_maps import layout_of
-from calm.networks.trunks.torchvision_trunk import front_of
+from calm.networks.trunks.options import TrunkOptions
+from calm.networks.trunks.torchvision_trunk import front_of, input_of, trunk_of_torchvision
 
 CLASSES = 5
 SAME_SCORES = (
@@ -135,3 +136,25 @@ def test_features_of_torchvision_are_those_in_front_of_the_classes_and_of_pools_
 def test_a_trunk_whose_classifier_is_convolutional_has_its_features():
     network = build_network("torchvision:squeezenet1_1", "CALM_EM", 3)
     assert network.channels == 512 and network.cell_offset == pytest.approx(15, abs=2)  # four windows of 3, unpadded
+
+
+HALVES = (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "mean", "std"),
+    [
+        ("resnet18", 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("efficientnet_b1", 240, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("efficientnet_v2_l", 480, HALVES, HALVES),
+        ("googlenet", 224, HALVES, HALVES),
+        ("inception_v3", 299, HALVES, HALVES),
+    ],
+)
+def test_images_are_of_the_size_and_scale_that_torchvision_s_weights_were_trained_on(name, side, mean, std):
+    assert input_of(name) == (side, mean, std)
+
+
+def test_a_trunk_of_torchvision_states_its_input():
+    network = trunk_of_torchvision("efficientnet_b1")(TrunkOptions())
+    assert (network.usual_size, network.mean, network.std) == input_of("efficientnet_b1")
