@@ -25,8 +25,6 @@ def _as_they_are(maps: Tensor, ksize: int, norm_type: str) -> Tensor:
 
 def _scaled(maps: Tensor, ksize: int, norm_type: str) -> Tensor:
     """Class maps by Eq. 2 of the paper, each by itself."""
-    if norm_type == "clipping":
-        raise UserError("`norm_type`=clipping is for probabilities: of class maps `cue_score`=text takes max or minmax")
     return normalize(maps, norm_type)
 
 
@@ -88,5 +86,7 @@ def cue_score(
     """
     if reading not in CUE_SCORES:
         raise UserError(f"unknown `cue_score` {reading!r}: choose from {', '.join(CUE_SCORES)}")
+    if (reading, kind, norm_type) == ("text", "class map", "clipping"):
+        raise UserError("`norm_type`=clipping is for probabilities: of class maps `cue_score`=text takes max or minmax")
     score = partial(CUE_SCORES[reading], kind=kind, size=size, ksize=ksize, norm_type=norm_type)
     return lambda maps_a, maps_b: score(aligned(maps_a), aligned(maps_b))
