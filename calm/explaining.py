@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from calm.arguments import as_list, check_images
+from calm.data_loaders.images import turned_upright
 from calm.errors import UserError
 from calm.explanation.explainer import Explainer
 from calm.explanation.image_files import Photograph, open_image, photograph
@@ -45,7 +46,8 @@ class Explain:
         size = self.explainer.input_size
         if isinstance(image, (str, Path)):
             return open_image(Path(image), size)
-        return photograph(rgb(image), Path(getattr(image, "filename", "")).name or "image", size)
+        picture = turned_upright(rgb(image))  # as a file is
+        return photograph(picture, Path(getattr(image, "filename", "")).name or "image", size)
 
     def _shown(self, batch: Tensor) -> list[Photograph]:
         network = self.explainer.network

@@ -77,7 +77,8 @@ def explain(
     """Why a network says what it says, for each image: maps, probabilities, sentences and an overlay, in memory.
 
     Args:
-        images: a PIL image, an image file, a list of either, or a normalised batch [B,3,S,S].
+        images: a PIL image, an image file, a list of either, upright as their EXIF orientation says, or a normalised
+            batch [B,3,S,S].
         target: the class to explain, by index or name, or a list of one per image; by default the predicted one.
         versus: the class to compare with, in the same ways; by default the most probable other one.
         subset: a class or a list of classes whose maps are added up; by default the superset of the target.

@@ -27,7 +27,10 @@ def rgb(image: object, *, name: str = "images") -> Image.Image:
 
 @dataclass(frozen=True)
 class Transform:
-    """PIL image or list of them -> [B,3,S,S] float32, normalised: the whole image resized, as in testing."""
+    """PIL image or list of them -> [B,3,S,S] float32, normalised: the whole image resized, as in testing.
+
+    Pixels are taken as they are stored, without an EXIF orientation.
+    """
 
     size: int
     """Side of the network's input, pixels."""

@@ -51,10 +51,11 @@ def read_rgb(path: Path, *, listed: str | None = None, upright: bool = False) ->
             raise UserError(
                 f"{_listed(listed)}{as_text(path)} has more than 8 bits a channel ({image.mode}): convert it"
             )
-        return (_upright(image) if upright else image).convert("RGB")
+        return (turned_upright(image) if upright else image).convert("RGB")
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def turned_upright(image: Image.Image) -> Image.Image:
+    """An image as its EXIF orientation says and as viewers show it."""
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # a damaged EXIF block says nothing; damaged pixels are found out when they are converted

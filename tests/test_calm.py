@@ -111,6 +111,16 @@ def test_files_batches_and_single_pictures_are_explained_alike(network, picture,
     assert alone.question.target == alone.p_y.argmax()
 
 
+def test_a_turned_photograph_is_upright_as_a_file_and_in_memory(network, picture, tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by 90 degrees clockwise
+    picture.save(tmp_path / "turned.png", exif=turned)
+    in_memory = network.explain(Image.open(tmp_path / "turned.png"))[0]
+    for other in (network.explain(tmp_path / "turned.png")[0], network.explain(picture.rotate(-90, expand=True))[0]):
+        np.testing.assert_allclose(in_memory.p_y, other.p_y, atol=1e-6)
+        assert in_memory.size == other.size == picture.size[::-1]
+
+
 @pytest.mark.parametrize("side", [SIZE, 2 * SIZE])
 def test_cells_of_a_batch_lie_where_the_network_looks_whatever_its_side(network, side):
     [explanation] = network.explain(torch.randn(1, 3, side, side))
