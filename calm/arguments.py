@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from calm.errors import UserError
+from calm.networks.network import Network
 
 
-def check_images(images: object, *, channels: int | None = 3) -> Tensor:
+def check_images(images: object, *, channels: int | None = 3, network: nn.Module | None = None) -> Tensor:
     """A batch as a network takes it: finite floats [B,3,H,W], or of any channels where ``channels`` is None.
 
     Raises:
-        UserError: another type, shape or dtype, or a value that is not finite.
+        UserError: another type or shape, a value that is not finite, or another dtype or device than a Network has.
     """
     shape = f"[B,{'C' if channels is None else channels},H,W]"
     if not isinstance(images, Tensor):
@@ -25,6 +26,13 @@ def check_images(images: object, *, channels: int | None = 3) -> Tensor:
         raise UserError(f"`images` should have the shape {shape}, not {_shape(images)}")
     if not images.is_floating_point():
         raise UserError(f"`images` should hold normalised floats, not {images.dtype}; network.transform makes them")
+    weights = next(network.parameters()) if isinstance(network, Network) else None  # another module may cast them
+    if weights is not None and images.device != weights.device:
+        raise UserError(f"`images` are on {images.device}, and the network's weights on {weights.device}")
+    if weights is not None and images.dtype != weights.dtype and not torch.is_autocast_enabled(images.device.type):
+        raise UserError(
+            f"`images` are {images.dtype}, and the network's weights {weights.dtype}: use images.to({weights.dtype})"
+        )
     if not images.isfinite().all():
         bad = (~images.flatten(1).isfinite().all(dim=1)).nonzero()[0].item()
         raise UserError(f"`images` should be finite, but image {bad} holds NaN or infinity")

@@ -33,7 +33,9 @@ class Explain:
         self, images: Images, target: Wanted = None, versus: Wanted = None, subset: Wanted = None
     ) -> list[Explanation]:
         """Explain them with one forward pass."""
-        batch = check_images(images) if isinstance(images, Tensor) else None
+        network, batch = self.explainer.network, None
+        if isinstance(images, Tensor):
+            batch = check_images(images.to(next(network.parameters()).device), network=network)
         if batch is not None and batch.shape[2] != batch.shape[3]:
             raise UserError(f"`images` should be square, not {batch.shape[2]} x {batch.shape[3]}, as network.transform")
         photographs = self._shown(batch) if batch is not None else [self._opened(image) for image in as_list(images)]

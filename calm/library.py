@@ -116,7 +116,7 @@ def attribute(name: str, network: nn.Module, images: Tensor, targets: Tensor, **
         raise UserError(f"`name` should be the name of an attribution, not a {type(name).__name__}")
     attribution = build_attribution(name, **options)
     check_network(network)
-    images, num_classes = check_images(images), getattr(network, "num_classes", None)
+    images, num_classes = check_images(images, network=network), getattr(network, "num_classes", None)
     if options.get("versus") is not None:
         check_versus(options["versus"], images, num_classes)
     return attribution(network, images, check_targets(targets, images, num_classes))
