@@ -73,7 +73,9 @@ def all_attributed(runs: Mapping[str, Run]) -> dict[str, Attributed]:
 
 
 def counterfactual_map(explained: Attributed, image: Tensor, class_a: int, class_b: int) -> np.ndarray:
-    """s^A - s^B (paper, Section 5.2), [S,S] on the image's pixels, every cell where it is drawn.
+    """s^A - s^B of raw maps, [S,S] on the image's pixels, every cell where it is drawn.
+
+    So the released code takes the difference; the text (Section 5.2) blurs gradients and scales every map before.
 
     Args:
         explained: network and attribution.
@@ -178,8 +180,8 @@ def _legend(figure: Figure, width: float, *, with_cue: bool) -> None:
     bar.outline.set_linewidth(0.4)
     difference = "s(A)\u00a0−\u00a0s(B)"  # in one piece
     words = (
-        f"{difference}: red speaks for A, blue for B, white for neither. The colours of each map end at the "
-        f"{PERCENTILE}th percentile of its |{difference}|."
+        f"{difference}, of raw maps (integrated gradients as released): red speaks for A, blue for B, white for "
+        f"neither. The colours of each map end at the {PERCENTILE}th percentile of its |{difference}|."
     )
     if with_cue:
         words += " Outline: the true cue. "

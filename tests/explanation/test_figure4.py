@@ -68,6 +68,12 @@ def test_without_a_known_cue_there_is_neither_outline_nor_number():
     assert "cue" not in words and "differ" not in words
 
 
+def test_the_figure_says_which_maps_its_numbers_are_of():
+    figure = counterfactuals_figure([contrast({title: np.eye(64) for title in TITLES})], "CAM")
+    words = " ".join(" ".join(text.get_text() for text in figure.texts).split())
+    assert ", of raw maps (integrated gradients as released): red speaks for A" in words
+
+
 def test_average_precision_is_scikit_learn_s():
     rng = np.random.default_rng(0)
     values, cue = rng.standard_normal((7, 7)), rng.random((20, 20)) < 0.2
