@@ -100,9 +100,12 @@ def read_note(folder: Path) -> dict[str, Any]:
     """The note in a folder of a fetched file; empty where there is none."""
     note = folder / NOTE_FILE
     try:
-        return json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+        content = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
     except ValueError as error:
         raise UserError(f"{note}: damaged, not JSON; delete it and fetch again") from error
+    if not isinstance(content, dict) or not isinstance(content.get("recipe", {}), dict):
+        raise UserError(f"{note}: is not the note of a file that was fetched; move it away")
+    return content
 
 
 def check_known_file(entry: Entry, target: Path, digest: str) -> None:

@@ -101,6 +101,13 @@ def test_a_network_without_a_trained_prior_is_no_calm_network(tmp_path, trained,
         load_network(path, attribution_method="CALM_ML")
 
 
+@pytest.mark.parametrize("content", ["[]", '{"recipe": 3}'])
+def test_another_source_json_beside_a_released_file_is_one_sentence(tmp_path, trained, content):
+    (tmp_path / "source.json").write_text(content)
+    with pytest.raises(UserError, match=r"source\.json: is not the note of a file that was fetched"):
+        load_network(write(tmp_path, trained), **FLAGS)
+
+
 def test_places(tmp_path, trained):
     path = write(tmp_path, trained, config=CONFIG)
     assert locate_checkpoint(tmp_path.name, save_root=tmp_path.parent) == path
