@@ -22,6 +22,7 @@ CHOICES = {
     "CALM_EM, ReLU prior, grid: 16x16 - 8x8": ("birds_CALM_EM_relu", "birds_CALM_EM_relu_16x16"),
     "CAM, resolution: 192 - 128 px": ("birds_CAM", "birds_CAM_192"),
     "CALM_EM, resolution: 192 - 128 px": ("birds_CALM_EM", "birds_CALM_EM_192"),
+    "CALM_EM, 192 px, from a trained CAM - from ImageNet": ("birds_CALM_EM_192", "birds_CAM_192_then_CALM_EM"),
     "CAM, twice as long": ("birds_CAM", "birds_CAM_then_CAM"),
     "CALM_EM, from a trained CAM - from ImageNet": ("birds_CALM_EM", "birds_CAM_then_CALM_EM"),
     "CALM_EM, ReLU prior, from a trained CAM - from ImageNet": ("birds_CALM_EM_relu", "birds_CAM_then_CALM_EM_relu"),

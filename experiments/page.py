@@ -100,8 +100,10 @@ def words() -> str:
 - **R_k**: accuracy with the top k % of the pixels erased over that with k % erased at random
   ([all k, on {SUBSAMPLE} real photographs](results/real_birds.md)). **MaxBoxAccV2**: boxes of maps against true boxes.
 - **Networks**: `ema` has the lagging theta' in EM, `sharp` the prior's temperature at 0.1, `16x16` a finer grid, `192`
-  larger pictures; `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs again; HaS, CutMix, ADL, ACoL
-  and SPG are the training methods of Table 3."""
+  larger pictures; `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs again, `CAM_192_then_X` from
+  `CAM_192`'s; HaS, CutMix, ADL, ACoL and SPG are the training methods of Table 3. HaS hides squares of 4 px, the
+  benchmark's default, and as `32px` wider ones ([why](methods.md#squares-of-has)); SPG learns at a tenth of the others'
+  rate, at which its losses are not finite."""
 
 
 def results(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> str:

@@ -36,6 +36,8 @@ TABLE_3: Mapping[str, tuple[float, Flags]] = {
     "ACoL": (36, {}),
 }
 """Training methods of the paper's Table 3, each on one seed: their minutes, and their own flags."""
+WIDE: Flags = {"has_grid_size": 32}
+"""HaS with squares as wide as the largest of its authors, 56 px of 224, instead of the benchmark's 4 px."""
 REDUCED: Flags = {"epochs": 1, "crop_size": 64, "resize_size": 72}
 """What --reduced changes of a training: enough to see every step run, nothing to learn from."""
 REDUCED_IMAGES = 24
@@ -84,6 +86,14 @@ def _birds(
     return Network(f"birds_{name}", method, BIRDS, own, seeds, minutes, tuned_as, after, f"birds_{beside}")
 
 
+def _started(start: str, common: Flags, *, minutes: float) -> Iterator[Network]:
+    """Networks that start from a trained CAM, and CAM trained as long."""
+    for name, method, own in (("CAM", "CAM", {}), ("CALM_EM", "CALM_EM", {}), ("CALM_EM_relu", "CALM_EM", RELU)):
+        flags, beside = {**own, **common}, f"{start}_then_CAM"
+        full = f"{start}_then_{name}"
+        yield _birds(full, method, flags, seeds=(0,), minutes=minutes, after=f"birds_{start}", beside=beside)
+
+
 def _drawn(name: str, method: str, own: Flags = MappingProxyType({})) -> Network:
     return Network(f"SynthBirds_{name}", method, SYNTHETIC, own, (0,), 4)
 
@@ -100,10 +110,10 @@ NETWORKS = (
     _birds("CALM_EM_relu_16x16", "CALM_EM", {**RELU, **FINE}, seeds=(0,), minutes=30, beside="CAM_16x16"),
     _birds("CAM_192", "CAM", LARGE, seeds=(0,), minutes=20, beside="CAM_192"),
     _birds("CALM_EM_192", "CALM_EM", LARGE, seeds=(0,), minutes=22, beside="CAM_192"),
-    _birds("CAM_then_CAM", "CAM", seeds=(0,), after="birds_CAM", beside="CAM_then_CAM"),
-    _birds("CAM_then_CALM_EM", "CALM_EM", seeds=(0,), after="birds_CAM", beside="CAM_then_CAM"),
-    _birds("CAM_then_CALM_EM_relu", "CALM_EM", RELU, seeds=(0,), after="birds_CAM", beside="CAM_then_CAM"),
+    *_started("CAM", {}, minutes=8),
+    *_started("CAM_192", LARGE, minutes=20),
     *(_birds(method, method, own, seeds=(0,), minutes=minutes) for method, (minutes, own) in TABLE_3.items()),
+    _birds("HaS_32px", "HaS", WIDE, seeds=(0,)),
     _drawn("CAM", "CAM"),
     _drawn("CALM_EM", "CALM_EM"),
     _drawn("CALM_EM_relu", "CALM_EM", RELU),
