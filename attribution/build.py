@@ -12,6 +12,7 @@ from calm.attribution.class_score import evaluating
 from calm.attribution.layer_cam import layer_names
 from calm.attribution.plain_module import LogitsOutput, PlainModule
 from calm.errors import UserError
+from calm.flags import checked
 from calm.networks.network import Network
 
 NO_MAPS = (
@@ -32,9 +33,13 @@ def build_attribution(name: str, **options: Any) -> Callable[[nn.Module, Tensor,
             of the functions in ``attribution.gradient`` and ``attribution.cam_family``. Of a module that is no
             network of ours and gives logits, ``layers`` names the features that the CAM family reads, by default the
             last map; of one layer it counts for every attribution.
+
+    Raises:
+        UserError: an unknown name or option, one that is missing, or a value that the option does not take.
     """
     name = canonical_name(name)
     record = ATTRIBUTIONS[name]
+    options = _checked(name, options)
     function = _bound(name, options)
 
     def attribute(module: Any, images: Tensor, targets: Tensor) -> Tensor:
@@ -64,7 +69,7 @@ def _only_layer(layers: Any) -> str | None:
 def output_attribution(name: str, **options: Any) -> Callable[..., Tensor] | None:
     """As ``build_attribution``, but (output, targets) -> maps; None for a name that one output does not suffice for."""
     name = canonical_name(name)
-    function = _bound(name, options)
+    function = _bound(name, _checked(name, options))
     return function if ATTRIBUTIONS[name].reads == "output" else None
 
 
@@ -74,14 +79,26 @@ def options_of(name: str) -> set[str]:
 
 
 def _bound(name: str, options: Mapping[str, Any]) -> Callable[..., Tensor]:
-    """The function of ``name`` with those of ``options`` that it takes; None counts as not given."""
+    """The function of ``name`` with those of ``options`` that it takes."""
     wanted = ATTRIBUTIONS[name].options
-    known = {option for attribution in ATTRIBUTIONS.values() for option in attribution.options}
-    if unknown := sorted(set(options) - known):
-        takes = ", ".join(wanted) or "no option"
-        raise UserError(f"unknown option {unknown[0]!r}: the attribution {name} takes {takes}")
     given = {option: options[option] for option in wanted if options.get(option) is not None}
     for option, parameter in wanted.items():
         if parameter.default is parameter.empty and option not in given:
             raise UserError(f"the attribution {name} needs the option {option!r}")
     return partial(ATTRIBUTIONS[name].function, **given)
+
+
+def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of any attribution, each as the flag of its name takes it; None counts as not given.
+
+    ``versus`` stays as it is: classes here, and a word as the flag.
+    """
+    known = {option for attribution in ATTRIBUTIONS.values() for option in attribution.options}
+    if unknown := sorted(set(options) - known):
+        takes = ", ".join(ATTRIBUTIONS[name].options) or "no option"
+        raise UserError(f"unknown option {unknown[0]!r}: the attribution {name} takes {takes}")
+    given = {option: value for option, value in options.items() if value is not None}
+    if isinstance(given.get("layers"), (list, tuple)):
+        given["layers"] = ",".join(map(str, given["layers"]))
+    words = {option: value for option, value in given.items() if option != "versus"}
+    return given | checked(words, f"the attribution {name}")

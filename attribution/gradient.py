@@ -48,7 +48,7 @@ def integrated_gradients(
         ig_variant: "released" has no input factor; "standard" is max over RGB of |image * integrated gradient|.
         eval_batch_size: images of a pass.
     """
-    n = _positive(integrated_grad_nr_iter, "integrated_grad_nr_iter")
+    n = integrated_grad_nr_iter
     images_per_pass = eval_batch_size or IMAGES_PER_PASS
     if ig_variant == "standard":
         return times_input_gradients(module, images, targets, n, images_per_pass).abs().amax(dim=1)
@@ -103,7 +103,7 @@ def noisy_moments(
         noise: (k, shape [B,3,H,W]) -> the k-th standard normal draw, instead of the seeded one.
         eval_batch_size: images of a pass.
     """
-    n = _positive(smooth_grad_nr_iter, "smooth_grad_nr_iter")
+    n = smooth_grad_nr_iter
     if smooth_grad_sigma <= 0:
         raise UserError(f"`smooth_grad_sigma` divides the image's range and must be above 0, not {smooth_grad_sigma}")
     draw = noise or seeded_noise(seed, images.device)
@@ -139,10 +139,11 @@ def _statistic(of_moments: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., 
     return attribution
 
 
-def _positive(number: int, option: str) -> int:
-    if number < 1:
-        raise UserError(f"`{option}` must be at least 1, not {number}")
-    return number
+@wraps(noisy_moments)
+def _variance(module: Network, images: Tensor, targets: Tensor, **options) -> Tensor:
+    if options.get("smooth_grad_nr_iter") == 1:
+        raise UserError("`smooth_grad_nr_iter`=1: one copy has no variance, and vargrad is that of 2 or more")
+    return noisy_moments(module, images, targets, **options)[1]
 
 
 def _gradient(function: Callable[..., Tensor], *released: str, title: str = "") -> Attribution:
@@ -151,7 +152,6 @@ def _gradient(function: Callable[..., Tensor], *released: str, title: str = "") 
 
 _mean = _statistic(lambda mean, variance: mean)
 _mean_square = _statistic(lambda mean, variance: variance + mean.square())
-_variance = _statistic(lambda mean, variance: variance)
 GRADIENTS = {
     "gradient": _gradient(gradient, "input_grad", "backprop"),
     "integrated_gradients": _gradient(integrated_gradients, "integrated_grad", title="integrated gradients"),

@@ -12,7 +12,6 @@ from torch import Tensor
 from calm.attribution.copies import Noise, passes, seeded_noise
 from calm.attribution.layer_gradients import LayerGradient, last_layer_gradient, layer_gradients
 from calm.attribution.score_map import resize
-from calm.errors import UserError
 from calm.networks.network import Network
 
 IMAGES_PER_PASS = 8
@@ -133,8 +132,6 @@ def smoothgradcam_plus_plus(
         eval_batch_size: images of a pass, 8 without it.
         layers: as in the module's text.
     """
-    if smoothgradcam_nr_iter < 1:
-        raise UserError(f"`smoothgradcam_nr_iter` should be at least 1, not {smoothgradcam_nr_iter}")
     draw = noise or seeded_noise(seed, images.device)
     copies = (
         images + smoothgradcam_std * torch.as_tensor(draw(k, images.shape)).to(images)

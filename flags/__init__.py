@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, NoReturn, Self
 
 from munch import Munch
@@ -70,7 +71,7 @@ def value_of(flag: Flag, value: Any) -> Any:
         raise argparse.ArgumentTypeError("needs at least one value")
     found = []
     for word in words:
-        if not isinstance(word, (str, int, float)):
+        if not isinstance(word, (str, Real)):  # numpy's numbers are too
             raise argparse.ArgumentTypeError(f"takes a word or a number, not {word!r}")
         found.append(flag.type(str(word)))
         if flag.choices and found[-1] not in flag.choices:
@@ -79,7 +80,7 @@ def value_of(flag: Flag, value: Any) -> Any:
 
 
 def checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Recorded values, each as its flag takes it; names that are no flags are left out.
+    """Values that are recorded or given in Python, each as its flag takes it; names that are no flags are left out.
 
     Raises:
         UserError: a value that its flag does not take, naming ``source``.

@@ -35,7 +35,7 @@ class Flag(NamedTuple):
     """What other programs call it: not taken, but the flag is named to who writes it."""
     many: bool = False
     scripts: tuple[str, ...] = SCRIPTS
-    """Those that take it."""
+    """Those that take it; none: it is an option that is given in Python alone."""
     role: Literal["network", "data", "map", "place", "run"] = "run"
     """It shapes the network, chooses the data, makes or judges maps, says where or how fast, or how to train."""
     on_resume: Literal["fixed", "free", "call"] = "fixed"

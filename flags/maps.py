@@ -1,7 +1,7 @@
 """Flags of attribution maps."""
 
 from calm.flags.flag import ATTRIBUTION, ENLARGED, EVALUATIONS, RELEASED, WSOL, Owner, map_flag
-from calm.flags.values import boolean, finite, integer, interval, non_negative, positive_int
+from calm.flags.values import boolean, finite, integer, interval, natural, non_negative, positive_int
 
 MAPS = (
     "joint, conditional, posterior, saliency, subset, subset-mean, posterior-subset, posterior-subset-mean, "
@@ -116,6 +116,13 @@ SCORE_MAPS = (
         ("pairs", "basic"),
         owners=ATTRIBUTION,
     ),
+    map_flag("finercam_similar", str, "scores", "where similarity is looked for", ("scores", "weights"), scripts=()),
+    map_flag("smoothgradcam_nr_iter", positive_int, 4, "noisy copies of Smooth Grad-CAM++", scripts=()),
+    map_flag("smoothgradcam_std", non_negative, 0.3, "standard deviation of their noise", scripts=()),
+    map_flag("sscam_nr_iter", positive_int, 35, "noisy masks a channel of SS-CAM", scripts=()),
+    map_flag("sscam_std", non_negative, 2.0, "standard deviation of their noise", scripts=()),
+    map_flag("taylor_self", boolean, True, "Taylor-CAM: a place's interaction with itself counts", scripts=()),
+    map_flag("taylor_cell", natural, None, "Taylor-CAM: the map of this cell's partners", scripts=()),
     map_flag(
         "threshold_type",
         str,

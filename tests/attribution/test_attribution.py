@@ -1,7 +1,9 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +17,7 @@ from calm.attribution import (
 )
 from calm.attribution.catalogue import released_names, resolve_name
 from calm.errors import UserError
+from calm.flags import flags_of
 from tests.tiny_networks import tiny_batch, tiny_network
 
 OPTIONS = {"supersets": {y: [y] for y in range(5)}, "versus": 0, "smooth_grad_nr_iter": 2, "sscam_nr_iter": 1}
@@ -62,6 +65,70 @@ def test_wrong_names_and_options_list_the_right_ones():
         build_attribution("jointll-superclass", versus=1)
     with pytest.raises(UserError, match="counterfactual needs the option 'versus'"):
         output_attribution("counterfactual", versus=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "words"),
+    [
+        ("smoothgrad", "smooth_grad_nr_iter", 2.5, "'2.5' is not a whole number"),
+        ("smoothgrad", "seed", [1], "takes one value"),
+        ("integrated_gradients", "integrated_grad_nr_iter", True, "'True' is not a whole number"),
+        ("scorecam", "eval_batch_size", -3, "-3 is below 1"),
+        ("finercam", "finercam_gamma", float("nan"), "nan is not a finite number"),
+        ("finercam", "finercam_similar", "names", "choose from scores, weights"),
+        ("smoothgradcam++", "smoothgradcam_nr_iter", 0, "0 is below 1"),
+        ("sscam", "sscam_std", "much", "'much' is not a number"),
+        ("taylorcam", "taylor_cell", -1, "-1 is below 0"),
+        ("ablationcam", "ablation_divides", "maybe", "'maybe' is not one of True, False"),
+        ("gradcam", "layers", {"layer4": 1}, "takes a word or a number"),
+    ],
+)
+def test_options_are_checked_as_flags_are_before_a_map_is_made(name, option, value, words):
+    with pytest.raises(UserError, match=re.escape(f"the attribution {name}: its `{option}`: ") + f".*{words}"):
+        build_attribution(name, **{option: value})
+
+
+def test_every_option_that_is_a_word_or_a_number_has_the_check_of_a_flag():
+    options = {option for attribution in ATTRIBUTIONS.values() for option in attribution.options}
+    assert options - {*flags_of()} == {"supersets", "noise"}
+
+
+def test_numbers_of_numpy_and_lists_of_layers_are_taken():
+    network, (images, targets) = tiny_network("CAM"), tiny_batch()
+    for name, theirs, ours in (
+        ("smoothgrad", {"smooth_grad_nr_iter": np.int64(2), "smooth_grad_sigma": np.float32(3)}, (2, 3.0)),
+        ("layercam", {"layers": ["conv1", "conv2"]}, ("conv1,conv2",)),
+    ):
+        same = dict(zip(theirs, ours, strict=True))
+        maps = [build_attribution(name, **options)(network, images, targets) for options in (theirs, same)]
+        assert torch.equal(*maps)
+
+
+@pytest.mark.parametrize(
+    ("supersets", "words"),
+    [
+        ({y: ["1", "2"] for y in range(5)}, "superset of class . must list classes from 0 to 4"),
+        ({y: y for y in range(5)}, "must list classes from 0 to 4"),
+        ({y: [1.0] for y in range(5)}, "must list classes from 0 to 4"),
+        ({y: [5] for y in range(5)}, "must list classes from 0 to 4"),
+        ({str(y): [y] for y in range(5)}, "supersets lack class"),
+        ([[y] for y in range(5)], "`supersets` should be {class: .classes.}, not a list"),
+    ],
+)
+def test_wrong_supersets_are_one_sentence(supersets, words):
+    network, (images, targets) = tiny_network("CALM_EM"), tiny_batch()
+    with pytest.raises(UserError, match=words):
+        build_attribution("subset", supersets=supersets)(network, images, targets)
+
+
+@pytest.mark.parametrize("of", [set, tuple, np.array, torch.tensor])
+def test_a_superset_may_be_of_any_kind(of):
+    network, (images, targets) = tiny_network("CALM_EM"), tiny_batch()
+    maps = [
+        build_attribution("subset", supersets={y: form([y, 4]) for y in range(5)})(network, images, targets)
+        for form in (list, of)
+    ]
+    torch.testing.assert_close(*maps)
 
 
 @pytest.mark.parametrize(

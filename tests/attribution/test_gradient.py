@@ -111,9 +111,10 @@ def test_standard_integrated_gradients(method):
 def test_wrong_options_are_said():
     network, (images, targets) = tiny_network("CAM"), tiny_batch(1)
     for name, options, words in [
-        ("integrated_gradients", {"ig_variant": "other"}, "released or standard"),
-        ("integrated_gradients", {"integrated_grad_nr_iter": 0}, "`integrated_grad_nr_iter` must be at least 1"),
-        ("smoothgrad", {"smooth_grad_nr_iter": 0}, "`smooth_grad_nr_iter` must be at least 1"),
+        ("integrated_gradients", {"ig_variant": "other"}, "choose from released, standard"),
+        ("integrated_gradients", {"integrated_grad_nr_iter": 0}, "`integrated_grad_nr_iter`: 0 is below 1"),
+        ("smoothgrad", {"smooth_grad_nr_iter": 0}, "`smooth_grad_nr_iter`: 0 is below 1"),
+        ("vargrad", {"smooth_grad_nr_iter": 1}, "`smooth_grad_nr_iter`=1: one copy has no variance"),
         ("vargrad", {"smooth_grad_sigma": 0.0}, "`smooth_grad_sigma` .* above 0"),
     ]:
         with pytest.raises(UserError, match=words):
