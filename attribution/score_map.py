@@ -53,6 +53,12 @@ def _sampled(maps: Tensor, dim: int, size: int, stride: float, offset: float) ->
     return lower + share * (upper - lower)  # equal cells give equal pixels
 
 
+def check_ksize(ksize: int, side: int) -> None:
+    """Refuse a kernel that ``smooth`` cannot lay on maps of this side, in pixels."""
+    if ksize < 1 or ksize % 2 == 0 or ksize // 2 >= side:
+        raise UserError(f"`smoothing_ksize`={ksize} must be odd, positive and below twice the map's side, {side}")
+
+
 def smooth(maps: Tensor, ksize: int) -> Tensor:
     """Gaussian blur of [B,H,W] maps, for gradient maps before they are normalised (paper, Section 5.1).
 
@@ -61,8 +67,7 @@ def smooth(maps: Tensor, ksize: int) -> Tensor:
         ksize: odd kernel width in pixels; 1 changes nothing. sigma = 0.3((ksize-1)/2 - 1) + 0.8; the borders are
             reflected without repeating the edge.
     """
-    if ksize < 1 or ksize % 2 == 0 or ksize // 2 >= min(maps.shape[1:]):
-        raise UserError(f"`smoothing_ksize`={ksize} must be odd, positive and below twice the map's side")
+    check_ksize(ksize, min(maps.shape[1:]))
     if ksize == 1:
         return maps
     radius = ksize // 2

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from calm.attribution import ATTRIBUTIONS, build_attribution, output_attribution
-from calm.attribution.score_map import resize, smooth
+from calm.attribution.score_map import check_ksize, resize, smooth
 from calm.engine import Prediction
 from calm.errors import UserError
 from calm.evaluation.session import Session
@@ -61,7 +61,9 @@ def raw_maps(session: Session, name: str) -> Callable[[Prediction], Tensor]:
     """
     options, on_pixels = attribution_options(session, name), aligned(session, name)
     of_output, of_images = output_attribution(name, **options), build_attribution(name, **options)
-    ksize = session.args.smoothing_ksize
+    ksize, is_blurred = session.args.smoothing_ksize, ATTRIBUTIONS[name].image_sized
+    if is_blurred:
+        check_ksize(ksize, session.args.crop_size)
 
     def maps(batch: Prediction) -> Tensor:
         if of_output is not None:
@@ -69,6 +71,6 @@ def raw_maps(session: Session, name: str) -> Callable[[Prediction], Tensor]:
                 return on_pixels(of_output(batch.output, batch.targets))
         with autocast(session.device, session.args.precision):
             raw = of_images(session.network, batch.images, batch.targets).float()
-        return smooth(raw, ksize) if ATTRIBUTIONS[name].image_sized else on_pixels(raw)
+        return smooth(raw, ksize) if is_blurred else on_pixels(raw)
 
     return maps

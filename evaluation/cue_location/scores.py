@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from calm.attribution.score_map import normalize, resize, smooth
+from calm.attribution.score_map import check_ksize, normalize, resize, smooth
 from calm.errors import UserError
 
 CueScore = Callable[[Tensor, Tensor], Tensor]
@@ -88,5 +88,7 @@ def cue_score(
         raise UserError(f"unknown `cue_score` {reading!r}: choose from {', '.join(CUE_SCORES)}")
     if (reading, kind, norm_type) == ("text", "class map", "clipping"):
         raise UserError("`norm_type`=clipping is for probabilities: of class maps `cue_score`=text takes max or minmax")
+    if kind == "gradient":
+        check_ksize(ksize, size)
     score = partial(CUE_SCORES[reading], kind=kind, size=size, ksize=ksize, norm_type=norm_type)
     return lambda maps_a, maps_b: score(aligned(maps_a), aligned(maps_b))

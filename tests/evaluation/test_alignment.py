@@ -48,3 +48,10 @@ def test_what_cannot_be_aligned_is_one_sentence():
         aligned(receptive, "layercam")(torch.zeros(1, 3, 3))
     with pytest.raises(UserError, match="`resize_mode`=bicubic"):
         aligned(session("--resize_alignment=receptive_field", "--resize_mode=bicubic", script="eval_wsol"), "cam")
+
+
+def test_gradient_maps_smaller_than_their_blur_are_refused_before_any_is_made():
+    raw_maps(session(f"--smoothing_ksize={2 * SIZE - 1}"), "gradient")
+    raw_maps(session(f"--smoothing_ksize={2 * SIZE + 1}"), "joint")
+    with pytest.raises(UserError, match=f"`smoothing_ksize`={2 * SIZE + 1} must be odd"):
+        raw_maps(session(f"--smoothing_ksize={2 * SIZE + 1}"), "gradient")

@@ -222,6 +222,14 @@ def test_class_maps_are_not_clipped_by_the_text():
         score("text", "cam", "clipping")  # before any map is made
 
 
+@pytest.mark.parametrize("kind", ["text", "released"])
+def test_gradient_maps_smaller_than_their_blur_are_refused_before_any_is_made(kind):
+    score(kind, "gradient", ksize=2 * SIZE - 1)
+    score(kind, "joint", ksize=2 * SIZE + 1)
+    with pytest.raises(UserError, match=f"`smoothing_ksize`={2 * SIZE + 1} must be odd, .* below twice .* {SIZE}"):
+        score(kind, "gradient", ksize=2 * SIZE + 1)
+
+
 @pytest.mark.parametrize("kind", ["paper", "released"])
 def test_maps_without_knowledge_beside(kind):
     network, birds = tiny_network("CAM", num_classes=CLASSES), Birds()
