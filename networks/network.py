@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from calm.errors import UserError
-from calm.networks.heads import Head, at_least_float32
+from calm.networks.heads import Head
 from calm.networks.outputs import Output, check_finite
 from calm.networks.published import fetch_torchvision
 from calm.networks.shared_features import features_of
@@ -137,14 +137,14 @@ class Network(nn.Module):
     def read_out(self, features: Tensor, *, images: Tensor | None = None, targets: Tensor | None = None) -> Output:
         """[B,C,h,w] features -> output; see ``Head.read`` for images [B,3,H,W] and targets [B].
 
-        Under autocast, which is the trunk's, the head works in float32.
+        Under autocast, which is the trunk's, the head works in the type of its weights, float32 where nobody cast them.
 
         Raises:
             NotFinite: in evaluation mode, an output with a NaN or an infinity; a compiled network does not look.
         """
         device = features.device.type
         if torch.is_autocast_enabled(device):
-            features = at_least_float32(features)
+            features = features.to(next(self.get_submodule(self.head_layers[0]).parameters()).dtype)
         with torch.autocast(device, enabled=False):
             output = self.head.read(self, features, images=images, targets=targets)
         if self.must_be_finite and not self.training and not torch.compiler.is_compiling():

@@ -96,3 +96,12 @@ def test_under_autocast_a_head_works_in_float32(name, is_training):
     tensors = [tensor for field in output for tensor in (field if isinstance(field, tuple) else (field,))]
     heads = [tensor for tensor in tensors if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float32]
     assert heads and not any(torch.equal(tensor, tensor.bfloat16().float()) for tensor in heads)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["CAM", "CALM_EM", "SPG"])
+def test_under_autocast_a_head_whose_weights_were_cast_works_in_their_type(name):
+    network, (images, _) = tiny_network(name).bfloat16(), tiny_batch()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = network(images).log_p_y
+    torch.testing.assert_close(found, network(images.bfloat16()).log_p_y, rtol=0.1, atol=0.1)
