@@ -46,7 +46,6 @@ def test_remove_and_classify_equals_a_slow_version(case):
         assert found[f"A_{k}"] == pytest.approx(100 * right / 9)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("measure", ["remove_and_classify", "insertion"])
 def test_a_network_in_training_mode_is_measured_as_in_evaluation_and_left_as_it_was(measure):
     network, (images, targets) = tiny_network("CAM"), tiny_batch(3, 12)
@@ -56,6 +55,7 @@ def test_a_network_in_training_mode_is_measured_as_in_evaluation_and_left_as_it_
     assert network.bn1.training and torch.equal(network.bn1.running_mean, mean)
 
 
+@torch.no_grad()
 def test_deletion_and_insertion_are_areas_under_the_probability(case):
     network, images, targets, maps = case
     areas = []
