@@ -39,6 +39,6 @@ def _classes(listed: Any) -> list:
 
 
 def sum_over_classes(weights: Tensor, maps: Tensor) -> Tensor:
-    """[B,K] weights, [B,K,h,w] maps -> [B,h,w], in the maps' own precision also under autocast."""
+    """[B,K] weights, [B,K,h,w] maps -> [B,h,w], in the maps' own type also under autocast."""
     with torch.autocast(maps.device.type, enabled=False):
         return torch.einsum("bk,bkhw->bhw", weights, maps)
