@@ -136,7 +136,7 @@ def test_a_wrong_folder_is_named_before_training(cub, tmp_path):
 def test_missing_metadata_name_the_command_that_makes_them(tmp_path):
     write(tmp_path / "dataset/SynthBirds/classes.txt", "1 001.A\n")
     for name, command in (("CUB", "prepare CUB"), ("ImageNet", "prepare ILSVRC"), ("SynthBirds", "synthbirds")):
-        with pytest.raises(UserError, match=rf"image_ids.txt does not exist.* run python -m data_loaders.{command}$"):
+        with pytest.raises(UserError, match=rf"image_ids.txt does not exist.* run python -m calm {command}$"):
             build(tmp_path, name)
 
 

@@ -241,7 +241,7 @@ def test_safetensors(tmp_path):
 
 def test_the_zoo_s_trunks_can_be_named(tmp_path, monkeypatch):
     monkeypatch.setenv("CALM_HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"networks\.zoo fetch resnet18 first"):
+    with pytest.raises(UserError, match=r"python -m calm zoo fetch resnet18 first"):
         build_network("resnet18", "CAM", 3, pretrained=True, pretrained_path="zoo:resnet18")
     (tmp_path / "resnet18").mkdir()
     state = torchvision_state("resnet18")
