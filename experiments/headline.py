@@ -119,13 +119,25 @@ def answer(found: Found) -> str:
     best = max(wins or open_ones or every, key=Compared.least)
     if not wins:
         verdict = "Undecided" if open_ones else "No"
-        return f"{QUESTION} **{verdict}**. Of {len(every)} that were run the nearest is {best}.{against_rivals(every)}"
+        nearest = f"Of {len(every)} that were run the nearest is {best}.{beside_the_best_cam(found, every, best)}"
+        return f"{QUESTION} **{verdict}**. {nearest}{against_rivals(every)}"
     missing = [title_of(name) for name in RIVALS if name not in best.rivals]
     if missing:
         return f"{QUESTION} **Undecided**: {best}; not compared with {', '.join(missing)}."
     name, least = hardest(best)
     verdict = {HOLDS: "Yes", FAILS: "No"}.get(least.verdict, "Undecided")
     return f"{QUESTION} **{verdict}**: {best}; less {title_of(name)} on {SUBSAMPLE} images {least.figures()}."
+
+
+def beside_the_best_cam(found: Found, every: list[Compared], nearest: Compared) -> str:
+    """A sentence on the nearest network beside the most accurate CAM; none where that is ``nearest``."""
+    cams = {own.network.beside for own in every}
+    kept = {network.name: own for network in BIRDS if network.name in cams and (own := reached(found, network))}
+    if not kept:
+        return ""
+    cam = max(kept, key=lambda name: kept[name].accuracy)
+    best = max((own for own in every if own.network.beside == cam), key=Compared.least)
+    return "" if best is nearest else f" Beside the most accurate CAM it is {best}."
 
 
 def hardest(own: Compared) -> tuple[str, Finding]:

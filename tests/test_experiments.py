@@ -324,6 +324,23 @@ def test_networks_of_real_birds_are_means_over_their_seeds():
     assert "| CAM | 76.0 | 46.0 | 6.0 | 47.5 | 2 |" in headline.accuracy_and_cue(found)
 
 
+def test_the_answer_names_what_is_nearest_beside_the_most_accurate_cam_too():
+    def kept(accuracy: float) -> dict:
+        located = {"metrics": {"mPxAP": 40.0, "prevalence": 40.0}}
+        return {"accuracy": {"metrics": {"accuracy": accuracy}}, "cue_location_cam_text_grid": located}
+
+    found = kept_differences(accuracy=(-0.5, 0.5), cue=(-1, 1))
+    pair = "birds_CALM_EM_192 - birds_CAM_192"
+    for name, ends in (("accuracy", (-9.0, -7.0)), ("text, grid", (-3.0, -1.0))):
+        found["differences"][f"{pair}, {name}"] = {"difference": sum(ends) / 2, "interval": ends, "each": [0.0]}
+    other = "Beside the most accurate CAM it is CALM_EM_192 less CAM_192: accuracy −8.0 [−9.0, −7.0], mPxAP −2.0"
+    nearest = "Of 2 that were run the nearest is CALM_EM less CAM: accuracy +0.0"
+    answer = headline.answer(found | {"birds_CAM_s0": kept(77), "birds_CAM_192_s0": kept(87)})
+    assert nearest in answer and other in answer
+    answer = headline.answer(found | {"birds_CAM_s0": kept(88), "birds_CAM_192_s0": kept(87)})
+    assert nearest in answer and "Beside" not in answer
+
+
 def test_own_maps_are_compared_with_those_of_the_cam_that_started_alike():
     def located(value: float) -> dict:
         pairs = [{"class_a": 1, "class_b": 2, "num_images": 9}]
