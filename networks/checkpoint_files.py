@@ -37,7 +37,8 @@ def locate_checkpoint(name: str | Path, *, save_root: str | Path | None = None) 
     for file in files:
         if file.is_file():
             return file
-    raise UserError(f"`load_checkpoint`={name}: no checkpoint there (looked for {', '.join(map(str, files))})")
+    places = ", ".join(dict.fromkeys(map(str, files)))
+    raise UserError(f"`load_checkpoint`={name}: no checkpoint there (looked for {places})")
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
