@@ -58,7 +58,7 @@ def accuracies(runs: Mapping[str, Any]) -> str:
         if result := kept.get("accuracy"):
             text = with_interval(result["metrics"]["accuracy"], result.get("intervals", {}).get("accuracy"))
             lines.append([run, text, str(kept["training"].get("epochs", "–"))])
-    return rows(["run", "accuracy %", "epochs"], lines) if lines else "not run"
+    return rows(["run", "accuracy %", "epochs of its own"], lines) if lines else "not run"
 
 
 def erased(runs: Mapping[str, Any]) -> str:
@@ -138,25 +138,27 @@ def real_birds(found: Mapping[str, Any]) -> str:
 
 # Real birds
 
-`cub100`: 5,902 photographs of 100 classes of CUB-200-2011, cut to CUB's boxes, with its keypoints; 2,699 train, 300
-validate, 2,498 test. Pairs of which one class has no photographs are skipped, which leaves 26 (1, 9 and 16 of 1, 2
-and 3 differing parts). Classes by CUB's numbers:
+`cub100`: 5,902 photographs of 100 classes of CUB-200-2011, in a public copy that is cut to CUB's boxes and scaled to
+227 px. Its names were lost and recovered by matching keypoints within each class; classes are certain, and the 405
+test photographs whose match is not sure are left out. 2,699 train, 300 validate, 2,498 test. Pairs of which one class
+has no photographs are skipped, which leaves 26 (1, 9 and 16 of 1, 2 and 3 differing parts). Classes by CUB's numbers:
 {CLASSES}.
-The test split is a part of CUB's own, and the SHA-256 of its `class_labels.txt` begins with 779d67b152c94f7d. The trunk
-starts from ImageNet weights and is trained for {BIRDS["epochs"]} epochs at
+The test split is a part of CUB's own, and the SHA-256 of its `class_labels.txt` begins with 779d67b152c94f7d. The
+trunk starts from ImageNet weights and is trained for {BIRDS["epochs"]} epochs at
 {BIRDS["crop_size"]} px, batch {BIRDS["batch_size"]}, on a grid of 8x8 cells, learning rate {BIRDS["lr"]}
 (heads ten times that) on a cosine schedule, but for what [the search of settings](search.md) chose. "sharp" has the
-prior's temperature at 0.1, "16x16" a finer grid, "192" 192 px, "CAM_then_X" is X trained from CAM's checkpoint for as
-many epochs again. Chance is high, since the birds fill the pictures: **prevalence** is what a constant map gets, and
-"untrained heads" what the same map of the same trunk gets with a head that never learnt. "Pairs above" counts the class
-pairs whose own 95 % interval lies above it. Intervals of the accuracy draw the test images again; those over class
-pairs draw these as if no two shared a class, as eight classes do, and are [rather narrow for one map
-alone](../evaluation.md#intervals).
+prior's temperature at 0.1, "16x16" a finer grid, "192" 192 px and a grid of 12x12, "CAM_then_X" is X trained from CAM's
+checkpoint for as many epochs again, "CAM_192_then_X" the same at 192 px. Chance is high, since the birds fill the
+pictures: **prevalence** is what a constant map gets, and "untrained heads" what the same map of the same trunk gets
+with a head that never learnt. "Pairs above" counts the class pairs whose own 95 % interval lies above it. Intervals of
+the accuracy draw the test images again; those over class pairs draw these as if no two shared a class, as eight classes
+do, and are [rather narrow for one map alone](../evaluation.md#intervals).
 Accuracy and mPxAP: higher is better; R_k: lower. The two scores, and maps on a grid of tiles or by receptive field:
 [what the evaluations measure](../evaluation.md).
 
 The reader who has all of CUB does the same with it: `python -m data_loaders.prepare CUB`, then
-`python -m experiments run birds_`. A part of CUB is enough: `prepare` lists the photographs that are there.
+`python -m experiments run birds_`. These are whole photographs of all 200 classes, so the numbers will differ. A part
+of CUB is enough: `prepare` lists the photographs that are there.
 
 ## Accuracy on the test photographs
 

@@ -39,8 +39,10 @@ class Finding(NamedTuple):
         return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
     def text(self) -> str:
-        """Label, verdict, difference, interval, and the seeds' own where there are several."""
+        """Label, verdict, difference, interval, and the seeds' own with their interval where there are several."""
         seeds = f", seeds {', '.join(map(self._signed, self.each))}" if len(self.each) > 1 else ""
+        if spans := interval_over_seeds(self.each):
+            seeds += f", t [{', '.join(map(self._signed, spans))}]"
         return f"{self.label}: {f'**{self.verdict}**' if self.interval else 'one run'}, {self.figures()}{seeds}"
 
     def figures(self) -> str:

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from calm.attribution.catalogue import title_of
-from calm.experiments.differences import BIRDS, RIVALS, rival_key
+from calm.experiments.differences import BIRDS, ERASED, RIVALS, rival_key
 from calm.experiments.findings import FAILS, HOLDS, Finding, of_kept
 from calm.experiments.markdown import number, rows
 from calm.experiments.plan import SUBSAMPLE
@@ -19,6 +19,10 @@ QUESTION = (
 )
 
 
+CHOSEN_ON_THE_TEST = (
+    "Nearest and hardest were picked on these same test images, so they are best cases, and no interval is corrected "
+    "for it; rivals were run at 128 px alone."
+)
 LAID = {"grid": "cells as tiles", "offset_0": "cells at offset 0"}
 """Where the cells of own maps are laid -> the same in words."""
 
@@ -32,6 +36,10 @@ class Reached(NamedTuple):
     """mPxAP of its own map by the text's score."""
     above: float
     """That less prevalence."""
+    untrained: float | None
+    """mPxAP of the same map of heads that never learnt."""
+    erased: float | None
+    """Mean of R_10, R_30 and R_50 of its own map."""
     seeds: int
 
 
@@ -39,13 +47,20 @@ def reached(found: Found, network: Network, alignment: str = "grid") -> Reached 
     """The means of a network, None where it was not run."""
     stem = f"cue_location_{network.default_map}_text_{alignment}"
     kept = [found.get(f"{network.name}_s{seed}", {}) for seed in network.seeds]
-    both = [(own["accuracy"]["metrics"], own[stem]["metrics"]) for own in kept if {"accuracy", stem} <= own.keys()]
-    both = [(accuracy, cue) for accuracy, cue in both if cue["mPxAP"] is not None]
+    both = [own for own in kept if {"accuracy", stem} <= own.keys() and own[stem]["metrics"]["mPxAP"] is not None]
     if not both:
         return None
-    accuracy = statistics.fmean(own["accuracy"] for own, _ in both)
-    cue, prevalence = (statistics.fmean(own[name] for _, own in both) for name in ("mPxAP", "prevalence"))
-    return Reached(network, accuracy, cue, cue - prevalence, len(both))
+    accuracy = statistics.fmean(own["accuracy"]["metrics"]["accuracy"] for own in both)
+    cue, prevalence = (statistics.fmean(own[stem]["metrics"][name] for own in both) for name in ("mPxAP", "prevalence"))
+    untrained = _mean([own[stem].get("baselines", {}).get("untrained_heads", {}).get("mPxAP") for own in both])
+    erased = _mean([own.get("pixel_perturb", {}).get("metrics", {}).get(name) for own in both for name in ERASED])
+    return Reached(network, accuracy, cue, cue - prevalence, untrained, erased, len(both))
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """Their mean; None where one is missing."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(values) else None
 
 
 def accuracy_and_cue(found: Found) -> str:
@@ -54,14 +69,17 @@ def accuracy_and_cue(found: Found) -> str:
     lines = []
     for own in sorted(every, key=lambda own: own.cue, reverse=True):
         laid = reached(found, own.network, "offset_0")
-        values = [number(own.accuracy), number(own.cue), number(own.above), number(laid and laid.cue)]
+        values = [number(own.accuracy), number(own.cue), number(own.above), number(own.untrained)]
+        values += [number(laid and laid.cue), number(own.erased, 2)]
         lines.append([title(own.network.name), *values, str(own.seeds)])
     headings = [
         "trained on real birds",
         "accuracy %",
         "mPxAP",
         "above prevalence",
+        "mPxAP, untrained heads",
         f"mPxAP, {LAID['offset_0']}",
+        "mean R_10, R_30, R_50",
         "seeds",
     ]
     return rows(headings, lines)
@@ -89,7 +107,7 @@ class Compared(NamedTuple):
 
     def __str__(self) -> str:
         parts = f"accuracy {self.accuracy.figures()}, mPxAP {self.cue.figures()} ({LAID[self.alignment]})"
-        return f"{title(self.network.name)} less {title(self.network.beside)}: {parts}"
+        return f"{title(self.network.name)} minus {title(self.network.beside)}: {parts}"
 
 
 def compared(found: Found) -> list[Compared]:
@@ -119,14 +137,16 @@ def answer(found: Found) -> str:
     best = max(wins or open_ones or every, key=Compared.least)
     if not wins:
         verdict = "Undecided" if open_ones else "No"
-        nearest = f"Of {len(every)} that were run the nearest is {best}.{beside_the_best_cam(found, every, best)}"
-        return f"{QUESTION} **{verdict}**. {nearest}{against_rivals(every)}"
+        tried = len({own.network.name for own in every})
+        nearest = f"Of the networks of CALM ({tried}, each laid in two ways) the nearest is {best}."
+        texts = [nearest + beside_the_best_cam(found, every, best) + against_rivals(every), CHOSEN_ON_THE_TEST]
+        return f"{QUESTION} **{verdict}**. {' '.join(texts)}"
     missing = [title_of(name) for name in RIVALS if name not in best.rivals]
     if missing:
         return f"{QUESTION} **Undecided**: {best}; not compared with {', '.join(missing)}."
     name, least = hardest(best)
     verdict = {HOLDS: "Yes", FAILS: "No"}.get(least.verdict, "Undecided")
-    return f"{QUESTION} **{verdict}**: {best}; less {title_of(name)} on {SUBSAMPLE} images {least.figures()}."
+    return f"{QUESTION} **{verdict}**: {best}; minus {title_of(name)} on {SUBSAMPLE} images {least.figures()}."
 
 
 def beside_the_best_cam(found: Found, every: list[Compared], nearest: Compared) -> str:
@@ -153,4 +173,5 @@ def against_rivals(every: list[Compared]) -> str:
     best = max(measured, key=lambda own: hardest(own)[1].difference)
     name, least = hardest(best)
     whose = f"{title_of(name)} of {title(best.network.beside)}"
-    return f" On {SUBSAMPLE} images {title(best.network.name)}'s own map less {whose}: {least.figures()}."
+    laid = f"({LAID['grid']})"
+    return f" On {SUBSAMPLE} images {title(best.network.name)}'s own map minus {whose}: {least.figures()} {laid}."

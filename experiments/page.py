@@ -12,9 +12,10 @@ from calm.experiments.causes import table_of_causes
 from calm.experiments.claims import ALL_LABELS, CLAIMS, MAIN_LABELS, NETWORKS, Finding
 from calm.experiments.headline import accuracy_and_cue, answer
 from calm.experiments.interventions_page import interventions, known_cause
-from calm.experiments.markdown import GENERATED, rows
+from calm.experiments.markdown import GENERATED, number, rows
 from calm.experiments.plan import SUBSAMPLE
 from calm.experiments.search_page import searched, summary
+from calm.experiments.trainings import BIRDS
 
 TABLES = ("table1", "table2", "table3", "figure5", "cam_family")
 
@@ -44,9 +45,7 @@ def cell_text(cell: list[Finding] | str, labels: Collection[str]) -> str:
     if isinstance(cell, str):
         return cell
     texts = {finding.label: finding.text() for finding in cell}
-    missing = [
-        label for label in NETWORKS if label in labels and label not in texts and texts.keys() <= NETWORKS.keys()
-    ]
+    missing = [label for label in NETWORKS if label in labels and label not in texts and texts.keys() & NETWORKS.keys()]
     shown = [text for label, text in texts.items() if label in labels]
     return "<br>".join([*shown, *(f"{label}: not run" for label in missing)])
 
@@ -86,6 +85,27 @@ As on [the page of results](../results.md), which explains the words, with CALM_
 """
 
 
+def without_knowledge(found: Mapping[str, Any]) -> str:
+    """What maps that know nothing of the image get; empty where the networks were not evaluated."""
+    cue = found.get("birds_CAM_s0", {}).get("cue_location_cam_text_grid")
+    boxes = found.get("SynthBirds_CAM_s0", {}).get("wsol_grid")
+    if cue is None or boxes is None:
+        return ""
+    blank, blob = (number(cue["baselines"][name]["mPxAP"]) for name in ("constant", "centred_gaussian"))
+    box = number(boxes["baselines"]["centred_gaussian"]["MaxBoxAccV2"])
+    return f"""**What a map without knowledge gets.** Real birds: a constant map {blank} mPxAP, a centred Gaussian
+{blob}. SynthBirds: a centred Gaussian {box} MaxBoxAccV2, above every network in the rows of WSOL, and more mPxAP than
+CAM, so that only the ReLU prior finds the cue there at all. On TinyImageNet boxes rank no method, and R_k is above 1
+for all ([figures](results/earlier_runs.md))."""
+
+
+def spread(found: Mapping[str, Any]) -> str:
+    """How far apart the seeds of CALM_EM are, in words; empty where there are not several."""
+    kept = [found.get(f"birds_CALM_EM_s{seed}", {}).get("cue_location_joint_text_grid") for seed in (0, 1, 2)]
+    cues = [number(own["metrics"]["mPxAP"]) for own in kept if own]
+    return f"; CALM_EM's three seeds have {', '.join(cues)}" if len(cues) > 1 else ""
+
+
 def words() -> str:
     """What the page's words mean."""
     return f"""## Words
@@ -95,15 +115,15 @@ def words() -> str:
   share of these pixels. The **text's score** is |s^A - s^B| of score maps as Section 5.2 writes it, the **released**
   score what the published code computes.
 - **Cells as tiles**: a map's cells fill the picture as squares. **By receptive field**: where the trunk's strides and
-  padding say that they look. **At offset 0**: the offset at which maps of drawn validation birds were best, for CAM
-  and CALM alike.
+  padding say that they look. **At offset 0**: where maps of drawn validation birds said that cells of this trunk look
+  ([how](evaluation.md)), for CAM and CALM alike.
 - **R_k**: accuracy with the top k % of the pixels erased over that with k % erased at random
   ([all k, on {SUBSAMPLE} real photographs](results/real_birds.md)). **MaxBoxAccV2**: boxes of maps against true boxes.
-- **Networks**: `ema` has the lagging theta' in EM, `sharp` the prior's temperature at 0.1, `16x16` a finer grid, `192`
-  larger pictures; `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs again, `CAM_192_then_X` from
-  `CAM_192`'s; HaS, CutMix, ADL, ACoL and SPG are the training methods of Table 3. HaS hides squares of 4 px, the
-  benchmark's default, and as `32px` wider ones ([why](methods.md#squares-of-has)); SPG learns at a tenth of the others'
-  rate, at which its losses are not finite."""
+- **Networks**: `ema` has the lagging theta' in EM, `sharp` the prior's temperature at 0.1, `16x16` a finer grid,
+  `192` pictures of 192 px, on a grid of 12x12; `CAM_then_X` is X trained on from CAM's checkpoint for as many epochs
+  again, `CAM_192_then_X` from `CAM_192`'s; HaS, CutMix, ADL, ACoL and SPG are the training methods of Table 3. HaS
+  hides squares of 4 px, the benchmark's default, and as `32px` wider ones ([why](methods.md#squares-of-has)). SPG
+  learns at a tenth of the others' rate, since its losses are not finite at theirs."""
 
 
 def results(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mapping[str, Any]) -> str:
@@ -114,10 +134,10 @@ def results(found: Mapping[str, Any], tables: Mapping[str, Any], scratch: Mappin
 # Results: what holds of the paper's claims
 
 Each line is CALM minus CAM, or EM minus ML, with its 95 % interval. **holds**: the whole interval is on the claim's
-side. **does not hold**: all of it is on the other side. **undecided**: neither. The intervals of real birds are over
-images; there Student's t over the seeds has to be on the same side too. "One run" has no interval over seeds. CALM_EM
-has the paper's softplus prior, "ReLU prior" is the released code's (`relu` in names of runs). Other settings:
-[all of them](results/claims.md). [Words](#words) are below.
+side of 0, or of −1 for the accuracy. **does not hold**: all of it is on the other side. **undecided**: neither. The
+intervals of real birds are over images and class pairs; Student's t over the seeds, "t", has to be on the same side
+too. "One run" has no interval over seeds. CALM_EM has the paper's softplus prior, "ReLU prior" is the released code's
+(`relu` in names of runs). Other settings: [all of them](results/claims.md). [Words](#words) are below.
 
 {table}
 
@@ -125,19 +145,27 @@ has the paper's softplus prior, "ReLU prior" is the released code's (`relu` in n
 
 {accuracy_and_cue(found)}
 
-Own maps by the text's score, means over the seeds.
+Own maps by the text's score, means over the seeds; R_k: lower is better. **Untrained heads** are the same map of the
+same trunk with a head that never learnt: what stands above them is what training the head gave.
 
-Real birds: 100 classes of CUB, cut to their boxes, 26 class pairs, efficientnet_lite0 at 128 px with an 8x8 grid; the
-interval is a paired bootstrap over class pairs and their images, or over images, of the mean over the seeds that were
-trained; [seed by seed](results/real_birds.md). SynthBirds and TinyImageNet: Student's t over the seeds 0, 1, 2 where
-there are three. No ResNet50 at 224 px was trained, so no number of the paper's own tables is reproduced here.
+Real birds: 100 classes of CUB, cut to their boxes, 26 class pairs, efficientnet_lite0. Unless its name says otherwise
+a network was trained for {BIRDS["epochs"]} epochs at {BIRDS["crop_size"]} px with an 8x8 grid; the first table is of
+these, cells as tiles unless it says otherwise. The interval is a paired bootstrap over class pairs and their images,
+or over images, of the mean over the seeds that were trained; [seed by seed](results/real_birds.md). SynthBirds and
+TinyImageNet: Student's t over the seeds 0, 1, 2 where there are three. No ResNet50 at 224 px was trained, so no
+number of the paper's own tables is reproduced here.
+
+{without_knowledge(found)}
 
 {words()}
 
 ## What decides
 
-One choice at a time, and what it changes. Scores and alignments of CAM and CALM were tried with the same effort, all
-on the test photographs, so that the best of each is a best case.
+What a choice changes. Some change more than their name says: a resolution changes the grid too; what starts from a
+trained CAM has been trained twice as long, as has "CAM, twice as long"; and the networks from scratch are ResNet18,
+of which the one with the ReLU prior hardly learnt ([figures](results/earlier_runs.md)). Where one seed is named it is
+seed 0 against seed 0, and the interval is over images alone{spread(found)}. Scores and alignments of CAM and CALM
+were tried with the same effort, all on the test photographs, so that the best of each is a best case.
 {summary(found)}
 
 {table_of_causes(found, tables, scratch)}
@@ -157,7 +185,8 @@ parts with the true effects, higher is better; "areas" is what the parts' areas 
 - [Birds with a known cause](results/interventions.md): do maps lie on the parts that change the prediction?
 - [Earlier runs](results/earlier_runs.md): SynthBirds, TinyImageNet, the CAM family, figures and speed, with commands.
 - [The numbers](results/evidence/) of every run of real birds and of birds with a known cause, with its command and the
-  hash of its checkpoint. The columns SynthBirds and TinyImageNet come from `results/table*.json` and `figure5.json`.
+  hash of its checkpoint. The columns SynthBirds and TinyImageNet come from `results/table*.json`, `figure5.json` and
+  `cam_family.json`.
 - How to make it anew: `python -m experiments list` shows the runs behind real birds and known causes, `run` makes what
   is missing and says before how long it takes (`--reduced`: about 40 minutes, on SynthBirds alone where CUB is not
   there), `report` writes this page; `make reproduce` does both. The columns SynthBirds and TinyImageNet it does not

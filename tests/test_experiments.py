@@ -122,6 +122,7 @@ def test_a_verdict_needs_the_whole_interval():
     assert Finding("", -0.2, (-0.9, 0.5), 1, tolerance=1.0).verdict == HOLDS and Finding("", 9, None, 1).verdict == OPEN
     seeds = [-2.5, -0.3, -1.2]  # their t interval goes from -4.1 to 1.4
     assert Finding("", -1.3, (-2.0, -0.6), 1, each=seeds).verdict == OPEN
+    assert Finding("", -1.3, (-2.0, -0.6), 1, each=seeds).text().endswith("−2.5, −0.3, −1.2, t [−4.1, +1.4]")
     assert Finding("", -1.3, (-2.0, -0.6), 1, each=[-1.4, -1.3, -1.2]).verdict == FAILS
     assert Finding("", -1.3, (-2.0, 0.1), 1, each=[-1.4, -1.3, -1.2]).verdict == OPEN
     mean, (low, high) = over_seeds({0: 3.0, 1: 4, 2: 8}, {2: 2, 1: 1, 0: 1.0, 3: 99})
@@ -284,20 +285,22 @@ def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
     above, least = dict.fromkeys(differences_of.RIVALS, (1.0, 3.0)), differences_of.RIVALS[2]
     for expected, accuracy, cue, rivals in (
         (
-            "**No**. Of 1 that were run the nearest is CALM_EM less CAM: accuracy −1.5 [−1.9, −1.1], mPxAP +2.0",
+            "**No**. Of the networks of CALM (1, each laid in two ways) the nearest is CALM_EM minus CAM: "
+            "accuracy −1.5 [−1.9, −1.1], mPxAP +2.0",
             (-1.9, -1.1),
             (1, 3),
             above,
         ),
-        ("**No**. Of 1", (-0.9, 0.5), (-3, -1), above),
+        ("**No**. Of the networks of CALM (1,", (-0.9, 0.5), (-3, -1), above),
         (
-            "**Undecided**. Of 1 that were run the nearest is CALM_EM less CAM: accuracy −0.5 [−1.2, +0.2]",
+            "**Undecided**. Of the networks of CALM (1, each laid in two ways) the nearest is CALM_EM minus CAM: "
+            "accuracy −0.5 [−1.2, +0.2]",
             (-1.2, 0.2),
             (1, 3),
             above,
         ),
         (
-            f"CALM_EM's own map less {title_of(least)} of CAM: −2.0 [−3.0, −1.0].",
+            f"CALM_EM's own map minus {title_of(least)} of CAM: −2.0 [−3.0, −1.0] (cells as tiles).",
             (-1.2, 0.2),
             (1, 3),
             {**above, least: (-3.0, -1.0)},
@@ -315,13 +318,19 @@ def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
 def test_networks_of_real_birds_are_means_over_their_seeds():
     def kept(accuracy: float, cue: float) -> dict:
         located = {
-            f"cue_location_cam_text_{name}": {"metrics": {"mPxAP": cue + more, "prevalence": 40.0}}
+            f"cue_location_cam_text_{name}": {
+                "metrics": {"mPxAP": cue + more, "prevalence": 40.0},
+                "baselines": {"untrained_heads": {"mPxAP": cue - 2}},
+            }
             for name, more in (("grid", 0), ("offset_0", 1.5))
         }
-        return {"accuracy": {"metrics": {"accuracy": accuracy}}, **located}
+        erased = {"R_10": 0.9, "R_30": 0.5, "R_50": accuracy / 100, "R_70": 3.0}
+        return {"accuracy": {"metrics": {"accuracy": accuracy}}, "pixel_perturb": {"metrics": erased}, **located}
 
     found = {"birds_CAM_s0": kept(75, 44), "birds_CAM_s1": kept(77, 48)}
-    assert "| CAM | 76.0 | 46.0 | 6.0 | 47.5 | 2 |" in headline.accuracy_and_cue(found)
+    assert "| CAM | 76.0 | 46.0 | 6.0 | 44.0 | 47.5 | 0.72 | 2 |" in headline.accuracy_and_cue(found)
+    del found["birds_CAM_s1"]["pixel_perturb"]
+    assert "| CAM | 76.0 | 46.0 | 6.0 | 44.0 | 47.5 | – | 2 |" in headline.accuracy_and_cue(found)
 
 
 def test_the_answer_names_what_is_nearest_beside_the_most_accurate_cam_too():
@@ -333,8 +342,8 @@ def test_the_answer_names_what_is_nearest_beside_the_most_accurate_cam_too():
     pair = "birds_CALM_EM_192 - birds_CAM_192"
     for name, ends in (("accuracy", (-9.0, -7.0)), ("text, grid", (-3.0, -1.0))):
         found["differences"][f"{pair}, {name}"] = {"difference": sum(ends) / 2, "interval": ends, "each": [0.0]}
-    other = "Beside the most accurate CAM it is CALM_EM_192 less CAM_192: accuracy −8.0 [−9.0, −7.0], mPxAP −2.0"
-    nearest = "Of 2 that were run the nearest is CALM_EM less CAM: accuracy +0.0"
+    other = "Beside the most accurate CAM it is CALM_EM_192 minus CAM_192: accuracy −8.0 [−9.0, −7.0], mPxAP −2.0"
+    nearest = "Of the networks of CALM (2, each laid in two ways) the nearest is CALM_EM minus CAM: accuracy +0.0"
     answer = headline.answer(found | {"birds_CAM_s0": kept(77), "birds_CAM_192_s0": kept(87)})
     assert nearest in answer and other in answer
     answer = headline.answer(found | {"birds_CAM_s0": kept(88), "birds_CAM_192_s0": kept(87)})
