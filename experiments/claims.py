@@ -140,6 +140,16 @@ def _em_minus_ml(table: str, dataset: str, metrics: tuple[str, ...]) -> Cell:
 
 
 WSOL = ("MaxBoxAccV2",)
+
+
+def _with_supersets(dataset: str) -> Cell:
+    """CALM's maps summed over supersets, minus CAM's own and minus CAM's summed as well."""
+    return _and(
+        _tabulated("table3", dataset, "CAM", WSOL, suffix=" + Y"),
+        _tabulated("table3", dataset, "CAM + Y", WSOL, suffix=" + Y", note=LESS_Y),
+    )
+
+
 CLAIMS = (
     Claim(
         "Cue localisation: CALM finds the parts that tell two classes apart better than CAM",
@@ -170,13 +180,8 @@ CLAIMS = (
         "MaxBoxAccV2, points, CALM + Y minus CAM; minus CAM + Y where it says so (+2.0 in the paper)",
         (
             _not("the photographs are cut to their boxes"),
-            *(
-                _and(
-                    _tabulated("table3", dataset, "CAM", WSOL, suffix=" + Y"),
-                    _tabulated("table3", dataset, "CAM + Y", WSOL, suffix=" + Y", note=LESS_Y),
-                )
-                for dataset in ("SynthBirds", "TinyImageNet")
-            ),
+            _with_supersets("SynthBirds"),
+            _with_supersets("TinyImageNet"),
         ),
     ),
     Claim(
