@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from calm.attribution.catalogue import title_of
-from calm.experiments.differences import BIRDS, ERASED, RIVALS, rival_key
+from calm.experiments.differences import BIRDS, ERASED, IN_WORDS, RIVALS, rival_key
 from calm.experiments.findings import FAILS, HOLDS, Finding, of_kept
 from calm.experiments.markdown import number, rows
 from calm.experiments.plan import SUBSAMPLE
@@ -98,6 +98,8 @@ class Compared(NamedTuple):
     accuracy: Finding
     cue: Finding
     """mPxAP of own maps by the text's score."""
+    erased: Finding | None
+    """Mean R_k of own maps, lower is better; None where it was not measured."""
     rivals: dict[str, Finding]
     """mPxAP on some images: own map less another map of that CAM, by name."""
 
@@ -107,6 +109,8 @@ class Compared(NamedTuple):
 
     def __str__(self) -> str:
         parts = f"accuracy {self.accuracy.figures()}, mPxAP {self.cue.figures()} ({LAID[self.alignment]})"
+        if self.erased:
+            parts += f", mean R_k {self.erased.figures()}"
         return f"{title(self.network.name)} minus {title(self.network.beside)}: {parts}"
 
 
@@ -114,16 +118,17 @@ def compared(found: Found) -> list[Compared]:
     """Every network of CALM that ran beside its CAM."""
     kept = found.get("differences", {})
 
-    def finding(key: str, tolerance: float = 0.0) -> Finding | None:
-        return of_kept("", kept[key], tolerance=tolerance) if key in kept else None
+    def finding(key: str, **more: Any) -> Finding | None:
+        return of_kept("", kept[key], **more) if key in kept else None
 
     every = []
     for network, alignment in product(BIRDS, LAID):
         pair = f"{network.name} - {network.beside}"
-        accuracy, cue = finding(f"{pair}, accuracy", 1.0), finding(f"{pair}, text, {alignment}")
+        accuracy, cue = finding(f"{pair}, accuracy", tolerance=1.0), finding(f"{pair}, text, {alignment}")
+        erased = finding(f"{pair}, {IN_WORDS}", better=-1, digits=2)
         if network.has_prior and accuracy and cue:
             others = {name: own for name in RIVALS if (own := finding(rival_key(network, name)))}
-            every.append(Compared(network, alignment, accuracy, cue, others))
+            every.append(Compared(network, alignment, accuracy, cue, erased, others))
     return every
 
 

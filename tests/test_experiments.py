@@ -346,6 +346,9 @@ def test_the_answer_names_what_is_nearest_beside_the_most_accurate_cam_too():
     nearest = "Of the networks of CALM (2, each laid in two ways) the nearest is CALM_EM minus CAM: accuracy +0.0"
     answer = headline.answer(found | {"birds_CAM_s0": kept(77), "birds_CAM_192_s0": kept(87)})
     assert nearest in answer and other in answer
+    erased = {"difference": -0.25, "interval": (-0.5, 0.0), "each": [0.0]}
+    found["differences"]["birds_CALM_EM - birds_CAM, R_10, R_30 and R_50"] = erased
+    assert "+0.0 [−1.0, +1.0] (cells as tiles), mean R_k −0.25 [−0.50, +0.00]." in headline.answer(found)
     answer = headline.answer(found | {"birds_CAM_s0": kept(88), "birds_CAM_192_s0": kept(87)})
     assert nearest in answer and "Beside" not in answer
 
