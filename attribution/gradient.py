@@ -129,21 +129,21 @@ def _gradient_of_each(
         yield from gradient(module, group, classes).split(len(targets))
 
 
-def _statistic(of_moments: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    """An attribution with the options of ``noisy_moments`` that returns one number of (mean, variance) per pixel."""
+def _statistic(of_moments: Callable[[Tensor, Tensor], Tensor], *, copies: int = 1) -> Callable[..., Tensor]:
+    """An attribution with the options of ``noisy_moments`` that returns one number of (mean, variance) per pixel.
+
+    ``copies`` is the least number of copies of which it says something.
+    """
 
     @wraps(noisy_moments)
     def attribution(module: Network, images: Tensor, targets: Tensor, **options) -> Tensor:
+        if (given := options.get("smooth_grad_nr_iter", copies)) < copies:
+            raise UserError(
+                f"`smooth_grad_nr_iter`={given}: one copy has no variance, and vargrad is that of 2 or more"
+            )
         return of_moments(*noisy_moments(module, images, targets, **options))
 
     return attribution
-
-
-@wraps(noisy_moments)
-def _variance(module: Network, images: Tensor, targets: Tensor, **options) -> Tensor:
-    if options.get("smooth_grad_nr_iter") == 1:
-        raise UserError("`smooth_grad_nr_iter`=1: one copy has no variance, and vargrad is that of 2 or more")
-    return noisy_moments(module, images, targets, **options)[1]
 
 
 def _gradient(function: Callable[..., Tensor], *released: str, title: str = "") -> Attribution:
@@ -152,6 +152,7 @@ def _gradient(function: Callable[..., Tensor], *released: str, title: str = "") 
 
 _mean = _statistic(lambda mean, variance: mean)
 _mean_square = _statistic(lambda mean, variance: variance + mean.square())
+_variance = _statistic(lambda mean, variance: variance, copies=2)
 GRADIENTS = {
     "gradient": _gradient(gradient, "input_grad", "backprop"),
     "integrated_gradients": _gradient(integrated_gradients, "integrated_grad", title="integrated gradients"),

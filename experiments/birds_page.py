@@ -129,15 +129,9 @@ def paired_differences(found: Mapping[str, Any]) -> str:
     return rows(["difference", "points, or R_k", "seed by seed"], lines) if lines else "not run"
 
 
-def real_birds(found: Mapping[str, Any]) -> str:
-    """Cue localisation and accuracy on real birds."""
-    names = [network.name for network in NETWORKS if network.name.startswith("birds_")]
-    runs = {run: kept for run, kept in found.items() if run.rpartition("_s")[0] in names}
-    copies = FEW_COPIES["smooth_grad_nr_iter"]
-    return f"""{GENERATED}
-
-# Real birds
-
+def about() -> str:
+    """The photographs, how networks were trained on them, and what the tables hold."""
+    return f"""\
 `cub100`: 5,902 photographs of 100 classes of CUB-200-2011, in a public copy that is cut to CUB's boxes and scaled to
 227 px. Its names were lost and recovered by matching keypoints within each class; classes are certain, and the 405
 test photographs whose match is not sure are left out. 2,699 train, 300 validate, 2,498 test. Pairs of which one class
@@ -158,7 +152,19 @@ Accuracy and mPxAP: higher is better; R_k: lower. The two scores, and maps on a 
 
 The reader who has all of CUB does the same with it: `python -m data_loaders.prepare CUB`, then
 `python -m experiments run birds_`. These are whole photographs of all 200 classes, so the numbers will differ. A part
-of CUB is enough: `prepare` lists the photographs that are there.
+of CUB is enough: `prepare` lists the photographs that are there."""
+
+
+def real_birds(found: Mapping[str, Any]) -> str:
+    """Cue localisation and accuracy on real birds."""
+    names = [network.name for network in NETWORKS if network.name.startswith("birds_")]
+    runs = {run: kept for run, kept in found.items() if run.rpartition("_s")[0] in names}
+    copies = FEW_COPIES["smooth_grad_nr_iter"]
+    return f"""{GENERATED}
+
+# Real birds
+
+{about()}
 
 ## Accuracy on the test photographs
 

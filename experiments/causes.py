@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from calm.experiments.claims import LAGGING, RELU, SETTINGS, SOFTPLUS, seeds_of
+from calm.experiments.cells import LAGGING, RELU, SETTINGS, SOFTPLUS, seeds_of
 from calm.experiments.differences import BIRDS, CHOICES, SETTINGS_OF_A_MAP, WHERE_CELLS_LOOK
 from calm.experiments.findings import BySeed, over_seeds
 from calm.experiments.markdown import rows, with_interval

@@ -40,9 +40,8 @@ class Finding(NamedTuple):
 
     def text(self) -> str:
         """Label, verdict, difference, interval, and the seeds' own with their interval where there are several."""
-        seeds = f", seeds {', '.join(map(self._signed, self.each))}" if len(self.each) > 1 else ""
-        if spans := interval_over_seeds(self.each):
-            seeds += f", t [{', '.join(map(self._signed, spans))}]"
+        seeds, ends = ", ".join(map(self._signed, self.each)), interval_over_seeds(self.each)
+        seeds = f", seeds {seeds}, t [{', '.join(map(self._signed, ends))}]" if ends else ""
         return f"{self.label}: {f'**{self.verdict}**' if self.interval else 'one run'}, {self.figures()}{seeds}"
 
     def figures(self) -> str:

@@ -19,10 +19,6 @@ QUESTION = (
 )
 
 
-CHOSEN_ON_THE_TEST = (
-    "Nearest and hardest were picked on these same test images, so they are best cases, and no interval is corrected "
-    "for it; rivals were run at 128 px alone."
-)
 LAID = {"grid": "cells as tiles", "offset_0": "cells at offset 0"}
 """Where the cells of own maps are laid -> the same in words."""
 
@@ -144,8 +140,8 @@ def answer(found: Found) -> str:
         verdict = "Undecided" if open_ones else "No"
         tried = len({own.network.name for own in every})
         nearest = f"Of the networks of CALM ({tried}, each laid in two ways) the nearest is {best}."
-        texts = [nearest + beside_the_best_cam(found, every, best) + against_rivals(every), CHOSEN_ON_THE_TEST]
-        return f"{QUESTION} **{verdict}**. {' '.join(texts)}"
+        others = beside_the_best_cam(found, every, best) + against_rivals(every) + chosen_on_the_test(every)
+        return f"{QUESTION} **{verdict}**. {nearest}{others}"
     missing = [title_of(name) for name in RIVALS if name not in best.rivals]
     if missing:
         return f"{QUESTION} **Undecided**: {best}; not compared with {', '.join(missing)}."
@@ -163,6 +159,16 @@ def beside_the_best_cam(found: Found, every: list[Compared], nearest: Compared) 
     cam = max(kept, key=lambda name: kept[name].accuracy)
     best = max((own for own in every if own.network.beside == cam), key=Compared.least)
     return "" if best is nearest else f" Beside the most accurate CAM it is {best}."
+
+
+def chosen_on_the_test(every: list[Compared]) -> str:
+    """What keeps these figures from being more than best cases, and beside which CAMs rivals were run."""
+    cams = dict.fromkeys(title(own.network.beside) for own in every if own.rivals)
+    rivals = f"; rivals were run beside {' and '.join(cams)} alone" if cams else ""
+    return (
+        " Nearest and hardest were picked on these same test images, so they are best cases, and no interval is "
+        f"corrected for it{rivals}."
+    )
 
 
 def hardest(own: Compared) -> tuple[str, Finding]:

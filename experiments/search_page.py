@@ -22,8 +22,15 @@ def summary(found: Mapping[str, Any]) -> str:
     return (
         f"{searched_flags} were searched on held-out training photographs, by the same list for CAM and CALM\n"
         f"([all trials](results/search.md)). What won, and what real birds are trained with: {won}.\n"
-        "Few settings were tried, and the lowest rate won, so that a lower one might be better still."
+        f"Few settings were tried{at_the_edge(kept)}."
     )
+
+
+def at_the_edge(kept: Mapping[str, Any]) -> str:
+    """Says so where the lowest rate won for every network; else nothing."""
+    rates = [trial["tried"]["lr"] for trial in kept["trials"] if "lr" in trial["tried"]]
+    won = {row["tried"].get("lr") for row in kept["chosen"].values()}
+    return ", and the lowest rate won, so that a lower one might be better still" if won == {min(rates)} else ""
 
 
 def searched(found: Mapping[str, Any]) -> str:

@@ -21,9 +21,11 @@ from calm.experiments import evidence, headline, page, plan
 from calm.experiments import run as running
 from calm.experiments.birds_page import cue_results, how
 from calm.experiments.causes import table_of_causes
-from calm.experiments.claims import CLAIMS, seeds_of
+from calm.experiments.cells import seeds_of
+from calm.experiments.claims import CLAIMS
 from calm.experiments.differences import difference, differences
 from calm.experiments.findings import FAILS, HOLDS, OPEN, Finding, over_seeds
+from calm.experiments.search_page import at_the_edge
 from calm.experiments.trainings import trainings
 from calm.flags import recorded
 
@@ -313,6 +315,20 @@ def test_a_setting_wins_with_cams_accuracy_and_above_every_rival():
         found = kept_differences(accuracy=accuracy, cue=cue, **rivals)
         assert expected in headline.answer(found), (expected, headline.answer(found))
     assert "not both run" in headline.answer({})
+    assert "corrected for it; rivals were run beside CAM alone." in headline.answer(
+        kept_differences(accuracy=(-1.2, 0.2), cue=(1, 3), **above)
+    )
+    assert headline.answer(kept_differences(accuracy=(-1.2, 0.2), cue=(1, 3))).endswith("corrected for it.")
+
+
+def test_a_rate_at_the_edge_of_the_search_is_named():
+    trials = [{"tried": {"lr": rate}} for rate in (0.01, 0.03)]
+    kept = {
+        "trials": [*trials, {"tried": {"lr_classifier_ratio": 3}}],
+        "chosen": {"CAM": trials[0], "CALM_EM": trials[0]},
+    }
+    assert "lowest rate won" in at_the_edge(kept)
+    assert at_the_edge(kept | {"chosen": {"CAM": trials[0], "CALM_EM": trials[1]}}) == ""
 
 
 def test_networks_of_real_birds_are_means_over_their_seeds():
